@@ -1,0 +1,99 @@
+"""Matrix products inside kernels: the one-thread BLAS behind Numba's `np.dot`, with leading dimensions and accumulation.
+
+`np.dot` takes whole contiguous matrices and always overwrites. A kernel multiplies pieces of its scratch memory and adds
+to gradients, so it calls the same routine (Numba's wrapper around SciPy's OpenBLAS) with BLAS's own arguments.
+
+Each thread of a kernel calls BLAS by itself, so BLAS must not start threads of its own: two pools of threads would
+spin against each other. Every kernel that multiplies therefore runs within `one_blas_thread()`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numba
+import numpy as np
+import scipy.linalg.cython_blas  # noqa: F401  (loads the library that `_scipy_blas` looks for)
+import threadpoolctl
+from numba import njit, types
+
+_ONE32, _ONE64 = np.ones(1, np.float32), np.ones(1, np.float64)
+_ZERO32, _ZERO64 = np.zeros(1, np.float32), np.zeros(1, np.float64)
+_N, _T, _S, _D = ord("n"), ord("t"), ord("s"), ord("d")
+
+# int numba_xxgemm(kind, transa, transb, m, n, k, *alpha, *a, lda, *b, ldb, *beta, *c, ldc), column-major as BLAS is.
+_xxgemm = types.ExternalFunction(
+    "numba_xxgemm",
+    types.intc(
+        types.char, types.char, types.char, types.intp, types.intp, types.intp, types.voidptr, types.voidptr,
+        types.intp, types.voidptr, types.intp, types.voidptr, types.voidptr, types.intp,
+    ),
+)  # fmt: skip
+
+
+@njit(error_model="numpy")
+def _compiled_gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc):
+    # A row-major matrix is its transpose to a column-major routine: C = A·B is asked for as Cᵀ = Bᵀ·Aᵀ.
+    ta = _T if transpose_a else _N
+    tb = _T if transpose_b else _N
+    if c.itemsize == 4:
+        beta = _ONE32 if accumulate else _ZERO32
+        _xxgemm(_S, tb, ta, n, m, k, _ONE32.ctypes, b.ctypes, ldb, a.ctypes, lda, beta.ctypes, c.ctypes, ldc)
+    else:
+        beta64 = _ONE64 if accumulate else _ZERO64
+        _xxgemm(_D, tb, ta, n, m, k, _ONE64.ctypes, b.ctypes, ldb, a.ctypes, lda, beta64.ctypes, c.ctypes, ldc)
+
+
+def _plain_gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc):
+    def matrix(array, rows, columns, row_length):
+        strides = (row_length * array.itemsize, array.itemsize)
+        return np.lib.stride_tricks.as_strided(array, (rows, columns), strides)
+
+    left = matrix(a, k, m, lda).T if transpose_a else matrix(a, m, k, lda)
+    right = matrix(b, n, k, ldb).T if transpose_b else matrix(b, k, n, ldb)
+    result = matrix(c, m, n, ldc)
+    result[:] = left @ right + (result if accumulate else 0)
+
+
+# gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc):
+#     C (m, n) = op(A) (m, k) · op(B) (k, n), added to C if `accumulate`. a, b and c are flat contiguous arrays that begin
+#     at the first element of their matrix; lda, ldb and ldc are the lengths of a row as stored, in elements.
+gemm = _plain_gemm if numba.config.DISABLE_JIT else _compiled_gemm
+
+
+def _find_scipy_blas() -> threadpoolctl.LibController | None:
+    """Return the control of the BLAS library that SciPy brought along: NumPy's own may be a different one."""
+    libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+    return next((library for library in libraries if "scipy" in os.path.basename(library.filepath)), None) or (
+        libraries[0] if libraries else None
+    )
+
+
+_scipy_blas = _find_scipy_blas()
+_limit = threading.Lock()
+_users = 0
+_threads_before = 0
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep the BLAS that kernels call to one thread for the duration of the block, then give it its threads back."""
+    global _users, _threads_before
+    if _scipy_blas is None:
+        yield
+        return
+    with _limit:
+        if _users == 0:
+            _threads_before = _scipy_blas.get_num_threads()
+            _scipy_blas.set_num_threads(1)
+        _users += 1
+    try:
+        yield
+    finally:
+        with _limit:
+            _users -= 1
+            if _users == 0:
+                _scipy_blas.set_num_threads(_threads_before)

@@ -1,0 +1,74 @@
+"""im2col and col2im for NumPy arrays, in parallel over rows of the picture. Shapes as in `minicnn.ops.columns`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from minicnn.kernels.cpu.memory import empty
+from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, require_shape
+
+FLOATS = (np.float32, np.float64)
+
+
+def im2col(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> np.ndarray:
+    """Copy every window of x into a row of a matrix: the twin of `minicnn.ops.columns.im2col`."""
+    if x.dtype not in FLOATS:
+        return NotImplemented
+    n, h, w, c = x.shape
+    oh, ow = output_size((h, w), kernel, stride, padding)
+    (top, _), (left, _) = pad_amounts(padding)
+    columns = empty((n * oh * ow, kernel[0] * kernel[1] * c), x.dtype)
+    _gather(np.ascontiguousarray(x), columns.reshape(n * oh, ow, *kernel, c), *stride, top, left)
+    return columns
+
+
+def col2im(columns: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Padding) -> np.ndarray:
+    """Add every row of the matrix back to its pixels: the twin of `minicnn.ops.columns.col2im`."""
+    if columns.dtype not in FLOATS:
+        return NotImplemented
+    n, h, w, c = x_shape
+    oh, ow = output_size((h, w), kernel, stride, padding)
+    (top, _), (left, _) = pad_amounts(padding)
+    require_shape(
+        columns.shape == (n * oh * ow, kernel[0] * kernel[1] * c), "col2im", columns=columns.shape, x_shape=x_shape
+    )
+    x = empty(x_shape, columns.dtype)
+    _add_back(np.ascontiguousarray(columns).reshape(n, oh, ow, *kernel, c), x, *stride, top, left)
+    return x
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _gather(x, columns, sh, sw, top, left):
+    rows, ow, kh, kw, c = columns.shape
+    oh = rows // x.shape[0]
+    for row in prange(rows):
+        n, i = divmod(np.intp(row), oh)  # prange counts unsigned
+        for j in range(ow):
+            for ky in range(kh):
+                y = i * sh + ky - top
+                for kx in range(kw):
+                    xx = j * sw + kx - left
+                    inside = 0 <= y < x.shape[1] and 0 <= xx < x.shape[2]
+                    for channel in range(c):
+                        columns[row, j, ky, kx, channel] = x[n, y, xx, channel] if inside else 0.0
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _add_back(columns, x, sh, sw, top, left):
+    # A row of the picture collects from the windows over it, so no two threads ever add to the same pixel.
+    _, oh, ow, kh, kw, c = columns.shape
+    images, h, w, _ = x.shape
+    for row in prange(images * h):
+        n, y = divmod(np.intp(row), h)
+        x[n, y].fill(0)
+        for ky in range(kh):
+            i, between = divmod(y + top - ky, sh)
+            if between != 0 or i < 0 or i >= oh:
+                continue
+            for j in range(ow):
+                for kx in range(kw):
+                    xx = j * sw + kx - left
+                    if 0 <= xx < w:
+                        for channel in range(c):
+                            x[n, y, xx, channel] += columns[n, i, j, ky, kx, channel]

@@ -1,0 +1,145 @@
+"""Max and average pooling for NumPy arrays, in parallel over rows of the picture. Shapes as in `minicnn.ops.pooling`.
+
+Forward, a row of the output reads its windows; backward, a row of the input collects from the windows over it, so that
+no two threads ever write to the same element. The innermost loops run over channels, which are contiguous.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from minicnn.kernels.cpu.memory import empty
+from minicnn.ops.pooling import argmax_dtype, require_pooling_padding
+from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, require_shape
+
+FLOATS = (np.float32, np.float64)
+
+
+def max_pool2d(x: np.ndarray, size: Pair, stride: Pair, padding: Padding) -> tuple[np.ndarray, np.ndarray]:
+    """Keep the largest value of each window and where it was: the twin of `minicnn.ops.pooling.max_pool2d`."""
+    if x.dtype not in FLOATS:
+        return NotImplemented
+    require_pooling_padding(size, padding)
+    shape = (x.shape[0], *output_size((x.shape[1], x.shape[2]), size, stride, padding), x.shape[3])
+    y, argmax = empty(shape, x.dtype), empty(shape, argmax_dtype(size))
+    _max_forward(np.ascontiguousarray(x), y, argmax, *size, *stride, *_top_left(padding))
+    return y, argmax
+
+
+def max_pool2d_backward(
+    dy: np.ndarray, argmax: np.ndarray, x_shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding
+) -> np.ndarray:
+    """Give each gradient to its window's maximum: the twin of `minicnn.ops.pooling.max_pool2d_backward`."""
+    if dy.dtype not in FLOATS:
+        return NotImplemented
+    outputs = output_size((x_shape[1], x_shape[2]), size, stride, padding)
+    require_shape(
+        dy.shape == argmax.shape == (x_shape[0], *outputs, x_shape[3]),
+        "max_pool2d_backward", dy=dy.shape, argmax=argmax.shape, x_shape=x_shape,
+    )  # fmt: skip
+    dx = empty(x_shape, dy.dtype)
+    argmax = np.ascontiguousarray(argmax)
+    _max_backward(np.ascontiguousarray(dy), argmax, dx, *size, *stride, *_top_left(padding))
+    return dx
+
+
+def avg_pool2d(x: np.ndarray, size: Pair, stride: Pair, padding: Padding) -> np.ndarray:
+    """Average each window: the twin of `minicnn.ops.pooling.avg_pool2d`."""
+    if x.dtype not in FLOATS:
+        return NotImplemented
+    require_pooling_padding(size, padding)
+    y = empty((x.shape[0], *output_size((x.shape[1], x.shape[2]), size, stride, padding), x.shape[3]), x.dtype)
+    _average_forward(np.ascontiguousarray(x), y, *size, *stride, *_top_left(padding))
+    return y
+
+
+def avg_pool2d_backward(
+    dy: np.ndarray, x_shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding
+) -> np.ndarray:
+    """Spread each gradient over its window: the twin of `minicnn.ops.pooling.avg_pool2d_backward`."""
+    if dy.dtype not in FLOATS:
+        return NotImplemented
+    outputs = output_size((x_shape[1], x_shape[2]), size, stride, padding)
+    require_shape(dy.shape == (x_shape[0], *outputs, x_shape[3]), "avg_pool2d_backward", dy=dy.shape, x_shape=x_shape)
+    dx = empty(x_shape, dy.dtype)
+    _average_backward(np.ascontiguousarray(dy), dx, *size, *stride, *_top_left(padding))
+    return dx
+
+
+def _top_left(padding: Padding) -> Pair:
+    (top, _), (left, _) = pad_amounts(padding)
+    return top, left
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _max_forward(x, y, argmax, kh, kw, sh, sw, top, left):
+    images, oh, ow, channels = y.shape
+    _, h, w, _ = x.shape
+    for row in prange(images * oh):
+        n, i = divmod(np.intp(row), oh)  # prange counts unsigned
+        for j in range(ow):
+            best, where = y[n, i, j], argmax[n, i, j]
+            best.fill(-np.inf)
+            where.fill(0)
+            for ky in range(max(0, top - i * sh), min(kh, h + top - i * sh)):
+                for kx in range(max(0, left - j * sw), min(kw, w + left - j * sw)):
+                    pixel = x[n, i * sh + ky - top, j * sw + kx - left]
+                    index = ky * kw + kx
+                    for c in range(channels):
+                        # `not <=` is true for a greater number and for NaN; the first NaN stays.
+                        better = not (pixel[c] <= best[c]) and best[c] == best[c]
+                        best[c] = pixel[c] if better else best[c]
+                        where[c] = index if better else where[c]
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _max_backward(dy, argmax, dx, kh, kw, sh, sw, top, left):
+    images, h, w, channels = dx.shape
+    _, oh, ow, _ = dy.shape
+    for row in prange(images * h):
+        n, y = divmod(np.intp(row), h)
+        dx[n, y].fill(0)
+        for i in range(max(0, (y + top - kh + sh) // sh), min(oh, (y + top) // sh + 1)):
+            ky = y + top - i * sh
+            for j in range(ow):
+                gradient, where = dy[n, i, j], argmax[n, i, j]
+                for kx in range(max(0, left - j * sw), min(kw, w + left - j * sw)):
+                    pixel = dx[n, y, j * sw + kx - left]
+                    index = ky * kw + kx
+                    for c in range(channels):
+                        pixel[c] += gradient[c] if where[c] == index else 0.0
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _average_forward(x, y, kh, kw, sh, sw, top, left):
+    images, oh, ow, channels = y.shape
+    _, h, w, _ = x.shape
+    for row in prange(images * oh):
+        n, i = divmod(np.intp(row), oh)  # prange counts unsigned
+        for j in range(ow):
+            total = y[n, i, j]
+            total.fill(0)
+            for ky in range(max(0, top - i * sh), min(kh, h + top - i * sh)):
+                for kx in range(max(0, left - j * sw), min(kw, w + left - j * sw)):
+                    pixel = x[n, i * sh + ky - top, j * sw + kx - left]
+                    for c in range(channels):
+                        total[c] += pixel[c]
+            for c in range(channels):
+                total[c] /= kh * kw
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _average_backward(dy, dx, kh, kw, sh, sw, top, left):
+    images, h, w, channels = dx.shape
+    _, oh, ow, _ = dy.shape
+    for row in prange(images * h):
+        n, y = divmod(np.intp(row), h)
+        dx[n, y].fill(0)
+        for i in range(max(0, (y + top - kh + sh) // sh), min(oh, (y + top) // sh + 1)):
+            for j in range(ow):
+                gradient = dy[n, i, j]
+                for kx in range(max(0, left - j * sw), min(kw, w + left - j * sw)):
+                    pixel = dx[n, y, j * sw + kx - left]
+                    for c in range(channels):
+                        pixel[c] += gradient[c] / (kh * kw)
