@@ -1,0 +1,58 @@
+"""Images on disk → batches.  Read in the order images, transforms, folder, splits, loader."""
+
+from minicnn.data.cache import cache_folder
+from minicnn.data.datasets import NAMED_DATASETS, NamedDataset, named_dataset
+from minicnn.data.download import download
+from minicnn.data.folder import ImageDataset, Skipped
+from minicnn.data.images import UnreadableImage, read_image
+from minicnn.data.loader import Batch, Loader
+from minicnn.data.shapes import SHAPES_CLASSES, make_shapes
+from minicnn.data.splits import Splits, open_dataset
+from minicnn.data.transforms import (
+    CenterCrop,
+    ColorJitter,
+    Compose,
+    HorizontalFlip,
+    RandomCrop,
+    RandomResizedCrop,
+    RandomRotation,
+    RandomScale,
+    RandomTransform,
+    Resize,
+    Transform,
+)
+
+# Mean and standard deviation of ImageNet's training pixels by channel (red, green, blue), as parts of 255.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "NAMED_DATASETS",
+    "SHAPES_CLASSES",
+    "Batch",
+    "CenterCrop",
+    "ColorJitter",
+    "Compose",
+    "HorizontalFlip",
+    "ImageDataset",
+    "Loader",
+    "NamedDataset",
+    "RandomCrop",
+    "RandomResizedCrop",
+    "RandomRotation",
+    "RandomScale",
+    "RandomTransform",
+    "Resize",
+    "Skipped",
+    "Splits",
+    "Transform",
+    "UnreadableImage",
+    "cache_folder",
+    "download",
+    "make_shapes",
+    "named_dataset",
+    "open_dataset",
+    "read_image",
+]

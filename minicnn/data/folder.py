@@ -1,0 +1,144 @@
+"""A folder with one folder a class → the list of images with their labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from minicnn.data.images import SUFFIXES, UnreadableImage, check_header, read_image
+from minicnn.errors import UsageError
+
+
+class Skipped(NamedTuple):
+    """A file that was left out, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass
+class ImageDataset:
+    """Images on disk with a label each.
+
+    paths: N image files, in an order that depends on their names alone.
+    labels: (N,) int64, each an index into `classes`.
+    classes: the class folders' names, sorted.
+    class_names: the same classes as people call them; equal to `classes` where nobody said.
+    skipped: files in the class folders that are no images or could not be read.
+    strict: whether an unreadable file ends the work (UsageError) or is skipped.
+    """
+
+    paths: Sequence[Path]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    class_names: tuple[str, ...]
+    skipped: list[Skipped] = field(default_factory=list)
+    strict: bool = False
+
+    @classmethod
+    def from_folder(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        classes: Sequence[str] | None = None,
+        class_names: Mapping[str, str] | None = None,
+        strict: bool = False,
+    ) -> ImageDataset:
+        """Read a folder that holds one folder a class, each with images in it, at any depth.
+
+        Every file's header is looked at, so a file that only claims to be an image is skipped now and does
+        not take a place in a batch; with `strict` every file is decoded in full, and the first that fails is
+        an error. Hidden files and folders do not count.
+
+        folder: where the class folders are.
+        classes: the classes that labels refer to, such as those of a trained network; None for the folders
+            found.
+        class_names: class folder → the name people use, for as many as are known.
+        Raises UsageError: no such folder, no class folders, a class without images, a class not among
+        `classes`, and with `strict` a file that is no image.
+        """
+        root = Path(folder)
+        found = class_folders(root)
+        if not found:
+            raise UsageError(f"{root} holds no class folders; expected a folder of images for each class")
+        known = tuple(classes) if classes is not None else tuple(found)
+        unknown = [name for name in found if name not in known]
+        if unknown:
+            raise UsageError(f"{root} has the class {unknown[0]!r}, which is not among {_listed(known)}")
+        paths: list[Path] = []
+        labels: list[int] = []
+        skipped: list[Skipped] = []
+        for name in found:
+            images = _images_of_class(root / name, skipped, strict)
+            if not images:
+                raise UsageError(f"class folder {root / name} has no images; add some or remove the folder")
+            paths += images
+            labels += [known.index(name)] * len(images)
+        names = tuple((class_names or {}).get(name, name) for name in known)
+        return cls(paths, np.array(labels, dtype=np.int64), known, names, skipped, strict)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, index: int, at_least: tuple[int, int] | None = None) -> Image.Image:
+        """Read image `index`; see `read_image`.  Raises UnreadableImage."""
+        return read_image(self.paths[index], at_least)
+
+    def subset(self, indices: np.ndarray) -> ImageDataset:
+        """The dataset of these images only, (M,) integers, with the same classes."""
+        paths = [self.paths[index] for index in indices]
+        return ImageDataset(paths, self.labels[indices], self.classes, self.class_names, strict=self.strict)
+
+    def skip(self, error: UnreadableImage) -> None:
+        """Note once that a file turned out to be unreadable.  Raises the error where the dataset is strict."""
+        if self.strict:
+            raise error
+        entry = Skipped(error.path, error.reason)
+        if entry not in self.skipped:
+            self.skipped.append(entry)
+
+
+def class_folders(root: Path) -> list[str]:
+    """The names of the folders in `root`, sorted, without hidden ones.  Raises UsageError: it is no folder."""
+    if not root.exists():
+        raise UsageError(f"there is no folder {root}")
+    if not root.is_dir():
+        raise UsageError(f"{root} is a file; expected a folder with one folder a class")
+    return sorted(
+        entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith(".")
+    )
+
+
+def _images_of_class(folder: Path, skipped: list[Skipped], strict: bool) -> list[Path]:
+    """The files that are images; the others are appended to `skipped`, or raised where strict."""
+    check = read_image if strict else check_header
+    images = []
+    for path in _visible_files(folder):
+        try:
+            if path.suffix.lower() not in SUFFIXES:
+                raise UnreadableImage(path, "its name does not end as an image's")
+            check(path)
+            images.append(path)
+        except UnreadableImage as error:
+            if strict:
+                raise
+            skipped.append(Skipped(error.path, error.reason))
+    return images
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield Path(place, name)
+
+
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

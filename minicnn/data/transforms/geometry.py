@@ -1,0 +1,218 @@
+"""Where pixels go: resize, crop, flip, rotate, scale.
+
+Sizes are (height, width), as in an array's shape; Pillow's own are (width, height).
+Interpolation is bilinear; when a picture shrinks, Pillow's triangle filter widens with the factor
+(antialiasing).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from minicnn.data.transforms.base import RandomTransform, Transform, height_and_width, ordered_pair
+from minicnn.errors import UsageError
+
+BILINEAR = Image.Resampling.BILINEAR
+Color = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Resize(Transform):
+    """Bring a picture to a size.
+
+    size: an int (a square) or (height, width), pixels.
+    keep_aspect: False squashes to exactly `size`; True scales both sides alike until the shorter one is
+        `size`,
+        which then is one int: the documents' Resize(256) before CenterCrop(224) (document 004 §5.2.2).
+    Raises UsageError for sizes below 1, or two sizes with keep_aspect.
+    """
+
+    size: int | tuple[int, int]
+    keep_aspect: bool = False
+
+    def __post_init__(self) -> None:
+        height_and_width(self.size)
+        if self.keep_aspect and not isinstance(self.size, int):
+            raise UsageError(
+                f"Resize(keep_aspect=True) takes one size, that of the shorter side; got {self.size!r}"
+            )
+        if not isinstance(self.size, int):
+            object.__setattr__(self, "size", tuple(self.size))
+
+    @property
+    def at_least(self) -> tuple[int, int]:
+        """The smallest (height, width) of a result: what a decoder has to deliver at the very least."""
+        return height_and_width(self.size)
+
+    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        height, width = height_and_width(self.size)
+        if self.keep_aspect:
+            scale = height / min(image.size)
+            # The shorter side is set, not computed, so that rounding cannot miss it.
+            width = height if image.width <= image.height else round(image.width * scale)
+            height = height if image.height <= image.width else round(image.height * scale)
+        return image.resize((width, height), BILINEAR)
+
+
+@dataclass(frozen=True)
+class CenterCrop(Transform):
+    """Cut `size` (an int or (height, width), pixels) out of the middle; a smaller picture gets a black border."""
+
+    size: int | tuple[int, int]
+
+    def __post_init__(self) -> None:
+        _set_size(self)
+
+    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        height, width = height_and_width(self.size)
+        image = _grown_to(image, height, width)
+        return _crop(image, (image.height - height) // 2, (image.width - width) // 2, height, width)
+
+
+@dataclass(frozen=True)
+class RandomCrop(RandomTransform):
+    """Cut `size` (an int or (height, width), pixels) out at a random place.
+
+    padding: pixels of black border added on every side first, so that a crop of the picture's own size shifts
+        it.
+    A smaller picture gets a black border.
+    """
+
+    size: int | tuple[int, int]
+    padding: int = 0
+
+    def __post_init__(self) -> None:
+        _set_size(self)
+        if self.padding < 0:
+            raise UsageError(f"RandomCrop's padding is a number of pixels, at least 0; got {self.padding}")
+
+    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        height, width = height_and_width(self.size)
+        if self.padding:
+            image = ImageOps.expand(image, self.padding)
+        image = _grown_to(image, height, width)
+        top = int(rng.integers(image.height - height + 1))
+        left = int(rng.integers(image.width - width + 1))
+        return _crop(image, top, left, height, width)
+
+
+@dataclass(frozen=True)
+class RandomResizedCrop(RandomTransform):
+    """Cut out a random part of random area and shape, and squash it to `size`.
+
+    area = uniform(scale)·H·W;  width/height = exp(uniform(log ratio))
+    Ten draws that do not fit inside the picture are followed by the largest middle part of an allowed shape.
+    size: an int or (height, width), pixels.  scale: fractions of the area.  ratio: widths over heights.
+    Source: Szegedy et al. 2015, "Going deeper with convolutions", §6.
+    """
+
+    size: int | tuple[int, int]
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+
+    def __post_init__(self) -> None:
+        _set_size(self)
+        object.__setattr__(self, "scale", ordered_pair("RandomResizedCrop's scale", self.scale, 0))
+        object.__setattr__(self, "ratio", ordered_pair("RandomResizedCrop's ratio", self.ratio, 0))
+
+    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        top, left, height, width = self._draw(image.height, image.width, rng)
+        out_height, out_width = height_and_width(self.size)
+        return image.resize((out_width, out_height), BILINEAR, box=(left, top, left + width, top + height))
+
+    def _draw(
+        self, image_height: int, image_width: int, rng: np.random.Generator
+    ) -> tuple[int, int, int, int]:
+        for _ in range(10):
+            area = rng.uniform(*self.scale) * image_height * image_width
+            ratio = math.exp(rng.uniform(math.log(self.ratio[0]), math.log(self.ratio[1])))
+            width, height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if 0 < width <= image_width and 0 < height <= image_height:
+                top = int(rng.integers(image_height - height + 1))
+                left = int(rng.integers(image_width - width + 1))
+                return top, left, height, width
+        ratio = min(max(image_width / image_height, self.ratio[0]), self.ratio[1])
+        width = max(1, min(image_width, round(image_height * ratio)))
+        height = max(1, min(image_height, round(image_width / ratio)))
+        return (image_height - height) // 2, (image_width - width) // 2, height, width
+
+
+@dataclass(frozen=True)
+class HorizontalFlip(RandomTransform):
+    """Mirror left and right with a probability."""
+
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise UsageError(f"HorizontalFlip's probability is between 0 and 1; got {self.probability}")
+
+    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        if rng.random() < self.probability:
+            return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return image
+
+
+@dataclass(frozen=True)
+class RandomRotation(RandomTransform):
+    """Turn a picture about its middle by uniform(-degrees, degrees), counter-clockwise; its size stays.
+
+    fill: the colour (red, green, blue; 0 to 255) of the corners that come into view.
+    """
+
+    degrees: float = 15.0
+    fill: Color = (0, 0, 0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fill", tuple(self.fill))
+        if not 0 <= self.degrees <= 180:
+            raise UsageError(f"RandomRotation's degrees are between 0 and 180; got {self.degrees}")
+
+    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        angle = rng.uniform(-self.degrees, self.degrees)
+        return image.rotate(angle, BILINEAR, fillcolor=self.fill)
+
+
+@dataclass(frozen=True)
+class RandomScale(RandomTransform):
+    """Zoom about the middle by a factor from uniform(scale); the picture's size stays.
+
+    Above 1 the border falls off, below 1 a border in the colour `fill` (red, green, blue; 0 to 255) comes
+    into view.
+    """
+
+    scale: tuple[float, float] = (0.8, 1.2)
+    fill: Color = (0, 0, 0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scale", ordered_pair("RandomScale's scale", self.scale, 0))
+        object.__setattr__(self, "fill", tuple(self.fill))
+
+    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        inverse = 1 / rng.uniform(*self.scale)
+        # Pillow asks for the inverse map, output pixel → input pixel: (x, y) → ((x - cx)/s + cx, (y - cy)/s +
+        # cy).
+        x_shift, y_shift = image.width / 2 * (1 - inverse), image.height / 2 * (1 - inverse)
+        matrix = (inverse, 0, x_shift, 0, inverse, y_shift)
+        return image.transform(image.size, Image.Transform.AFFINE, matrix, BILINEAR, fillcolor=self.fill)
+
+
+def _set_size(transform: CenterCrop | RandomCrop | RandomResizedCrop) -> None:
+    object.__setattr__(transform, "size", height_and_width(transform.size))
+
+
+def _crop(image: Image.Image, top: int, left: int, height: int, width: int) -> Image.Image:
+    return image.crop((left, top, left + width, top + height))
+
+
+def _grown_to(image: Image.Image, height: int, width: int) -> Image.Image:
+    """Add a black border where the picture is smaller than height × width pixels."""
+    missing_height, missing_width = max(0, height - image.height), max(0, width - image.width)
+    if not (missing_height or missing_width):
+        return image
+    left, top = missing_width // 2, missing_height // 2
+    return ImageOps.expand(image, (left, top, missing_width - left, missing_height - top))
