@@ -1,0 +1,29 @@
+"""minicnn: a convolutional network engine written out by hand, to read, to step through, to check, and to train.
+
+Start with `minicnn.ops` (the formulas), then `minicnn.layers`, `minicnn.models` and `minicnn.training`.
+"""
+
+from minicnn import models, ops
+from minicnn.dispatch import use_kernels
+from minicnn.layers import (
+    AvgPool2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Tanh,
+)
+from minicnn.threads import get_threads, set_threads
+from minicnn.training.losses import SoftmaxCrossEntropy
+from minicnn.training.optimizers import SGD, Adam
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD", "Adam", "AvgPool2D", "Conv2D", "Dense", "Dropout", "Flatten", "MaxPool2D", "ReLU", "Sequential", "Sigmoid",
+    "SoftmaxCrossEntropy", "Tanh", "get_threads", "models", "ops", "set_threads", "use_kernels",
+]  # fmt: skip

@@ -1,0 +1,51 @@
+"""The networks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from minicnn.errors import UsageError
+from minicnn.layers import Layer, Sequential
+from minicnn.models import documents
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network's recipe, and the image size (pixels) and number of classes that its source gives it."""
+
+    layers: Callable[[int], list[Layer]]
+    image_size: int
+    classes: int
+
+
+MODELS: dict[str, Model] = {
+    "cnn3": Model(documents.cnn3, 224, 1000),
+    "cnn2": Model(documents.cnn2, 224, 10),
+    "cifar_cnn": Model(documents.cifar_cnn, 32, 10),
+    "torch_cnn": Model(documents.torch_cnn, 224, 10),
+    "simple_cnn": Model(documents.simple_cnn, 224, 1000),
+    "dcnn5": Model(documents.dcnn5, 224, 1000),
+}
+
+
+def find(name: str) -> Model:
+    """Return the model called `name`. Raises UsageError, listing the names, when there is none."""
+    if name not in MODELS:
+        raise UsageError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def build(
+    name: str, input_shape: tuple[int, ...] | None = None, classes: int | None = None, seed: int = 0,
+    dtype: str = "float32",
+) -> Sequential:  # fmt: skip
+    """Build the network called `name`.
+
+    input_shape: (H, W, C) in pixels; classes: how many outputs; both as in the source if left out. seed: for the
+    weights. dtype: "float32" or "float64". Returns a Sequential whose output is (N, classes) logits.
+    Raises UsageError for an unknown name, ShapeError (with the layer at fault) for an image that is too small.
+    """
+    model = find(name)
+    shape = input_shape if input_shape is not None else (model.image_size, model.image_size, 3)
+    return Sequential(model.layers(classes if classes is not None else model.classes), shape, seed=seed, dtype=dtype)

@@ -1,0 +1,66 @@
+"""ReLU, sigmoid and tanh, element by element; each backward needs only the output y.
+
+Shapes: x, y, dy and dx are all alike. Source: document 004 §4.1.2 and §4.2.
+"""
+
+from __future__ import annotations
+
+from minicnn.backend import Array, array_module
+from minicnn.dispatch import accelerated
+
+
+@accelerated
+def relu(x: Array) -> Array:
+    """Set what is negative to zero: y = max(x, 0).
+
+    x: any shape. Returns y like x. NaN stays NaN. Source: Nair & Hinton 2010; document 004 §4.1.2.
+    """
+    return array_module(x).maximum(x, 0)
+
+
+@accelerated
+def relu_backward(dy: Array, y: Array) -> Array:
+    """Let the gradient through where the output is positive: dx = dy ⊙ [y > 0].
+
+    dy, y: any one shape. Returns dx like dy. At the kink, x = 0, the gradient is taken to be 0.
+    """
+    return dy * (y > 0)
+
+
+@accelerated
+def sigmoid(x: Array) -> Array:
+    """Squash to (0, 1): y = 1 / (1 + e⁻ˣ).
+
+    x: any shape. Returns y like x. Only e^(−|x|) ≤ 1 is ever computed, so no x overflows:
+    y = 1/(1 + e⁻ˣ) for x ≥ 0, and the same number written as eˣ/(1 + eˣ) for x < 0.
+    """
+    xp = array_module(x)
+    small = xp.exp(-xp.abs(x))
+    return xp.where(x >= 0, 1 / (1 + small), small / (1 + small))
+
+
+@accelerated
+def sigmoid_backward(dy: Array, y: Array) -> Array:
+    """Multiply by the slope of the sigmoid: dx = dy ⊙ y ⊙ (1 − y).
+
+    dy, y: any one shape. Returns dx like dy.
+    """
+    return dy * y * (1 - y)
+
+
+@accelerated
+def tanh(x: Array) -> Array:
+    """Squash to (−1, 1): y = tanh x = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
+
+    x: any shape. Returns y like x.
+    """
+    return array_module(x).tanh(x)
+
+
+@accelerated
+def tanh_backward(dy: Array, y: Array) -> Array:
+    """Multiply by the slope of tanh: dx = dy ⊙ (1 − y²).
+
+    dy, y: any one shape. Returns dx like dy.
+    """
+    return dy * (1 - y * y)

@@ -1,0 +1,64 @@
+"""Convolution (cross-correlation, as the documents write it) as one matrix product over im2col.
+
+Shapes: x (N, H, W, C); weight (KH, KW, C, F); bias (F,); y (N, OH, OW, F).
+
+    y[n, i, j, f] = Σ_ky Σ_kx Σ_c  x[n, i·SH + ky − top, j·SW + kx − left, c] · weight[ky, kx, c, f]  +  bias[f]
+
+With X = im2col(x), W = weight as (KH·KW·C, F) and dY as (N·OH·OW, F):
+
+    Y = X·W + bias        dW = Xᵀ·dY        dbias = Σ_rows dY        dX = dY·Wᵀ, brought back by col2im
+
+The last is the full correlation of dY with the flipped kernel. Source: document 004 §4.1.1 and §4.2, corrected: the
+printed formula lacks the filter's output index, and its gradients lack the transposes and the flip.
+"""
+
+from __future__ import annotations
+
+from minicnn.backend import Array
+from minicnn.dispatch import accelerated
+from minicnn.ops.columns import col2im, im2col
+from minicnn.ops.windows import Padding, Pair, output_size, require_shape
+
+
+@accelerated
+def conv2d(x: Array, weight: Array, bias: Array, stride: Pair = (1, 1), padding: Padding = (0, 0)) -> Array:
+    """Slide F filters over each picture: Y = im2col(x)·W + bias.
+
+    x: (N, H, W, C). weight: (KH, KW, C, F). bias: (F,). stride: (SH, SW) and padding: (PH, PW) or ((top, bottom),
+    (left, right)) in pixels. Returns y (N, OH, OW, F) in x's dtype. Raises ShapeError when x's channels are not the
+    filters' or no window fits. Source: document 004 §4.1.1.
+    """
+    n, h, w, c = x.shape
+    kh, kw, c_filter, f = weight.shape
+    require_shape(c == c_filter and bias.shape == (f,), "conv2d", x=x.shape, weight=weight.shape, bias=bias.shape)
+    oh, ow = output_size((h, w), (kh, kw), stride, padding)
+    columns = im2col(x, (kh, kw), stride, padding)
+    y = columns @ weight.reshape(kh * kw * c, f) + bias
+    return y.reshape(n, oh, ow, f)
+
+
+@accelerated
+def conv2d_backward(
+    dy: Array, x: Array, weight: Array, stride: Pair, padding: Padding, input_gradient: bool = True
+) -> tuple[Array | None, Array, Array]:
+    """Turn the gradient at the output of `conv2d` into those at its inputs: dW = Xᵀ·dY, dX = col2im(dY·Wᵀ).
+
+    dy: (N, OH, OW, F). x, weight, stride, padding: as given to `conv2d`. input_gradient: False leaves dx out (None),
+    for the first layer, whose input is the picture. Returns (dx like x, dweight like weight, dbias (F,)).
+    Raises ShapeError when dy is not of the output's shape. Source: document 004 §4.2, corrected.
+    """
+    n, h, w, c = x.shape
+    kh, kw, _, f = weight.shape
+    oh, ow = output_size((h, w), (kh, kw), stride, padding)
+    require_shape(
+        dy.shape == (n, oh, ow, f) and weight.shape[2] == c,
+        "conv2d_backward", dy=dy.shape, x=x.shape, weight=weight.shape,
+    )  # fmt: skip
+    dy_rows = dy.reshape(n * oh * ow, f)
+    columns = im2col(x, (kh, kw), stride, padding)
+    dweight = (columns.T @ dy_rows).reshape(weight.shape)
+    dbias = dy_rows.sum(axis=0)
+    if not input_gradient:
+        return None, dweight, dbias
+    dcolumns = dy_rows @ weight.reshape(kh * kw * c, f).T
+    return col2im(dcolumns, x.shape, (kh, kw), stride, padding), dweight, dbias

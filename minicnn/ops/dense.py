@@ -1,0 +1,42 @@
+"""The dense (fully connected) layer's formula: every output sees every input.
+
+Shapes: x (N, D) with D inputs; weight (D, U) with U outputs, "units"; bias (U,); y (N, U).
+Source: document 004 §4.1.4 and §4.2; its output is a logit: softmax, not the layer, makes the probability.
+"""
+
+from __future__ import annotations
+
+from minicnn.backend import Array
+from minicnn.dispatch import accelerated
+from minicnn.ops.windows import require_shape
+
+
+@accelerated
+def dense(x: Array, weight: Array, bias: Array) -> Array:
+    """Multiply by the weights and add the bias: y = x·W + b.
+
+    x: (N, D). weight: (D, U). bias: (U,). Returns y (N, U) in x's dtype.
+    Raises ShapeError when x's columns are not weight's rows.
+    """
+    require_shape(
+        x.ndim == 2 and x.shape[1] == weight.shape[0] and bias.shape == weight.shape[1:],
+        "dense", x=x.shape, weight=weight.shape, bias=bias.shape,
+    )  # fmt: skip
+    return x @ weight + bias
+
+
+@accelerated
+def dense_backward(
+    dy: Array, x: Array, weight: Array, input_gradient: bool = True
+) -> tuple[Array | None, Array, Array]:
+    """Turn the gradient at the output into those at the inputs: dx = dy·Wᵀ, dW = xᵀ·dy, db = Σ_n dy.
+
+    dy: (N, U). x: (N, D). weight: (D, U). input_gradient: False leaves dx out (None).
+    Returns (dx like x, dweight like weight, dbias (U,)). Raises ShapeError when the three do not belong together.
+    """
+    require_shape(
+        dy.ndim == 2 and x.shape == (dy.shape[0], weight.shape[0]) and dy.shape[1] == weight.shape[1],
+        "dense_backward", dy=dy.shape, x=x.shape, weight=weight.shape,
+    )  # fmt: skip
+    dx = dy @ weight.T if input_gradient else None
+    return dx, x.T @ dy, dy.sum(axis=0)

@@ -1,0 +1,125 @@
+"""Max and average pooling: each window of the picture becomes one number a channel.
+
+Shapes: x (N, H, W, C); window (KH, KW); y and argmax (N, OH, OW, C). The window of output (i, j) starts at
+(i·SH − top, j·SW − left) and is read row by row: element (ky, kx) has the index ky·KW + kx.
+
+Source: document 004 §4.1.3, corrected: the printed formula has no stride and calls the window "centred".
+"""
+
+from __future__ import annotations
+
+from minicnn.backend import Array, array_module
+from minicnn.dispatch import accelerated
+from minicnn.errors import ShapeError
+from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, pad_image, require_shape, window_slice
+
+
+def argmax_dtype(size: Pair) -> str:
+    """Return the smallest dtype that holds an index into the window: a byte for all usual windows."""
+    return "uint8" if size[0] * size[1] <= 256 else "int32"
+
+
+def require_pooling_padding(size: Pair, padding: Padding) -> None:
+    """Raise ShapeError when a window could lie in the padding alone, where there is no largest pixel."""
+    (top, bottom), (left, right) = pad_amounts(padding)
+    if max(top, bottom) >= size[0] or max(left, right) >= size[1]:
+        raise ShapeError(
+            f"pooling: padding {padding} should be smaller than the {size[0]}×{size[1]} window on every side: "
+            "a window must cover at least one pixel of the picture"
+        )
+
+
+@accelerated
+def max_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> tuple[Array, Array]:
+    """Keep the largest value of each window, and where it was.
+
+        y[n, i, j, c] = max over (ky, kx) of x[n, i·SH + ky − top, j·SW + kx − left, c]        (−∞ in the padding)
+
+    x: (N, H, W, C). size: (KH, KW), stride, padding in pixels. Returns y (N, OH, OW, C) in x's dtype and argmax, of
+    the same shape, the index ky·KW + kx of the largest element: of equal ones the first, and NaN before any number.
+    Raises ShapeError when no window fits or one may lie in the padding alone. Source: document 004 §4.1.3.
+    """
+    xp = array_module(x)
+    require_pooling_padding(size, padding)
+    outputs = output_size((x.shape[1], x.shape[2]), size, stride, padding)
+    padded = pad_image(x, padding, value=float("-inf"))
+    rows, cols = window_slice((0, 0), outputs, stride)
+    y = padded[:, rows, cols, :].copy()
+    argmax = xp.zeros(y.shape, dtype=argmax_dtype(size))
+    for ky in range(size[0]):
+        for kx in range(size[1]):
+            rows, cols = window_slice((ky, kx), outputs, stride)
+            candidate = padded[:, rows, cols, :]
+            larger = (candidate > y) | (xp.isnan(candidate) & ~xp.isnan(y))
+            y = xp.where(larger, candidate, y)
+            argmax[larger] = ky * size[1] + kx
+    return y, argmax
+
+
+@accelerated
+def max_pool2d_backward(
+    dy: Array, argmax: Array, x_shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding
+) -> Array:
+    """Give each output's gradient to the element that was its maximum, and to no other.
+
+        dx[n, y, x', c] = Σ dy[n, i, j, c]   over the windows (i, j) whose arg max is the pixel (y, x')
+
+    dy, argmax: (N, OH, OW, C). x_shape: (N, H, W, C). Returns dx of that shape in dy's dtype.
+    Raises ShapeError when dy does not belong to such an x. Source: document 004 §4.2, corrected (it printed poolᵀ·dy).
+    """
+    xp = array_module(dy)
+    n, h, w, c = x_shape
+    (top, bottom), (left, right) = pad_amounts(padding)
+    outputs = output_size((h, w), size, stride, padding)
+    require_shape(
+        dy.shape == argmax.shape == (n, *outputs, c),
+        "max_pool2d_backward", dy=dy.shape, argmax=argmax.shape, x_shape=x_shape,
+    )  # fmt: skip
+    padded = xp.zeros((n, top + h + bottom, left + w + right, c), dtype=dy.dtype)
+    for ky in range(size[0]):
+        for kx in range(size[1]):
+            rows, cols = window_slice((ky, kx), outputs, stride)
+            padded[:, rows, cols, :] += dy * (argmax == ky * size[1] + kx)
+    return padded[:, top : top + h, left : left + w, :]
+
+
+@accelerated
+def avg_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> Array:
+    """Average each window; the padding counts as zeros.
+
+        y[n, i, j, c] = 1/(KH·KW) · Σ_ky Σ_kx x[n, i·SH + ky − top, j·SW + kx − left, c]
+
+    x: (N, H, W, C). size: (KH, KW), stride, padding in pixels. Returns y (N, OH, OW, C) in x's dtype.
+    Raises ShapeError when no window fits or one may lie in the padding alone.
+    """
+    require_pooling_padding(size, padding)
+    outputs = output_size((x.shape[1], x.shape[2]), size, stride, padding)
+    padded = pad_image(x, padding)
+    total = array_module(x).zeros((x.shape[0], *outputs, x.shape[3]), dtype=x.dtype)
+    for ky in range(size[0]):
+        for kx in range(size[1]):
+            rows, cols = window_slice((ky, kx), outputs, stride)
+            total += padded[:, rows, cols, :]
+    return total / (size[0] * size[1])
+
+
+@accelerated
+def avg_pool2d_backward(dy: Array, x_shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding) -> Array:
+    """Spread each output's gradient evenly over its window.
+
+        dx[n, y, x', c] = 1/(KH·KW) · Σ dy[n, i, j, c]   over the windows (i, j) that the pixel (y, x') lies in
+
+    dy: (N, OH, OW, C). x_shape: (N, H, W, C). Returns dx of that shape in dy's dtype.
+    Raises ShapeError when dy does not belong to such an x.
+    """
+    n, h, w, c = x_shape
+    (top, bottom), (left, right) = pad_amounts(padding)
+    outputs = output_size((h, w), size, stride, padding)
+    require_shape(dy.shape == (n, *outputs, c), "avg_pool2d_backward", dy=dy.shape, x_shape=x_shape)
+    share = dy / (size[0] * size[1])
+    padded = array_module(dy).zeros((n, top + h + bottom, left + w + right, c), dtype=dy.dtype)
+    for ky in range(size[0]):
+        for kx in range(size[1]):
+            rows, cols = window_slice((ky, kx), outputs, stride)
+            padded[:, rows, cols, :] += share
+    return padded[:, top : top + h, left : left + w, :]

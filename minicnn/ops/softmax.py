@@ -1,0 +1,75 @@
+"""Softmax and cross-entropy: logits to probabilities to a loss in nats, and the gradient of the whole.
+
+Shapes: logits, probabilities, dlogits (N, K) with K classes; labels (N,) whole numbers 0 … K−1.
+The target is the one-hot label, softened by ε (label smoothing, Szegedy et al. 2016 §7):  q = (1 − ε)·onehot + ε/K.
+Source: document 003 §4, corrected (the sum runs over the classes, the mean over the samples); document 004 §4.2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minicnn.backend import Array, array_module
+from minicnn.dispatch import accelerated
+from minicnn.errors import ShapeError, UsageError
+
+
+def require_labels(labels: Array, samples: int, classes: int) -> None:
+    """Raise unless `labels` are `samples` whole numbers in 0 … classes−1.
+
+    Values are looked at on the host only: reading them back from a GPU would make every step wait for it.
+    """
+    if labels.shape != (samples,):
+        raise ShapeError(f"labels of shape {labels.shape} do not fit {samples} rows of logits: give one label a row")
+    if labels.dtype.kind not in "iu":
+        raise UsageError(f"labels have dtype {labels.dtype}: give the class numbers as integers, not one-hot rows")
+    if isinstance(labels, np.ndarray) and samples and not 0 <= labels.min() <= labels.max() < classes:
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise UsageError(f"label {wrong} is none of the {classes} classes 0 … {classes - 1}")
+
+
+@accelerated
+def softmax(logits: Array) -> Array:
+    """Turn each row of logits into probabilities: p_k = e^(z_k) / Σ_j e^(z_j).
+
+    logits: (N, K). Returns probabilities like logits, rows summing to 1. The row's maximum is taken off first: that
+    changes nothing in the quotient, and e^(z − max) ≤ 1 cannot overflow.
+    """
+    xp = array_module(logits)
+    exponentials = xp.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+@accelerated
+def softmax_cross_entropy(logits: Array, labels: Array, label_smoothing: float = 0.0) -> tuple[Array, Array]:
+    """Compare predicted with true classes: L = mean over n of −Σ_k q_k·log p_k, with p = softmax(logits).
+
+    logits: (N, K). labels: (N,) integers. label_smoothing: ε in [0, 1]. Returns (loss, one number in nats and in
+    logits' dtype; probabilities (N, K)). log p_k = z_k − max − log Σ e^(z_j − max) is exact where p_k itself is 0.
+    Raises ShapeError or UsageError for labels that are not N class numbers.
+    """
+    xp = array_module(logits)
+    n, k = logits.shape
+    require_labels(labels, n, k)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_probabilities = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
+    of_label = log_probabilities[xp.arange(n), labels]
+    of_all = log_probabilities.sum(axis=1)
+    loss = -((1 - label_smoothing) * of_label + label_smoothing / k * of_all).mean()
+    return loss, xp.exp(log_probabilities)
+
+
+@accelerated
+def softmax_cross_entropy_backward(probabilities: Array, labels: Array, label_smoothing: float = 0.0) -> Array:
+    """Return the gradient of the mean loss at the logits: dlogits = (p − q) / N.
+
+    probabilities: (N, K). labels: (N,) integers. label_smoothing: ε as in the forward pass.
+    Returns dlogits like probabilities. Raises as `softmax_cross_entropy`.
+    Source: document 004 §4.2, corrected (it printed ∂L/∂Ŷ = ∂L/∂Ŷ ⊙ (Ŷ − Y)).
+    """
+    xp = array_module(probabilities)
+    n, k = probabilities.shape
+    require_labels(labels, n, k)
+    one_hot = xp.arange(k) == labels.reshape(n, 1)
+    target = (1 - label_smoothing) * one_hot.astype(probabilities.dtype) + label_smoothing / k
+    return (probabilities - target) / n

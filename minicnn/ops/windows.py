@@ -1,0 +1,91 @@
+"""The geometry that convolution and pooling share: how a window slides over a padded picture.
+
+A window of K pixels that moves S pixels a step over an input of H pixels, padded by `before` and `after`, stops at
+
+    OH = floor((H + before + after − K) / S) + 1
+
+places; pixels that no whole window reaches are dropped (floor).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minicnn.backend import Array, array_module
+from minicnn.errors import ShapeError
+
+Pair = tuple[int, int]
+Padding = Pair | tuple[Pair, Pair]  # (PH, PW), or ((top, bottom), (left, right)), in pixels
+
+
+def as_pair(value: int | Pair, name: str, smallest: int = 1) -> Pair:
+    """Return `value` as (vertical, horizontal).
+
+    Raises ShapeError unless it is a whole number, or two of them, of at least `smallest`.
+    """
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or any(not isinstance(v, int) or isinstance(v, bool) or v < smallest for v in pair):
+        raise ShapeError(f"{name}={value!r} should be a whole number of at least {smallest}, or a pair of them")
+    return pair
+
+
+def pad_amounts(padding: Padding) -> tuple[Pair, Pair]:
+    """Return `padding` as ((top, bottom), (left, right)) in pixels.
+
+    Raises ShapeError for anything else than (PH, PW) or ((top, bottom), (left, right)) of whole numbers ≥ 0.
+    """
+    vertical, horizontal = padding
+    return as_pair(vertical, "padding", smallest=0), as_pair(horizontal, "padding", smallest=0)
+
+
+def same_padding(size: Pair, kernel: Pair, stride: Pair) -> tuple[Pair, Pair]:
+    """Return the padding that makes the output ceil(input / stride), TensorFlow's "same".
+
+    An odd pixel goes to the bottom and the right.
+    """
+
+    def one_axis(length: int, window: int, step: int) -> Pair:
+        outputs = -(-length // step)
+        total = max((outputs - 1) * step + window - length, 0)
+        return total // 2, total - total // 2
+
+    return one_axis(size[0], kernel[0], stride[0]), one_axis(size[1], kernel[1], stride[1])
+
+
+def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Padding) -> Pair:
+    """Return (OH, OW): how many windows fit, vertically and horizontally.
+
+    Raises ShapeError when not even one does.
+    """
+    (top, bottom), (left, right) = pad_amounts(padding)
+    height, width = size[0] + top + bottom, size[1] + left + right
+    if height < kernel[0] or width < kernel[1]:
+        raise ShapeError(
+            f"a {kernel[0]}×{kernel[1]} window does not fit into an input of {height}×{width} pixels "
+            "(padding included): the picture is too small for this network, or the window too large"
+        )
+    return (height - kernel[0]) // stride[0] + 1, (width - kernel[1]) // stride[1] + 1
+
+
+def pad_image(x: Array, padding: Padding, value: float = 0.0) -> Array:
+    """Return x (N, H, W, C) with `value` around it: (N, top + H + bottom, left + W + right, C)."""
+    vertical, horizontal = pad_amounts(padding)
+    if vertical == horizontal == (0, 0):
+        return x
+    return array_module(x).pad(x, ((0, 0), vertical, horizontal, (0, 0)), constant_values=value)
+
+
+def window_slice(offset: Pair, outputs: Pair, stride: Pair) -> tuple[slice, slice]:
+    """Return the rows and columns of the padded picture that offset (ky, kx) of every window falls on.
+
+    Window (i, j) starts at (i·SH, j·SW), so its element (ky, kx) lies at (i·SH + ky, j·SW + kx): a strided slice.
+    """
+    (ky, kx), (oh, ow), (sh, sw) = offset, outputs, stride
+    return slice(ky, ky + sh * (oh - 1) + 1, sh), slice(kx, kx + sw * (ow - 1) + 1, sw)
+
+
+def require_shape(fits: bool, operation: str, **shapes: Any) -> None:
+    """Raise ShapeError naming the shapes that `operation` was given, unless they fit."""
+    if not fits:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ShapeError(f"{operation}: these shapes do not belong together: {listed}")

@@ -1,0 +1,44 @@
+"""One thread count for the whole process: MINICNN_THREADS, or `set_threads`, or all cores."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from minicnn.errors import UsageError
+
+_threads: int | None = None
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def get_threads() -> int:
+    """Return how many threads the kernels use.
+
+    Raises UsageError when MINICNN_THREADS is no positive whole number.
+    """
+    if _threads is not None:
+        return _threads
+    text = os.environ.get("MINICNN_THREADS", "")
+    if not text:
+        return available_cores()
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(f"MINICNN_THREADS={text!r} is no thread count: give a whole number of at least 1")
+    return min(int(text), available_cores())
+
+
+def set_threads(count: int) -> None:
+    """Let the kernels use `count` threads (at most the cores of this process) from now on.
+
+    Raises UsageError for a count below 1 or above the number of cores.
+    """
+    if not 1 <= count <= available_cores():
+        raise UsageError(f"cannot use {count} threads: this process has {available_cores()} cores, give 1 to that many")
+    global _threads
+    _threads = count
+    kernels = sys.modules.get("minicnn.kernels.cpu")
+    if kernels is not None:
+        kernels.apply_thread_count()
