@@ -1,0 +1,93 @@
+"""ReLU, sigmoid and tanh for NumPy arrays, in one pass over memory. Shapes as in `minicnn.ops.activations`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from minicnn.kernels.cpu.elementwise import flat, takes
+from minicnn.kernels.cpu.memory import empty
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """Set what is negative to zero: the twin of `minicnn.ops.activations.relu`."""
+    if not takes(x):
+        return NotImplemented
+    y = empty(x.shape, x.dtype)
+    _relu(flat(x), y.reshape(-1))
+    return y
+
+
+def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Let the gradient through where the output is positive: the twin of `minicnn.ops.activations.relu_backward`."""
+    if not takes(dy, y):
+        return NotImplemented
+    dx = empty(dy.shape, dy.dtype)
+    _relu_backward(flat(dy), flat(y), dx.reshape(-1))
+    return dx
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Squash to (0, 1): the twin of `minicnn.ops.activations.sigmoid`."""
+    if not takes(x):
+        return NotImplemented
+    y = empty(x.shape, x.dtype)
+    _sigmoid(flat(x), y.reshape(-1))
+    return y
+
+
+def sigmoid_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Multiply by the slope of the sigmoid: the twin of `minicnn.ops.activations.sigmoid_backward`."""
+    if not takes(dy, y):
+        return NotImplemented
+    dx = empty(dy.shape, dy.dtype)
+    _sigmoid_backward(flat(dy), flat(y), dx.reshape(-1))
+    return dx
+
+
+def tanh(x: np.ndarray) -> np.ndarray:
+    """Squash to (−1, 1): the twin of `minicnn.ops.activations.tanh`."""
+    if not takes(x):
+        return NotImplemented
+    # NumPy's tanh uses vector instructions and Numba's does not: one NumPy thread beats two of the other.
+    return np.tanh(x, out=empty(x.shape, x.dtype))
+
+
+def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Multiply by the slope of tanh: the twin of `minicnn.ops.activations.tanh_backward`."""
+    if not takes(dy, y):
+        return NotImplemented
+    dx = empty(dy.shape, dy.dtype)
+    _tanh_backward(flat(dy), flat(y), dx.reshape(-1))
+    return dx
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _relu(x, y):
+    for i in prange(x.size):
+        y[i] = 0 if x[i] < 0 else x[i]  # a comparison with NaN is false: NaN stays
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _relu_backward(dy, y, dx):
+    for i in prange(dy.size):
+        dx[i] = dy[i] * (1 if y[i] > 0 else 0)
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _sigmoid(x, y):
+    for i in prange(x.size):
+        small = np.exp(-abs(x[i]))
+        y[i] = (1 if x[i] >= 0 else small) / (1 + small)
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _sigmoid_backward(dy, y, dx):
+    for i in prange(dy.size):
+        dx[i] = dy[i] * y[i] * (1 - y[i])
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _tanh_backward(dy, y, dx):
+    for i in prange(dy.size):
+        dx[i] = dy[i] * (1 - y[i] * y[i])

@@ -1,0 +1,52 @@
+"""Inverted dropout for NumPy arrays: mask and product in one pass over memory. Shapes as in `minicnn.ops.dropout`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from minicnn.kernels.cpu.elementwise import flat, takes
+from minicnn.kernels.cpu.memory import empty
+
+
+def dropout(x: np.ndarray, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Drop each value with probability `rate`: the twin of `minicnn.ops.dropout.dropout`."""
+    if not takes(x):
+        return NotImplemented
+    y, keep = empty(x.shape, x.dtype), empty(x.shape, np.bool_)
+    low, high, smallest = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32), np.uint32(rate * 2**32)
+    _dropout(flat(x), x.dtype.type(1 / (1 - rate)), low, high, smallest, y.reshape(-1), keep.reshape(-1))
+    return y, keep
+
+
+def dropout_backward(dy: np.ndarray, keep: np.ndarray, rate: float) -> np.ndarray:
+    """Let the gradient through where the value was kept: the twin of `minicnn.ops.dropout.dropout_backward`."""
+    if not takes(dy) or keep.shape != dy.shape or keep.dtype != np.bool_:
+        return NotImplemented
+    dx = empty(dy.shape, dy.dtype)
+    _dropout_backward(flat(dy), flat(keep), dy.dtype.type(1 / (1 - rate)), dx.reshape(-1))
+    return dx
+
+
+@njit(error_model="numpy")
+def _hash(word):
+    """Mix a 32-bit word (MurmurHash3's finalizer); every step is kept in 32 bits, where Numba would widen it."""
+    word = np.uint32(word ^ (word >> np.uint32(16)))
+    word = np.uint32(word * np.uint32(0x85EBCA6B))
+    word = np.uint32(word ^ (word >> np.uint32(13)))
+    word = np.uint32(word * np.uint32(0xC2B2AE35))
+    return np.uint32(word ^ (word >> np.uint32(16)))
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _dropout(x, scale, low, high, smallest, y, keep):
+    for i in prange(x.size):
+        kept = _hash(np.uint32(_hash(np.uint32(np.uint32(i) ^ low)) ^ high)) >= smallest
+        keep[i] = kept
+        y[i] = x[i] * (scale if kept else 0 * scale)
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _dropout_backward(dy, keep, scale, dx):
+    for i in prange(dy.size):
+        dx[i] = dy[i] * (scale if keep[i] else 0 * scale)
