@@ -1,0 +1,59 @@
+"""What all tests share: one seed, printed; the two kernel modes; no GPU test without a GPU."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from minicnn import get_threads, use_kernels
+from minicnn.backend import require_cupy
+from minicnn.errors import DeviceError
+
+SEED = 20230417
+
+settings.register_profile("minicnn", derandomize=True, deadline=None, max_examples=25, database=None)
+settings.load_profile("minicnn")
+
+
+def pytest_report_header() -> str:
+    """Say what a failure would need to happen again."""
+    oracle = "with PyTorch" if importlib.util.find_spec("torch") else "without PyTorch: tests against it are skipped"
+    return (
+        f"minicnn: seed {SEED}, numpy {np.__version__}, numba {numba.__version__}, {get_threads()} threads, {oracle}"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests marked `gpu` where there is no GPU, and say what is missing."""
+    gpu_items = [item for item in items if item.get_closest_marker("gpu")]
+    if not gpu_items:
+        return
+    try:
+        require_cupy()
+    except DeviceError as error:
+        for item in gpu_items:
+            item.add_marker(pytest.mark.skip(reason=str(error)))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Return a generator that begins at the same seed in every test."""
+    return np.random.default_rng(SEED)
+
+
+@pytest.fixture(params=["reference", "fast"])
+def mode(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run the test twice: by the formulas, and by the kernels where there are any."""
+    with use_kernels(request.param):
+        yield request.param
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> str:
+    """Run the test in both precisions."""
+    return request.param

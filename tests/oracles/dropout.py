@@ -1,0 +1,27 @@
+"""Dropout's mask, one hash at a time in Python's whole numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def _murmur3_finalizer(word):
+    word ^= word >> 16
+    word = word * 0x85EBCA6B % 2**32
+    word ^= word >> 13
+    word = word * 0xC2B2AE35 % 2**32
+    return word ^ word >> 16
+
+
+def dropout_mask(shape, rate, seed):
+    """Keep element i where the hash of (seed, i) is at least rate · 2³²."""
+    low, high = seed % 2**32, seed // 2**32
+    size = int(np.prod(shape))
+    bits = [_murmur3_finalizer(_murmur3_finalizer(i ^ low) ^ high) for i in range(size)]
+    return np.array([b >= int(rate * 2**32) for b in bits]).reshape(shape)
+
+
+def dropout(x, rate, seed):
+    """Zero what the mask drops, divide the rest by 1 − rate."""
+    keep = dropout_mask(x.shape, rate, seed)
+    return np.where(keep, x.astype("float64") / (1 - rate), 0.0), keep
