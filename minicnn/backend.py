@@ -31,6 +31,14 @@ def array_module(x: Array) -> ModuleType:
     raise TypeError(f"expected a NumPy or CuPy array, got {type(x).__name__}; convert it with numpy.asarray first")
 
 
+def is_array(x: object) -> bool:
+    """Return whether `x` is an array of some device: NumPy's, CuPy's, or one with an `__array_namespace__()`."""
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and isinstance(x, cupy.ndarray):  # which has no __array_namespace__
+        return True
+    return hasattr(x, "__array_namespace__") and not isinstance(x, np.generic)
+
+
 def device_of(x: Array) -> str:
     """Return where the array `x` lives: "cpu" for NumPy, "gpu" for anything else."""
     return "cpu" if array_module(x) is np else "gpu"

@@ -19,9 +19,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-import numpy as np
-
-from minicnn.backend import array_module, device_of
+from minicnn.backend import array_module, device_of, is_array
 from minicnn.errors import DeviceError, UsageError
 
 MODES = ("fast", "reference")
@@ -95,14 +93,9 @@ def accelerated(operation: Operation) -> Operation:
 
 def _common_device(operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Return the device that all array arguments share, or say which array is where."""
-    arrays = [a for a in (*args, *kwargs.values()) if isinstance(a, np.ndarray) or hasattr(a, "__array_namespace__")]
-    devices = {device_of(a) for a in arrays}
+    devices = {device_of(a) for a in (*args, *kwargs.values()) if is_array(a)}
     if len(devices) == 1:
         return devices.pop()
     names = inspect.signature(operation).bind(*args, **kwargs).arguments
-    places = ", ".join(
-        f"{name} on the {device_of(a)}"
-        for name, a in names.items()
-        if isinstance(a, np.ndarray) or hasattr(a, "__array_namespace__")
-    )
+    places = ", ".join(f"{name} on the {device_of(a)}" for name, a in names.items() if is_array(a))
     raise DeviceError(f"{operation.__name__} got arrays of two devices: {places}; move them together with to_device")
