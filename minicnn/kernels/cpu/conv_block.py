@@ -1,0 +1,62 @@
+"""Convolution + bias [+ ReLU] [+ max-pool] for NumPy arrays, without the convolution's output ever in main memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minicnn.kernels.cpu import tiled
+from minicnn.kernels.cpu.memory import empty
+from minicnn.kernels.cpu.strips import block_geometry
+from minicnn.ops.pooling import argmax_dtype, require_pooling_padding
+from minicnn.ops.windows import Padding, Pair, require_shape
+from minicnn.threads import get_threads
+
+FLOATS = (np.float32, np.float64)
+
+
+def conv_block(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, stride: Pair, padding: Padding, relu: bool,
+    pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding,
+) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
+    """Run convolution, ReLU and max-pool as one: the twin of `minicnn.ops.conv_block.conv_block`."""
+    if x.dtype not in FLOATS or weight.dtype != x.dtype or bias.dtype != x.dtype:
+        return NotImplemented
+    f = weight.shape[3]
+    require_shape(
+        x.shape[3] == weight.shape[2] and bias.shape == (f,),
+        "conv2d", x=x.shape, weight=weight.shape, bias=bias.shape,
+    )  # fmt: skip
+    if pool_size is not None:
+        require_pooling_padding(pool_size, pool_padding)
+    block = block_geometry(x.shape, weight.shape, stride, padding, relu, pool_size, pool_stride, pool_padding)
+    y = empty((x.shape[0], block.y_height, block.y_width, f), x.dtype)
+    argmax = _no_argmax() if pool_size is None else empty(y.shape, argmax_dtype(pool_size))
+    x, weight, bias = (np.ascontiguousarray(array) for array in (x, weight, bias))
+    tiled.forward(x, weight, bias, y, argmax, block, get_threads())
+    return y, None if pool_size is None else argmax
+
+
+def conv_block_backward(
+    dy: np.ndarray, x: np.ndarray, weight: np.ndarray, y: np.ndarray, argmax: np.ndarray | None, stride: Pair,
+    padding: Padding, relu: bool, pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding,
+    input_gradient: bool = True,
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:  # fmt: skip
+    """Run the block backwards: the twin of `minicnn.ops.conv_block.conv_block_backward`."""
+    if dy.dtype not in FLOATS or x.dtype != dy.dtype or weight.dtype != dy.dtype:
+        return NotImplemented
+    block = block_geometry(x.shape, weight.shape, stride, padding, relu, pool_size, pool_stride, pool_padding)
+    require_shape(
+        dy.shape == y.shape == (x.shape[0], block.y_height, block.y_width, block.filters)
+        and x.shape[3] == block.channels,
+        "conv2d_backward", dy=dy.shape, x=x.shape, weight=weight.shape,
+    )  # fmt: skip
+    argmax = _no_argmax() if argmax is None else np.ascontiguousarray(argmax)
+    dy, x, weight, y = (np.ascontiguousarray(array) for array in (dy, x, weight, y))
+    dx = empty(x.shape if input_gradient else (1, 1, 1, 1), x.dtype)
+    dweight, dbias = tiled.backward(dy, x, weight, y, argmax, dx, block, input_gradient, get_threads())
+    return dx if input_gradient else None, dweight.reshape(weight.shape), dbias
+
+
+def _no_argmax() -> np.ndarray:
+    """Return the array that stands for "no pool", of the type that compiled code expects."""
+    return np.empty((1, 1, 1, 1), np.uint8)

@@ -1,0 +1,312 @@
+"""Strips: the pieces in which every convolution kernel works through a picture.
+
+A strip is a few rows of the convolution's output z, small enough that all a thread needs for them stays in its L2 cache:
+the input rows under them, what the algorithm makes of these, and z itself. So z, the largest array of a network, never
+travels to main memory when it is pooled at once:
+
+    forward     load_strip   x → padded      the algorithm   padded → z          finish_strip   z → bias, ReLU, pool → y
+    backward    gradient_strip  dy, y, argmax → dz     the algorithm  padded, dz → dweight, dpadded     add_strip → dx
+
+Threads take equal, contiguous shares of all strips of all pictures, so a single picture is shared too, and the same
+thread count always adds in the same order: results are the same bit for bit.
+
+Shapes: x (N, H, W·C); padded (rows, columns·C), the zero-padded input rows under a strip; z and dz (rows, ZW, F);
+y, dy, argmax (N, YH, YW, F). z's rows and columns that no pooling window reads are never computed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts
+
+
+class Block(NamedTuple):
+    """The geometry of convolution [+ ReLU] [+ max-pool] as plain numbers, for compiled code; lengths in pixels."""
+
+    kernel_h: int
+    kernel_w: int
+    stride_h: int
+    stride_w: int
+    top: int
+    left: int
+    channels: int
+    filters: int
+    z_height: int  # rows and columns of the convolution's output that are needed
+    z_width: int
+    y_height: int
+    y_width: int
+    relu: bool
+    pooled: bool
+    pool_h: int
+    pool_w: int
+    pool_stride_h: int
+    pool_stride_w: int
+    pool_top: int
+    pool_left: int
+
+
+def block_geometry(
+    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Padding, relu: bool,
+    pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding,
+) -> Block:  # fmt: skip
+    """Return the block's geometry. Raises ShapeError when a window does not fit."""
+    kh, kw, c, f = weight_shape
+    (top, _), (left, _) = pad_amounts(padding)
+    z = output_size((x_shape[1], x_shape[2]), (kh, kw), stride, padding)
+    convolution = (kh, kw, *stride, top, left, c, f)
+    if pool_size is None:
+        return Block(*convolution, *z, *z, relu, False, 1, 1, 1, 1, 0, 0)
+    (pool_top, _), (pool_left, _) = pad_amounts(pool_padding)
+    y = output_size(z, pool_size, pool_stride, pool_padding)
+    used = (
+        min(z[0], (y[0] - 1) * pool_stride[0] - pool_top + pool_size[0]),
+        min(z[1], (y[1] - 1) * pool_stride[1] - pool_left + pool_size[1]),
+    )
+    return Block(*convolution, *used, *y, relu, True, *pool_size, *pool_stride, pool_top, pool_left)
+
+
+def rows_per_strip(rows: int, images: int, threads: int, affordable: int) -> int:
+    """Return how many of a picture's rows make a strip: as many as are affordable, with work for every thread."""
+    strips = max(-(-rows // max(affordable, 1)), min(rows, -(-4 * threads // images)))
+    return -(-rows // strips)
+
+
+@njit(error_model="numpy")
+def z_rows_under(block, y_from, y_to):
+    """Return the first row of z, and the one after the last, that rows y_from…y_to−1 of y read."""
+    if not block.pooled:
+        return y_from, y_to
+    first = y_from * block.pool_stride_h - block.pool_top
+    last = (y_to - 1) * block.pool_stride_h - block.pool_top + block.pool_h
+    return max(first, 0), min(last, block.z_height)
+
+
+@njit(error_model="numpy")
+def load_strip(x, n, first_row, block, padded):
+    """Copy the rows of picture n from first_row on, which may lie outside, into `padded`, with zeros around them."""
+    height, width = x.shape[1], x.shape[2]
+    before = min(block.left * block.channels, padded.shape[1])
+    copied = min(width, padded.shape[1] - before)
+    for row in range(padded.shape[0]):
+        target = padded[row]
+        if first_row + row < 0 or first_row + row >= height:
+            target.fill(0)
+            continue
+        source = x[n, first_row + row]
+        target[:before].fill(0)
+        for e in range(copied):
+            target[before + e] = source[e]
+        target[before + copied :].fill(0)
+
+
+@njit(error_model="numpy")
+def add_strip(dpadded, dx, n, z_from, z_to, own_from, block, seam):
+    """Bring the gradient of the padded rows under z_from…z_to−1 back to picture n, dropping the padding's own.
+
+    Strips overlap by KH − SH rows, which earlier strips have begun: those are added to, the rows after them are set.
+    own_from is the thread's first row of z in this picture. Where that is not 0, the rows that another thread has begun
+    are collected in `seam`, for `add_seams`.
+    """
+    height, width = dx.shape[1], dx.shape[2]
+    overlap = max(block.kernel_h - block.stride_h, 0)
+    first_row = z_from * block.stride_h - block.top
+    begun = first_row + overlap if z_from > 0 else 0
+    foreign = own_from * block.stride_h - block.top + overlap if own_from > 0 else 0
+    before = min(block.left * block.channels, dpadded.shape[1])
+    copied = min(width, dpadded.shape[1] - before)
+    for row in range(max(0, -first_row), min(dpadded.shape[0], height - first_row)):
+        source, y = dpadded[row, before:], first_row + row
+        if y < foreign:
+            _add_row(source, seam[y - foreign + overlap], copied)
+        elif y < begun:
+            _add_row(source, dx[n, y], copied)
+        else:
+            target = dx[n, y]
+            for e in range(copied):
+                target[e] = source[e]
+            target[copied:].fill(0)
+    if z_to == block.z_height:
+        for y in range(max(0, first_row + dpadded.shape[0]), height):
+            dx[n, y].fill(0)
+
+
+@njit(error_model="numpy")
+def _add_row(source, target, count):
+    for e in range(count):
+        target[e] += source[e]
+
+
+@njit(error_model="numpy")
+def padded_rows(block, z_rows):
+    """Return how many padded input rows lie under so many rows of z, those between strides included."""
+    return (z_rows - 1) * block.stride_h + max(block.kernel_h, block.stride_h)
+
+
+@njit(error_model="numpy")
+def share(total, thread, threads):
+    """Return the first of a thread's strips and the one after its last: equal, contiguous shares."""
+    return total * thread // threads, total * (thread + 1) // threads
+
+
+@njit(cache=True, error_model="numpy")
+def add_seams(dx, seams, block, strip_rows):
+    """Add what threads that began within a picture collected for the rows of the thread before them."""
+    strips = -(-block.z_height // strip_rows)
+    overlap = max(block.kernel_h - block.stride_h, 0)
+    for thread in range(1, seams.shape[0]):
+        n, strip = divmod(share(dx.shape[0] * strips, thread, seams.shape[0])[0], strips)
+        first_row = strip * strip_rows * block.stride_h - block.top
+        if strip > 0:
+            for row in range(max(0, -first_row), min(overlap, dx.shape[1] - first_row)):
+                _add_row(seams[thread, row], dx[n, first_row + row], dx.shape[2])
+
+
+@njit(error_model="numpy")
+def finish_strip(z, z_from, bias, block, n, y_from, y_to, y, argmax):
+    """Turn a strip of z into rows y_from…y_to−1 of y: add the bias, apply ReLU, take the maximum of each window."""
+    if not block.pooled:
+        _add_bias(z, bias, block.relu)
+    elif (
+        block.pool_h == 2 and block.pool_w == 2 and block.pool_stride_h == 2 and block.pool_stride_w == 2
+        and block.pool_top == 0 and block.pool_left == 0
+    ):  # fmt: skip
+        _pool_2x2(z, bias, block.relu, y[n, y_from:y_to], argmax[n, y_from:y_to])
+    else:
+        _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax)
+
+
+@njit(error_model="numpy")
+def _add_bias(z, bias, relu):
+    zero = bias.dtype.type(0)  # a plain 0 would turn float32 into float64
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            pixel = z[i, j]
+            if relu:
+                for f in range(bias.size):
+                    value = pixel[f] + bias[f]
+                    pixel[f] = zero if value <= zero else value  # `<=` is false for NaN, which stays
+            else:
+                for f in range(bias.size):
+                    pixel[f] += bias[f]
+
+
+@njit(error_model="numpy")
+def _larger(candidate, best):
+    # True for a greater number and for the first NaN.
+    return not (candidate <= best) and best == best
+
+
+@njit(error_model="numpy")
+def _pool_2x2(z, bias, relu, y, argmax):
+    zero = bias.dtype.type(0)
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            a, b, c, d = z[2 * i, 2 * j], z[2 * i, 2 * j + 1], z[2 * i + 1, 2 * j], z[2 * i + 1, 2 * j + 1]
+            pixel, where = y[i, j], argmax[i, j]
+            for f in range(bias.size):
+                best, index = a[f] + bias[f], np.int32(0)
+                if relu:
+                    best = zero if best <= zero else best
+                candidate = b[f] + bias[f]
+                index = np.int32(1) if _larger(candidate, best) else index
+                best = candidate if _larger(candidate, best) else best
+                candidate = c[f] + bias[f]
+                index = np.int32(2) if _larger(candidate, best) else index
+                best = candidate if _larger(candidate, best) else best
+                candidate = d[f] + bias[f]
+                index = np.int32(3) if _larger(candidate, best) else index
+                best = candidate if _larger(candidate, best) else best
+                pixel[f] = best
+                where[f] = index
+
+
+@njit(error_model="numpy")
+def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
+    for i in range(y_from, y_to):
+        row = i * block.pool_stride_h - block.pool_top
+        for j in range(block.y_width):
+            column = j * block.pool_stride_w - block.pool_left
+            first_ky, first_kx = max(0, -row), max(0, -column)
+            pixel, where = y[n, i, j], argmax[n, i, j]
+            # After ReLU no value is below 0, so the first pixel inside the picture is the maximum until a greater comes.
+            pixel.fill(0 if block.relu else -np.inf)
+            where.fill(first_ky * block.pool_w + first_kx if block.relu else 0)
+            for ky in range(first_ky, min(block.pool_h, block.z_height - row)):
+                for kx in range(first_kx, min(block.pool_w, block.z_width - column)):
+                    candidates = z[row + ky - z_from, column + kx]
+                    index = np.int32(ky * block.pool_w + kx)
+                    for f in range(bias.size):
+                        candidate = candidates[f] + bias[f]
+                        better = _larger(candidate, pixel[f])
+                        pixel[f] = candidate if better else pixel[f]
+                        where[f] = index if better else where[f]
+
+
+@njit(error_model="numpy")
+def gradient_strip(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
+    """Fill dz, rows z_from…z_to−1 of the gradient at the convolution's output, and add it up into dbias."""
+    if not block.pooled:
+        _mask(dy[n, z_from:z_to], y[n, z_from:z_to], block.relu, dz)
+    elif (
+        block.pool_h == 2 and block.pool_w == 2 and block.pool_stride_h == 2 and block.pool_stride_w == 2
+        and block.pool_top == 0 and block.pool_left == 0 and z_from % 2 == 0 and z_to % 2 == 0
+    ):  # fmt: skip
+        rows = slice(z_from // 2, z_to // 2)
+        _unpool_2x2(dy[n, rows], y[n, rows], argmax[n, rows], block.relu, dz)
+    else:
+        _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz)
+    for i in range(z_to - z_from):
+        for j in range(dz.shape[1]):
+            pixel = dz[i, j]
+            for f in range(dbias.size):
+                dbias[f] += pixel[f]
+
+
+@njit(error_model="numpy")
+def _mask(dy, y, relu, dz):
+    zero = dz.dtype.type(0)
+    for i in range(dy.shape[0]):
+        for j in range(dy.shape[1]):
+            gradient, activation, pixel = dy[i, j], y[i, j], dz[i, j]
+            for f in range(gradient.size):
+                pixel[f] = gradient[f] if activation[f] > zero or not relu else zero
+
+
+@njit(error_model="numpy")
+def _unpool_2x2(dy, y, argmax, relu, dz):
+    zero = dz.dtype.type(0)
+    for i in range(dy.shape[0]):
+        for j in range(dy.shape[1]):
+            a, b, c, d = dz[2 * i, 2 * j], dz[2 * i, 2 * j + 1], dz[2 * i + 1, 2 * j], dz[2 * i + 1, 2 * j + 1]
+            gradients, activation, where = dy[i, j], y[i, j], argmax[i, j]
+            for f in range(gradients.size):
+                gradient = gradients[f] if activation[f] > zero or not relu else zero
+                a[f] = gradient if where[f] == 0 else zero
+                b[f] = gradient if where[f] == 1 else zero
+                c[f] = gradient if where[f] == 2 else zero
+                d[f] = gradient if where[f] == 3 else zero
+
+
+@njit(error_model="numpy")
+def _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz):
+    zero = dz.dtype.type(0)
+    # A row of z lies in the windows that begin at most pool_h − 1 rows above it.
+    dz[: z_to - z_from].fill(0)
+    first = max(0, (z_from + block.pool_top - block.pool_h) // block.pool_stride_h + 1)
+    last = min(block.y_height, (z_to - 1 + block.pool_top) // block.pool_stride_h + 1)
+    for i in range(first, last):
+        row = i * block.pool_stride_h - block.pool_top
+        for j in range(block.y_width):
+            column = j * block.pool_stride_w - block.pool_left
+            gradient, activation, where = dy[n, i, j], y[n, i, j], argmax[n, i, j]
+            for ky in range(max(0, z_from - row), min(block.pool_h, z_to - row)):
+                for kx in range(max(0, -column), min(block.pool_w, block.z_width - column)):
+                    index = ky * block.pool_w + kx
+                    pixel = dz[row + ky - z_from, column + kx]
+                    for f in range(gradient.size):
+                        passes = where[f] == index and (activation[f] > zero or not block.relu)
+                        pixel[f] += gradient[f] if passes else zero

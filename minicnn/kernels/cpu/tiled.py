@@ -1,0 +1,274 @@
+"""Convolution by im2col and matrix products, a strip at a time: for any kernel, stride and padding.
+
+The matrix of windows ("columns") of a whole batch would be KH·KW times as large as the picture. Here each strip's
+columns are gathered, multiplied and forgotten while they are in the thread's L2 cache:
+
+    forward    z = columns·W            backward   dW += columnsᵀ·dz      dcolumns = dz·Wᵀ, added back to the picture
+
+Three layouts of the columns, chosen by `column_layout`:
+
+    SEPARATE  (rows of z, ZW, KH·KW·C): every window has a row of its own, one product a strip.
+    SHARED    (ZW, padded rows, KW·C): windows one above the other share what they have in common. The window of (i, j)
+              is still KH·KW·C neighbours in memory, from (j, i·SH) on, so BLAS takes rows of windows where they are, and
+              only KW·C numbers a pixel are copied instead of KH·KW·C. Pays while C is small and copying costs as much
+              as multiplying. Source: Cho & Brand 2017, "MEC: Memory-efficient Convolution for Deep Neural Network".
+    INPUT     a 1×1 kernel's columns are the picture itself: nothing is copied.
+
+Shapes: x (N, H, W·C); weight (KH·KW·C, F); the rest as in `strips`. A leading axis of scratch memory counts threads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from minicnn.kernels.cpu.blas import gemm, one_blas_thread
+from minicnn.kernels.cpu.scratch import scratch, zeroed_scratch
+from minicnn.kernels.cpu.strips import (
+    Block, add_seams, add_strip, finish_strip, gradient_strip, load_strip, padded_rows, rows_per_strip, share,
+    z_rows_under,
+)  # fmt: skip
+
+SEPARATE, SHARED, INPUT = 0, 1, 2
+STRIP_ELEMENTS = 100_000  # of columns and z together: 400 KB in float32, well within an L2 cache
+
+
+def column_layout(block: Block, x_width: int) -> int:
+    """Return the layout of the columns that suits the block and a picture of that width."""
+    pixelwise = (block.kernel_h, block.kernel_w, block.stride_h, block.stride_w, block.top, block.left)
+    if pixelwise == (1, 1, 1, 1, 0, 0) and block.z_width == x_width:
+        return INPUT
+    return SHARED if block.channels <= 4 else SEPARATE
+
+
+def _elements(block: Block, layout: int, z_rows: int) -> tuple[int, int, int]:
+    """Return how many elements padded rows, columns and z take for a strip of so many rows of z."""
+    rows, width = padded_rows(block, z_rows), (block.z_width - 1) * block.stride_w + block.kernel_w
+    run = block.kernel_w * block.channels
+    columns = {
+        SEPARATE: z_rows * block.z_width * block.kernel_h * run,
+        SHARED: rows * block.z_width * run,
+        INPUT: z_rows * block.z_width * block.channels,
+    }[layout]
+    return rows * width * block.channels, columns, z_rows * block.z_width * block.filters
+
+
+def _affordable_rows(block: Block, layout: int) -> int:
+    _, columns, z = _elements(block, layout, 8)
+    return STRIP_ELEMENTS * 8 // (columns + z)
+
+
+def forward(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, y: np.ndarray, argmax: np.ndarray, block: Block, threads: int
+) -> None:
+    """Fill y (and argmax, where the block pools) from x (N, H, W, C)."""
+    layout = column_layout(block, x.shape[2])
+    step = block.pool_stride_h
+    rows = rows_per_strip(block.y_height, x.shape[0], threads, _affordable_rows(block, layout) // step)
+    z_rows = (rows - 1) * step + block.pool_h
+    padded, columns, z = (scratch(threads, count, x.dtype) for count in _elements(block, layout, z_rows))
+    with one_blas_thread():
+        _forward(
+            x.reshape(*x.shape[:2], -1), weight.reshape(-1), bias, y, argmax, block, layout, rows, padded, columns, z
+        )
+
+
+def backward(
+    dy: np.ndarray, x: np.ndarray, weight: np.ndarray, y: np.ndarray, argmax: np.ndarray, dx: np.ndarray,
+    block: Block, input_gradient: bool, threads: int,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Fill dx (where asked for) and return dweight (KH·KW·C·F,) and dbias (F,)."""
+    layout = column_layout(block, x.shape[2])
+    rows = rows_per_strip(block.z_height, x.shape[0], threads, _affordable_rows(block, layout))
+    rows += rows % 2  # so that strips end where 2×2 pooling windows do
+    padded, columns, dz = (scratch(threads, count, x.dtype) for count in _elements(block, layout, rows))
+    dweight = zeroed_scratch(threads, weight.size, x.dtype)
+    dbias = zeroed_scratch(threads, bias_size := weight.shape[3], x.dtype)
+    row_length = x.shape[2] * x.shape[3]
+    seams = np.zeros((threads, max(block.kernel_h - block.stride_h, 1), row_length if input_gradient else 1), x.dtype)
+    dx_rows = dx.reshape(*dx.shape[:2], -1)
+    with one_blas_thread():
+        _backward(
+            dy, x.reshape(*x.shape[:2], -1), weight.reshape(-1), y, argmax, dx_rows, block, layout, rows,
+            input_gradient, padded, columns, dz, dweight, dbias, seams,
+        )  # fmt: skip
+    if input_gradient:
+        add_seams(dx_rows, seams, block, rows)
+    return dweight[:, : weight.size].sum(axis=0), dbias[:, :bias_size].sum(axis=0)
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _forward(x, weight, bias, y, argmax, block, layout, strip_rows, padded, columns, z):
+    threads = padded.shape[0]
+    for thread in prange(threads):
+        _forward_share(
+            np.intp(thread), threads, x, weight, bias, y, argmax, block, layout, strip_rows,
+            padded[thread], columns[thread], z[thread],
+        )  # fmt: skip
+
+
+@njit(error_model="numpy", forceinline=True)
+def _forward_share(
+    thread, threads, x, weight, bias, y, argmax, block, layout, strip_rows, padded, columns, z
+):  # fmt: skip
+    strips = -(-block.y_height // strip_rows)
+    width = ((block.z_width - 1) * block.stride_w + block.kernel_w) * block.channels
+    first, last = share(x.shape[0] * strips, thread, threads)
+    for unit in range(first, last):
+        n, strip = divmod(unit, strips)
+        y_from = strip * strip_rows
+        y_to = min(y_from + strip_rows, block.y_height)
+        z_from, z_to = z_rows_under(block, y_from, y_to)
+        z_shape = (z_to - z_from, block.z_width, block.filters)
+        if block.pooled:
+            z_strip = z[: z_shape[0] * z_shape[1] * z_shape[2]]
+        else:  # z is y
+            z_strip = y[n, y_from:y_to].reshape(z_shape[0] * z_shape[1] * z_shape[2])
+        if layout == INPUT:
+            rows_of_x = x[n, z_from:z_to].reshape((z_to - z_from) * x.shape[2])
+            _multiply(rows_of_x, weight, block, layout, z_to - z_from, z_strip)
+        else:
+            rows = padded_rows(block, z_to - z_from)
+            padded_strip = padded[: rows * width].reshape(rows, width)
+            load_strip(x, n, z_from * block.stride_h - block.top, block, padded_strip)
+            _gather(padded_strip, block, layout, z_to - z_from, columns)
+            _multiply(columns, weight, block, layout, z_to - z_from, z_strip)
+        finish_strip(z_strip.reshape(z_shape), z_from, bias, block, n, y_from, y_to, y, argmax)
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _backward(
+    dy, x, weight, y, argmax, dx, block, layout, strip_rows, input_gradient, padded, columns, dz, dweight, dbias, seams
+):  # fmt: skip
+    threads = padded.shape[0]
+    for thread in prange(threads):
+        _backward_share(
+            np.intp(thread), threads, dy, x, weight, y, argmax, dx, block, layout, strip_rows, input_gradient,
+            padded[thread], columns[thread], dz[thread], dweight[thread], dbias[thread, : block.filters], seams[thread],
+        )  # fmt: skip
+
+
+@njit(error_model="numpy", forceinline=True)
+def _backward_share(
+    thread, threads, dy, x, weight, y, argmax, dx, block, layout, strip_rows, input_gradient,
+    padded, columns, dz, dweight, dbias, seam,
+):  # fmt: skip
+    strips = -(-block.z_height // strip_rows)
+    width = ((block.z_width - 1) * block.stride_w + block.kernel_w) * block.channels
+    first, last = share(x.shape[0] * strips, thread, threads)
+    for unit in range(first, last):
+        n, strip = divmod(unit, strips)
+        z_from = strip * strip_rows
+        z_to = min(z_from + strip_rows, block.z_height)
+        z_rows = z_to - z_from
+        size = z_rows * block.z_width * block.filters
+        gradient_strip(
+            dy, y, argmax, block, n, z_from, z_to, dz[:size].reshape(z_rows, block.z_width, block.filters), dbias
+        )
+        rows = padded_rows(block, z_rows)
+        padded_strip = padded[: rows * width].reshape(rows, width)
+        if layout == INPUT:
+            rows_of_x = x[n, z_from:z_to].reshape(z_rows * x.shape[2])
+            _add_weight_gradient(rows_of_x, dz, block, layout, z_rows, dweight)
+        else:
+            load_strip(x, n, z_from * block.stride_h - block.top, block, padded_strip)
+            _gather(padded_strip, block, layout, z_rows, columns)
+            _add_weight_gradient(columns, dz, block, layout, z_rows, dweight)
+        if input_gradient:
+            _column_gradient(dz, weight, block, layout, z_rows, columns)
+            _add_back(columns, block, layout, z_rows, padded_strip)
+            first_strip = first - n * strips if first > n * strips else 0
+            add_strip(padded_strip, dx, n, z_from, z_to, first_strip * strip_rows, block, seam)
+
+
+@njit(error_model="numpy")
+def _gather(padded, block, layout, z_rows, columns):
+    """Copy the windows of a strip into columns."""
+    run, step = block.kernel_w * block.channels, block.stride_w * block.channels
+    to = 0
+    if layout == SHARED:
+        for j in range(block.z_width):
+            for row in range(padded.shape[0]):
+                _copy_run(padded[row, j * step :], columns[to:], run)
+                to += run
+    else:
+        for i in range(z_rows):
+            for j in range(block.z_width):
+                for ky in range(block.kernel_h):
+                    _copy_run(padded[i * block.stride_h + ky, j * step :], columns[to:], run)
+                    to += run
+
+
+@njit(error_model="numpy")
+def _add_back(columns, block, layout, z_rows, padded):
+    """Add the gradient of columns back to the padded rows that they were copied from: the transpose of `_gather`."""
+    run, step = block.kernel_w * block.channels, block.stride_w * block.channels
+    for row in range(padded.shape[0]):
+        padded[row].fill(0)
+    start = 0
+    if layout == SHARED:
+        for j in range(block.z_width):
+            for row in range(padded.shape[0]):
+                _add_run(columns[start:], padded[row, j * step :], run)
+                start += run
+    else:
+        kernel_h = 1 if layout == INPUT else block.kernel_h
+        for i in range(z_rows):
+            for j in range(block.z_width):
+                for ky in range(kernel_h):
+                    _add_run(columns[start:], padded[i * block.stride_h + ky, j * step :], run)
+                    start += run
+
+
+@njit(error_model="numpy")
+def _copy_run(source, target, count):
+    for e in range(count):
+        target[e] = source[e]
+
+
+@njit(error_model="numpy")
+def _add_run(source, target, count):
+    for e in range(count):
+        target[e] += source[e]
+
+
+@njit(error_model="numpy")
+def _row_of_windows(block, layout, z_rows):
+    """Return how the columns of one product lie: (products, windows in each, row length, distance between products)."""
+    window = block.kernel_h * block.kernel_w * block.channels
+    if layout == SHARED:
+        run = block.kernel_w * block.channels
+        return z_rows, block.z_width, padded_rows(block, z_rows) * run, block.stride_h * run
+    return 1, z_rows * block.z_width, window, 0
+
+
+@njit(error_model="numpy")
+def _multiply(columns, weight, block, layout, z_rows, z):
+    """z = columns·W."""
+    window, filters = block.kernel_h * block.kernel_w * block.channels, block.filters
+    products, windows, length, apart = _row_of_windows(block, layout, z_rows)
+    for i in range(products):
+        a, c = columns[i * apart :], z[i * windows * filters :]
+        gemm(False, False, windows, filters, window, a, length, weight, filters, False, c, filters)
+
+
+@njit(error_model="numpy")
+def _add_weight_gradient(columns, dz, block, layout, z_rows, dweight):
+    """dW += columnsᵀ·dz."""
+    window, filters = block.kernel_h * block.kernel_w * block.channels, block.filters
+    products, windows, length, apart = _row_of_windows(block, layout, z_rows)
+    for i in range(products):
+        a, b = columns[i * apart :], dz[i * windows * filters :]
+        gemm(True, False, window, filters, windows, a, length, b, filters, True, dweight, filters)
+
+
+@njit(error_model="numpy")
+def _column_gradient(dz, weight, block, layout, z_rows, columns):
+    """dcolumns = dz·Wᵀ; where windows share columns, their gradients are added up by the product itself."""
+    window, filters = block.kernel_h * block.kernel_w * block.channels, block.filters
+    products, windows, length, apart = _row_of_windows(block, layout, z_rows)
+    if layout == SHARED:
+        columns[: windows * length].fill(0)
+    for i in range(products):
+        a, c = dz[i * windows * filters :], columns[i * apart :]
+        gemm(False, True, windows, window, filters, a, filters, weight, filters, layout == SHARED, c, length)
