@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from minicnn.errors import UsageError
 
@@ -39,6 +38,3 @@ def set_threads(count: int) -> None:
         raise UsageError(f"cannot use {count} threads: this process has {available_cores()} cores, give 1 to that many")
     global _threads
     _threads = count
-    kernels = sys.modules.get("minicnn.kernels.cpu")
-    if kernels is not None:
-        kernels.apply_thread_count()

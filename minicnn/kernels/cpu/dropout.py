@@ -29,12 +29,16 @@ def dropout_backward(dy: np.ndarray, keep: np.ndarray, rate: float) -> np.ndarra
 
 
 @njit(error_model="numpy")
+def _times(word, factor):
+    """Multiply in 32 bits: the product of two 32-bit words fits in 64, and its upper half is thrown away."""
+    return np.uint32((np.uint64(word) * np.uint64(factor)) & np.uint64(0xFFFFFFFF))
+
+
+@njit(error_model="numpy")
 def _hash(word):
-    """Mix a 32-bit word (MurmurHash3's finalizer); every step is kept in 32 bits, where Numba would widen it."""
-    word = np.uint32(word ^ (word >> np.uint32(16)))
-    word = np.uint32(word * np.uint32(0x85EBCA6B))
-    word = np.uint32(word ^ (word >> np.uint32(13)))
-    word = np.uint32(word * np.uint32(0xC2B2AE35))
+    """Mix a 32-bit word: MurmurHash3's finalizer."""
+    word = _times(np.uint32(word ^ (word >> np.uint32(16))), 0x85EBCA6B)
+    word = _times(np.uint32(word ^ (word >> np.uint32(13))), 0xC2B2AE35)
     return np.uint32(word ^ (word >> np.uint32(16)))
 
 
