@@ -1,0 +1,122 @@
+"""A fused block equals its layers run one by one, by the slow loops, in both modes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minicnn import ops, use_kernels
+from tests.comparison import assert_close, call_keeping
+from tests.oracles import activations, convolution, pooling
+
+NO_PADDING = ((0, 0), (0, 0))
+# x, filters, kernel, stride, padding, pool size, pool stride, pool padding
+BLOCKS = {
+    "3x3, pool 2": ((2, 9, 10, 3), 4, (3, 3), (1, 1), NO_PADDING, (2, 2), (2, 2), NO_PADDING),
+    "3x3, pool 2, odd": ((2, 8, 11, 5), 7, (3, 3), (1, 1), NO_PADDING, (2, 2), (2, 2), NO_PADDING),
+    "3x3 padded, pool 2": ((1, 8, 8, 3), 4, (3, 3), (1, 1), ((1, 1), (1, 1)), (2, 2), (2, 2), NO_PADDING),
+    "3x3, no pool": ((2, 7, 6, 4), 5, (3, 3), (1, 1), NO_PADDING, None, (1, 1), NO_PADDING),
+    "5x5 same, pool 2": ((2, 8, 9, 3), 4, (5, 5), (1, 1), ((2, 2), (2, 2)), (2, 2), (2, 2), NO_PADDING),
+    "strided, pool 3 by 2": ((1, 19, 18, 3), 4, (7, 7), (2, 2), ((3, 3), (3, 3)), (3, 3), (2, 2), NO_PADDING),
+    "strided 3x3, pool 3 by 2": ((2, 14, 13, 4), 6, (3, 3), (2, 2), ((1, 1), (1, 1)), (3, 3), (2, 2), NO_PADDING),
+    "padded pool": ((1, 7, 8, 2), 3, (3, 3), (1, 1), NO_PADDING, (3, 3), (2, 2), ((1, 1), (0, 1))),
+    "1x1, no pool": ((2, 4, 5, 3), 6, (1, 1), (1, 1), NO_PADDING, None, (1, 1), NO_PADDING),
+    "even kernel": ((2, 7, 7, 2), 3, (2, 4), (1, 1), ((0, 1), (1, 2)), (2, 2), (2, 2), NO_PADDING),
+}
+
+
+def arrays(block, dtype, rng):
+    x_shape, filters, kernel, *_ = block
+    shapes = (x_shape, (*kernel, x_shape[3], filters), (filters,))
+    return tuple(rng.standard_normal(shape).astype(dtype) for shape in shapes)
+
+
+def by_loops(x, weight, bias, stride, padding, relu, size, pool_stride, pool_padding):
+    """Return z (the convolution's output), y and argmax of the layers run one by one."""
+    z = convolution.conv2d(x, weight, bias, stride, padding)
+    y = activations.relu(z) if relu else z
+    return z, *(pooling.max_pool2d(y, size, pool_stride, pool_padding) if size else (y, None))
+
+
+@pytest.mark.parametrize("relu", [True, False], ids=["relu", "linear"])
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_block_equals_its_layers_one_by_one(name, relu, mode, dtype, rng):
+    *_, stride, padding, size, pool_stride, pool_padding = BLOCKS[name]
+    settings = (stride, padding, relu, size, pool_stride, pool_padding)
+    x, weight, bias = arrays(BLOCKS[name], dtype, rng)
+    z, expected, expected_argmax = by_loops(x, weight, bias, *settings)
+
+    y, argmax = call_keeping(ops.conv_block, x, weight, bias, *settings)
+    assert_close(y, expected, dtype, "y")
+    if size is None:
+        assert argmax is None
+    else:
+        # A window that ReLU has emptied has no maximum to speak of: all are 0, and none gets a gradient.
+        alive = expected > 0 if relu else np.ones(expected.shape, bool)
+        np.testing.assert_array_equal(argmax[alive], expected_argmax[alive])
+
+    dy = rng.standard_normal(y.shape).astype(dtype)
+    dz = dy.astype("float64")
+    if size is not None:
+        dz = pooling.max_pool2d_backward(dz, expected_argmax, z.shape, size, pool_stride, pool_padding)
+    if relu:
+        dz = activations.relu_backward(dz, z)
+    gradients = call_keeping(ops.conv_block_backward, dy, x, weight, y, argmax, *settings)
+    right = convolution.conv2d_backward(dz, x, weight, stride, padding)
+    for what, got, expected_gradient in zip(("dx", "dweight", "dbias"), gradients, right, strict=True):
+        assert_close(got, expected_gradient, dtype, what)
+
+    without = call_keeping(ops.conv_block_backward, dy, x, weight, y, argmax, *settings, input_gradient=False)
+    assert without[0] is None
+    assert_close(without[1], right[1], dtype, "dweight without dx")
+
+
+@given(
+    size=st.tuples(st.integers(6, 15), st.integers(6, 15)),
+    kernel=st.sampled_from([1, 2, 3, 5]),
+    stride=st.integers(1, 2),
+    padding=st.tuples(st.tuples(st.integers(0, 2), st.integers(0, 2)), st.tuples(st.integers(0, 2), st.integers(0, 2))),
+    channels=st.sampled_from([1, 3, 8]),
+    filters=st.sampled_from([1, 4, 16]),
+    pool=st.sampled_from([None, (2, 2), (3, 2), (2, 1)]),
+)
+def test_both_modes_agree_for_any_block(size, kernel, stride, padding, channels, filters, pool):
+    rng = np.random.default_rng(0)
+    for dtype in ("float32", "float64"):
+        x = rng.standard_normal((2, *size, channels)).astype(dtype)
+        weight = rng.standard_normal((kernel, kernel, channels, filters)).astype(dtype)
+        bias = rng.standard_normal(filters).astype(dtype)
+        z = ops.conv2d.reference(x, weight, bias, (stride, stride), padding)
+        if pool is not None and min(z.shape[1:3]) < pool[0]:
+            pool = None
+        pool_settings = ((pool[0],) * 2, (pool[1],) * 2) if pool else (None, (1, 1))
+        settings = ((stride, stride), padding, True, *pool_settings, (0, 0))
+        results = {}
+        for mode in ("reference", "fast"):
+            with use_kernels(mode):
+                y, argmax = ops.conv_block(x, weight, bias, *settings)
+                dy = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
+                results[mode] = (y, *ops.conv_block_backward(dy, x, weight, y, argmax, *settings))
+        for got, right in zip(results["fast"], results["reference"], strict=True):
+            assert_close(got, right, dtype)
+
+
+def test_ties_go_to_the_first_and_gradients_with_them(mode, dtype):
+    """A constant picture makes every window a tie: its first pixel is the maximum and takes the whole gradient."""
+    x = np.ones((1, 6, 6, 1), dtype)
+    weight, bias = np.ones((3, 3, 1, 2), dtype), np.zeros(2, dtype)
+    settings = ((1, 1), (0, 0), True, (2, 2), (2, 2), (0, 0))
+    y, argmax = ops.conv_block(x, weight, bias, *settings)
+    assert (y == 9).all()
+    assert (argmax == 0).all()
+
+
+def test_nan_is_not_hidden_by_relu_or_pool(mode, dtype, rng):
+    x = rng.standard_normal((1, 8, 8, 3)).astype(dtype)
+    x[0, 3, 3, 0] = np.nan
+    weight, bias = rng.standard_normal((3, 3, 3, 4)).astype(dtype), np.zeros(4, dtype)
+    y, _ = ops.conv_block(x, weight, bias, (1, 1), (0, 0), True, (2, 2), (2, 2), (0, 0))
+    assert np.isnan(y[0, :2, :2]).all()
+    assert np.isfinite(y[0, 2, 2]).all()

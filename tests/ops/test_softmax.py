@@ -1,0 +1,82 @@
+"""Softmax and cross-entropy against 50-digit decimal arithmetic, in both modes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minicnn import ops
+from minicnn.errors import ShapeError, UsageError
+from tests.comparison import assert_close, call_keeping
+from tests.oracles import softmax as oracle
+
+
+@pytest.mark.parametrize("n, k", [(1, 1), (1, 2), (7, 10), (3, 101)])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1, 1.0])
+def test_loss_and_gradient_equal_the_loops(n, k, label_smoothing, mode, dtype, rng):
+    logits = (3 * rng.standard_normal((n, k))).astype(dtype)
+    labels = rng.integers(k, size=n)
+    assert_close(call_keeping(ops.softmax, logits), oracle.softmax(logits), dtype)
+    loss, probabilities = call_keeping(ops.softmax_cross_entropy, logits, labels, label_smoothing)
+    assert loss.shape == ()
+    assert_close(probabilities, oracle.softmax(logits), dtype, "probabilities")
+    expected = oracle.softmax_cross_entropy(logits, labels, label_smoothing)
+    if k > 1:  # of one class the loss is exactly 0
+        assert_close(loss, expected, dtype, "loss")
+    else:
+        assert loss == 0
+    dlogits = call_keeping(ops.softmax_cross_entropy_backward, probabilities, labels, label_smoothing)
+    if k > 1:
+        assert_close(dlogits, oracle.softmax_cross_entropy_backward(logits, labels, label_smoothing), dtype, "dlogits")
+    else:
+        np.testing.assert_allclose(dlogits, 0, atol=1e-7)
+
+
+def test_huge_logits_give_neither_overflow_nor_warning(mode, dtype):
+    logits = np.array([[1000, -1000, 0], [-1e4, -1e4, -1e4], [0, 800, 800]], dtype)
+    labels = np.array([1, 2, 0])
+    assert_close(ops.softmax(logits), oracle.softmax(logits), dtype)
+    loss, probabilities = ops.softmax_cross_entropy(logits, labels)
+    assert_close(loss, oracle.softmax_cross_entropy(logits, labels), dtype)
+    assert np.isfinite(ops.softmax_cross_entropy_backward(probabilities, labels)).all()
+
+
+def test_shifting_all_logits_changes_nothing(mode, rng):
+    logits = rng.standard_normal((4, 5))
+    np.testing.assert_allclose(ops.softmax(logits + 500), ops.softmax(logits), rtol=1e-10)
+
+
+def test_nan_is_not_hidden(mode, dtype):
+    logits = np.array([[0, np.nan, 1], [0, 1, 2]], dtype)
+    loss, probabilities = ops.softmax_cross_entropy(logits, np.array([0, 1]))
+    assert np.isnan(loss)
+    assert np.isnan(probabilities[0]).all()
+    assert np.isfinite(probabilities[1]).all()
+
+
+@pytest.mark.parametrize("labels_dtype", ["uint8", "int32", "int64"])
+def test_labels_may_be_any_integers(labels_dtype, mode, dtype, rng):
+    logits = rng.standard_normal((300, 4)).astype(dtype)
+    labels = rng.integers(4, size=300)
+    loss, probabilities = ops.softmax_cross_entropy(logits, labels.astype(labels_dtype))
+    assert_close(loss, oracle.softmax_cross_entropy(logits, labels), dtype)
+    dlogits = ops.softmax_cross_entropy_backward(probabilities, labels.astype(labels_dtype))
+    assert_close(dlogits, oracle.softmax_cross_entropy_backward(logits, labels), dtype)
+
+
+@pytest.mark.parametrize(
+    "labels, error, message",
+    [
+        ([0, 3], UsageError, "label 3 is none of the 3 classes 0 … 2"),
+        ([-1, 0], UsageError, "label -1 is none of the 3 classes 0 … 2"),
+        ([0.0, 1.0], UsageError, "give the class numbers as integers, not one-hot rows"),
+        ([[1, 0, 0], [0, 1, 0]], ShapeError, "give one label a row"),
+        ([0, 1, 2], ShapeError, "give one label a row"),
+    ],
+    ids=["too large", "negative", "float", "one-hot", "too many"],
+)
+def test_wrong_labels_are_refused(labels, error, message, mode):
+    with pytest.raises(error, match=message):
+        ops.softmax_cross_entropy(np.zeros((2, 3)), np.array(labels))
+    with pytest.raises(error, match=message):
+        ops.softmax_cross_entropy_backward(np.full((2, 3), 1 / 3), np.array(labels))

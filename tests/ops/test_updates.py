@@ -1,0 +1,61 @@
+"""The optimizers' steps against the slow loops, in both modes; what they may change and what not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minicnn import ops
+from tests.comparison import assert_close
+from tests.oracles import updates as oracle
+
+SHAPES = [(1,), (5, 3), (3, 3, 4, 7)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(
+    "momentum, nesterov, weight_decay", [(0.0, False, 0.0), (0.9, False, 0.0), (0.9, True, 0.01), (0.0, False, 0.1)]
+)
+def test_sgd_equals_the_loops(shape, momentum, nesterov, weight_decay, mode, dtype, rng):
+    value, grad, velocity = (rng.standard_normal(shape).astype(dtype) for _ in range(3))
+    if not momentum:
+        velocity = None
+    expected = oracle.sgd_update(value, grad, velocity, 0.1, momentum, nesterov, weight_decay)
+    grad_before = grad.copy()
+    ops.sgd_update(value, grad, velocity, 0.1, momentum, nesterov, weight_decay)
+    np.testing.assert_array_equal(grad, grad_before)
+    assert_close(value, expected[0], dtype, "value")
+    if momentum:
+        assert_close(velocity, expected[1], dtype, "velocity")
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("step, weight_decay", [(1, 0.0), (2, 0.01), (1000, 0.0)])
+def test_adam_equals_the_loops(shape, step, weight_decay, mode, dtype, rng):
+    value, grad, mean = (rng.standard_normal(shape).astype(dtype) for _ in range(3))
+    square = rng.random(shape).astype(dtype)
+    settings = (step, 0.01, 0.9, 0.999, 1e-8, weight_decay)
+    expected = oracle.adam_update(value, grad, mean, square, *settings)
+    grad_before = grad.copy()
+    ops.adam_update(value, grad, mean, square, *settings)
+    np.testing.assert_array_equal(grad, grad_before)
+    for name, got, right in zip(("value", "mean", "square"), (value, mean, square), expected, strict=True):
+        assert_close(got, right, dtype, name)
+
+
+def test_a_value_that_is_a_view_is_changed_in_place(mode, dtype, rng):
+    """A parameter may be a part of a larger array: the step must reach that array, not a copy of it."""
+    whole = rng.standard_normal((6, 8)).astype(dtype)
+    before = whole.copy()
+    value = whole[::2, 1::3]
+    grad = rng.standard_normal(value.shape).astype(dtype)
+    expected, _ = oracle.sgd_update(value, grad, None, 0.1, 0.0, False, 0.0)
+    ops.sgd_update(value, grad, None, 0.1, 0.0, False, 0.0)
+    assert_close(whole[::2, 1::3], expected, dtype)
+    np.testing.assert_array_equal(whole[1::2], before[1::2])
+
+    mean, square = np.zeros((6, 8), dtype)[::2, 1::3], np.zeros_like(value)
+    expected_value, expected_mean, _ = oracle.adam_update(value, grad, mean, square, 1, 0.1, 0.9, 0.999, 1e-8, 0.0)
+    ops.adam_update(value, grad, mean, square, 1, 0.1, 0.9, 0.999, 1e-8, 0.0)
+    assert_close(whole[::2, 1::3], expected_value, dtype)
+    assert_close(mean, expected_mean, dtype)
