@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minicnn.kernels.cpu import tiled
+from minicnn.kernels.cpu.algorithms import choose_algorithm
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.strips import block_geometry
 from minicnn.ops.pooling import argmax_dtype, require_pooling_padding
@@ -32,7 +32,7 @@ def conv_block(
     y = empty((x.shape[0], block.y_height, block.y_width, f), x.dtype)
     argmax = _no_argmax() if pool_size is None else empty(y.shape, argmax_dtype(pool_size))
     x, weight, bias = (np.ascontiguousarray(array) for array in (x, weight, bias))
-    tiled.forward(x, weight, bias, y, argmax, block, get_threads())
+    choose_algorithm(block, x.dtype).forward(x, weight, bias, y, argmax, block, get_threads())
     return y, None if pool_size is None else argmax
 
 
@@ -53,7 +53,7 @@ def conv_block_backward(
     argmax = _no_argmax() if argmax is None else np.ascontiguousarray(argmax)
     dy, x, weight, y = (np.ascontiguousarray(array) for array in (dy, x, weight, y))
     dx = empty(x.shape if input_gradient else (1, 1, 1, 1), x.dtype)
-    dweight, dbias = tiled.backward(dy, x, weight, y, argmax, dx, block, input_gradient, get_threads())
+    dweight, dbias = choose_algorithm(block, x.dtype).backward(dy, x, weight, y, argmax, dx, block, input_gradient, get_threads())
     return dx if input_gradient else None, dweight.reshape(weight.shape), dbias
 
 

@@ -11,7 +11,7 @@ Threads take equal, contiguous shares of all strips of all pictures, so a single
 thread count always adds in the same order: results are the same bit for bit.
 
 Shapes: x (N, H, W·C); padded (rows, columns·C), the zero-padded input rows under a strip; z and dz (rows, ZW, F);
-y, dy, argmax (N, YH, YW, F). z's rows and columns that no pooling window reads are never computed.
+y, dy, argmax (N, YH, YW, F). The scratch for z may be larger than needed. z's rows and columns that no pooling window reads are never computed.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def add_seams(dx, seams, block, strip_rows):
 def finish_strip(z, z_from, bias, block, n, y_from, y_to, y, argmax):
     """Turn a strip of z into rows y_from…y_to−1 of y: add the bias, apply ReLU, take the maximum of each window."""
     if not block.pooled:
-        _add_bias(z, bias, block.relu)
+        _add_bias(z, bias, block.relu, y[n, y_from:y_to])
     elif (
         block.pool_h == 2 and block.pool_w == 2 and block.pool_stride_h == 2 and block.pool_stride_w == 2
         and block.pool_top == 0 and block.pool_left == 0
@@ -180,18 +180,14 @@ def finish_strip(z, z_from, bias, block, n, y_from, y_to, y, argmax):
 
 
 @njit(error_model="numpy")
-def _add_bias(z, bias, relu):
+def _add_bias(z, bias, relu, y):
     zero = bias.dtype.type(0)  # a plain 0 would turn float32 into float64
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            pixel = z[i, j]
-            if relu:
-                for f in range(bias.size):
-                    value = pixel[f] + bias[f]
-                    pixel[f] = zero if value <= zero else value  # `<=` is false for NaN, which stays
-            else:
-                for f in range(bias.size):
-                    pixel[f] += bias[f]
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            source, pixel = z[i, j], y[i, j]
+            for f in range(bias.size):
+                value = source[f] + bias[f]
+                pixel[f] = zero if relu and value <= zero else value  # `<=` is false for NaN, which stays
 
 
 @njit(error_model="numpy")
@@ -248,7 +244,10 @@ def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
 
 @njit(error_model="numpy")
 def gradient_strip(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
-    """Fill dz, rows z_from…z_to−1 of the gradient at the convolution's output, and add it up into dbias."""
+    """Fill dz, rows z_from…z_to−1 of the gradient at the convolution's output, and add it up into dbias.
+
+    dz may reach beyond the needed rows and columns of z: there it is left alone.
+    """
     if not block.pooled:
         _mask(dy[n, z_from:z_to], y[n, z_from:z_to], block.relu, dz)
     elif (
@@ -260,7 +259,7 @@ def gradient_strip(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
     else:
         _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz)
     for i in range(z_to - z_from):
-        for j in range(dz.shape[1]):
+        for j in range(block.z_width):
             pixel = dz[i, j]
             for f in range(dbias.size):
                 dbias[f] += pixel[f]

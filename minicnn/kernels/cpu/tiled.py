@@ -120,10 +120,7 @@ def _forward_share(
         y_to = min(y_from + strip_rows, block.y_height)
         z_from, z_to = z_rows_under(block, y_from, y_to)
         z_shape = (z_to - z_from, block.z_width, block.filters)
-        if block.pooled:
-            z_strip = z[: z_shape[0] * z_shape[1] * z_shape[2]]
-        else:  # z is y
-            z_strip = y[n, y_from:y_to].reshape(z_shape[0] * z_shape[1] * z_shape[2])
+        z_strip = z[: z_shape[0] * z_shape[1] * z_shape[2]]
         if layout == INPUT:
             rows_of_x = x[n, z_from:z_to].reshape((z_to - z_from) * x.shape[2])
             _multiply(rows_of_x, weight, block, layout, z_to - z_from, z_strip)

@@ -1,0 +1,40 @@
+"""Which algorithm convolves a block: the choice by shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+import numpy as np
+
+from minicnn.errors import UsageError
+from minicnn.kernels.cpu import tiled, winograd
+from minicnn.kernels.cpu.strips import Block
+
+ALGORITHMS = {"tiled": tiled, "winograd": winograd}
+
+_forced: str | None = None
+
+
+def choose_algorithm(block: Block, dtype: np.dtype) -> ModuleType:
+    """Return the module whose `forward` and `backward` suit the block."""
+    if _forced is not None:
+        return ALGORITHMS[_forced]
+    # With few channels the transforms cost more than the multiplications that they save.
+    if winograd.supports(block, dtype) and block.channels >= 8:
+        return winograd
+    return tiled
+
+
+@contextmanager
+def force_algorithm(name: str) -> Iterator[None]:
+    """Convolve by "tiled" or "winograd" whatever the shape, for tests. Raises UsageError for any other name."""
+    global _forced
+    if name not in ALGORITHMS:
+        raise UsageError(f"unknown algorithm {name!r}: choose one of {', '.join(ALGORITHMS)}")
+    before, _forced = _forced, name
+    try:
+        yield
+    finally:
+        _forced = before
