@@ -1,0 +1,32 @@
+// Activations, one thread an element. Formulas as in minicnn/ops/activations.py; x, y, dy, dx hold `count` numbers.
+// ReLU and tanh forward are single CuPy operations already and have no kernel here.
+
+// dx = dy ⊙ [y > 0]
+extern "C" __global__ void relu_backward(const REAL* dy, const REAL* y, REAL* dx, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count) dx[i] = dy[i] * REAL(y[i] > 0);
+}
+
+// y = 1 / (1 + e⁻ˣ), with e^(−|x|) ≤ 1 the only power that is formed: no x overflows
+extern "C" __global__ void sigmoid(const REAL* x, REAL* y, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    REAL small = exp(-fabs(x[i]));
+    y[i] = x[i] >= 0 ? 1 / (1 + small) : small / (1 + small);
+}
+
+// dx = dy ⊙ y ⊙ (1 − y)
+extern "C" __global__ void sigmoid_backward(const REAL* dy, const REAL* y, REAL* dx, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count) dx[i] = dy[i] * y[i] * (1 - y[i]);
+}
+
+// dx = dy ⊙ (1 − y²)
+extern "C" __global__ void tanh_backward(const REAL* dy, const REAL* y, REAL* dx, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count) dx[i] = dy[i] * (1 - y[i] * y[i]);
+}

@@ -1,0 +1,49 @@
+// im2col and col2im. Shapes and formulas as in minicnn/ops/columns.py:
+//
+//     columns[(n, i, j), (ky, kx, c)] = x[n, i·SH + ky − top, j·SW + kx − left, c]        (0 outside the picture)
+//
+// x (N, H, W, C); columns (N·OH·OW, KH·KW·C). Products of sizes that may pass 2³¹ are formed in 64 bits.
+
+// Copy one line a row of threads: the KW·C numbers that window (n, i, j) has in its row ky. They are neighbours in
+// columns and in x alike, so that kx and c need not be told apart: number e of the line is number first + e of x's row.
+extern "C" __global__ void im2col(const REAL* x, REAL* columns, int count, int h, int w, int c, int oh, int ow,
+                                  int kh, int kw, int sh, int sw, int top, int left)
+{
+    int line = blockIdx.x * blockDim.y + threadIdx.y;  // ((n·OH + i)·OW + j)·KH + ky
+    if (line >= count) return;
+    int ky = line % kh, window = line / kh;
+    int j = window % ow, i = window / ow % oh, n = window / ow / oh;
+    int y = i * sh + ky - top;
+    int first = (j * sw - left) * c;
+    const REAL* row = x + ((long long)n * h + y) * w * c;
+    REAL* target = columns + (long long)line * kw * c;
+    for (int e = threadIdx.x; e < kw * c; e += blockDim.x) {
+        bool inside = y >= 0 && y < h && first + e >= 0 && first + e < w * c;
+        target[e] = inside ? row[first + e] : REAL(0);
+    }
+}
+
+// Give every pixel the sum of its copies. Windows overlap, so each pixel collects from the windows that lie over it,
+// always in the same order: no two threads write to one place, nothing is atomic, and every run gives the same bits.
+// Window row i has the pixel's row y at its offset ky when i·SH + ky = y + top.
+extern "C" __global__ void col2im(const REAL* columns, REAL* x, int pixels, int h, int w, int c, int oh, int ow,
+                                  int kh, int kw, int sh, int sw, int top, int left)
+{
+    int pixel = blockIdx.x * blockDim.y + threadIdx.y;  // (n·H + y)·W + x'
+    if (pixel >= pixels) return;
+    int xx = pixel % w, y = pixel / w % h, n = pixel / w / h;
+    for (int channel = threadIdx.x; channel < c; channel += blockDim.x) {
+        REAL sum = 0;
+        for (int ky = 0; ky < kh; ky++) {
+            int down = y + top - ky, i = down / sh;
+            if (down < 0 || down % sh != 0 || i >= oh) continue;
+            for (int kx = 0; kx < kw; kx++) {
+                int across = xx + left - kx, j = across / sw;
+                if (across < 0 || across % sw != 0 || j >= ow) continue;
+                long long window = ((long long)n * oh + i) * ow + j;
+                sum += columns[((window * kh + ky) * kw + kx) * c + channel];
+            }
+        }
+        x[(long long)pixel * c + channel] = sum;
+    }
+}

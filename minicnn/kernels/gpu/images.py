@@ -1,0 +1,34 @@
+"""Bytes to floats for CuPy arrays: pictures travel to the GPU as bytes. The kernel stands in images.cu."""
+
+from __future__ import annotations
+
+import functools
+from types import ModuleType
+
+import numpy as np
+
+from minicnn.backend import Array, array_module
+from minicnn.kernels.gpu.launch import LARGEST, elements, launch
+
+
+def normalize_pixels(
+    images: Array, mean: tuple[float, ...], std: tuple[float, ...], dtype: str = "float32"
+) -> Array:
+    """Scale bytes to 0–1 and normalise each channel: the twin of `minicnn.ops.images.normalize_pixels`."""
+    xp = array_module(images)
+    channels = images.shape[-1]
+    if not hasattr(xp, "RawModule") or images.dtype != np.uint8 or images.size > LARGEST:
+        return NotImplemented
+    if dtype not in ("float32", "float64") or not len(mean) == len(std) == channels:
+        return NotImplemented
+    images = xp.ascontiguousarray(images)
+    y = xp.empty(images.shape, dtype=dtype)
+    rows = (_device_row(xp, images.device.id, tuple(row), dtype) for row in (mean, std))
+    launch("images.cu", "normalize_pixels", elements(y.size), (images, *rows, y, y.size, channels), real=dtype)
+    return y
+
+
+@functools.lru_cache(maxsize=16)
+def _device_row(xp: ModuleType, device: int, numbers: tuple[float, ...], dtype: str) -> Array:
+    # Kept between batches: uploading three numbers for each would make every step wait for a transfer.
+    return xp.asarray(numbers, dtype=dtype)
