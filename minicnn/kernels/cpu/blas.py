@@ -9,14 +9,13 @@ spin against each other. Every kernel that multiplies therefore runs within `one
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numba
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  (loads the library that `_scipy_blas` looks for)
+import scipy.linalg.cython_blas  # noqa: F401  (loads the library that has to be limited)
 import threadpoolctl
 from numba import njit, types
 
@@ -64,31 +63,23 @@ def _plain_gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c
 gemm = _plain_gemm if numba.config.DISABLE_JIT else _compiled_gemm
 
 
-def _find_scipy_blas() -> threadpoolctl.LibController | None:
-    """Return the control of the BLAS library that SciPy brought along: NumPy's own may be a different one."""
-    libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
-    return next((library for library in libraries if "scipy" in os.path.basename(library.filepath)), None) or (
-        libraries[0] if libraries else None
-    )
-
-
-_scipy_blas = _find_scipy_blas()
+# NumPy and SciPy may each bring a BLAS library of nearly the same name, and which of them the kernels call differs between
+# installations: all are limited.
+_libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
 _limit = threading.Lock()
 _users = 0
-_threads_before = 0
+_threads_before: list[int] = []
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Keep the BLAS that kernels call to one thread for the duration of the block, then give it its threads back."""
     global _users, _threads_before
-    if _scipy_blas is None:
-        yield
-        return
     with _limit:
         if _users == 0:
-            _threads_before = _scipy_blas.get_num_threads()
-            _scipy_blas.set_num_threads(1)
+            _threads_before = [library.get_num_threads() for library in _libraries]
+            for library in _libraries:
+                library.set_num_threads(1)
         _users += 1
     try:
         yield
@@ -96,4 +87,5 @@ def one_blas_thread() -> Iterator[None]:
         with _limit:
             _users -= 1
             if _users == 0:
-                _scipy_blas.set_num_threads(_threads_before)
+                for library, threads in zip(_libraries, _threads_before, strict=True):
+                    library.set_num_threads(threads)
