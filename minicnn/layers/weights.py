@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from minicnn.backend import device_of, to_device, to_numpy
 from minicnn.errors import UsageError
+from minicnn.files import write_whole
 from minicnn.layers.base import Parameter
 
 
-def save_arrays(arrays: Mapping[str, np.ndarray], path: str | Path) -> None:
-    """Write named arrays to a safetensors file, first beside it and then in its place, so that it is never half there.
+def save_arrays(arrays: Mapping[str, np.ndarray], path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write named arrays, and texts by name, to a safetensors file, which appears whole or not at all.
 
     Raises UsageError when the folder cannot be written to.
     """
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        beside.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_whole(Path(path), save(whole, dict(metadata) if metadata else None))
 
 
-def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """Read the named arrays of a safetensors file.
+def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read the named arrays of a safetensors file, and the texts by name that stand beside them.
 
     Raises UsageError when it is missing, truncated or no safetensors file.
     """
     try:
-        return load_file(path)
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:
         raise UsageError(f"there is no weight file {path}") from None
     except (SafetensorError, OSError) as error:
@@ -53,7 +48,7 @@ def load_weights(parameters: Mapping[str, Parameter], path: str | Path) -> None:
 
     Raises UsageError, changing nothing, unless the file has exactly these names and shapes.
     """
-    arrays = load_arrays(path)
+    arrays, _ = read_arrays(path)
     for name in [*parameters, *arrays]:
         here = tuple(parameters[name].value.shape) if name in parameters else "nothing of that name"
         there = arrays[name].shape if name in arrays else "nothing of that name"

@@ -1,0 +1,1 @@
+"""The `minicnn` command: one module a verb. What takes long to import is imported when its verb runs."""

@@ -1,0 +1,63 @@
+"""`minicnn evaluate`: how well a trained network does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    run: Annotated[str, typer.Argument(help="The folder of a training run.")],
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            help="A named set or a folder with train/ and val/ (or test/), of which the validation images are taken, "
+            "or a folder of class folders, of which all images are. [what RUN was trained on]",
+            show_default=False,
+        ),
+    ] = None,
+    part: Annotated[str, typer.Option(help="Which images, where there are parts: validation or test.")] = "validation",
+    checkpoint: Annotated[str, typer.Option(help="Which weights: best or last.")] = "best",
+    batch_size: Annotated[int, typer.Option(help="Images at once; changes no result but the last digits.")] = 64,
+    workers: Annotated[int, typer.Option(help="Threads that read images.")] = 2,
+    device: Annotated[str, typer.Option(help="cpu, gpu or auto.")] = "cpu",
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse files that are no images; else skip them.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Measure a trained network on images."""
+    from minicnn.data import Loader
+    from minicnn.training import evaluation
+    from minicnn.training.run import skipped_text
+    from minicnn.training.trained import TrainedRun
+
+    trained = TrainedRun.open(run, checkpoint, device)
+    images = trained.images(data, part, strict)
+    loader = Loader(images, batch_size, trained.transform, workers=workers, cache=False)
+    result = evaluation.evaluate(trained.net, loader, trained.normalization, trained.device)
+    evaluation.require_finite(result, f"{run} ({checkpoint} weights)")
+    if images.skipped:
+        print(skipped_text(images.skipped), file=sys.stderr)
+    figures = result.to_json(trained.classes, trained.class_names)
+    if as_json:
+        print(json.dumps({"run": run, "checkpoint": checkpoint, **figures, "skipped": len(images.skipped)}))
+        return
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    print(
+        f"{result.images} images: accuracy {result.accuracy:.2%}, top-5 {result.top5_accuracy:.2%}, "
+        f"loss {result.loss:.4f} nats; means over the classes: precision {figures['precision']:.4f}, "
+        f"recall {figures['recall']:.4f}, F1 {figures['f1']:.4f}"
+    )
+    table = Table("class")
+    for name in ("images", "precision", "recall", "F1"):
+        table.add_column(name, justify="right")
+    for row in figures["per_class"]:
+        shares = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
+        table.add_row(Text(row["name"]), str(row["images"]), *shares)
+    Console().print(table)

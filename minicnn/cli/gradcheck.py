@@ -1,0 +1,30 @@
+"""`minicnn gradcheck`: every gradient against finite differences."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def gradcheck(
+    model: Annotated[
+        str | None,
+        typer.Option(help="Check this network as well, on a small image.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, samples and the elements looked at.")] = 0,
+) -> None:
+    """Check gradients by finite differences.
+
+    Every kind of layer, and a network if one is named. Exit code 1 if a gradient is wrong.
+    """
+    from minicnn.inspection import check_everything
+
+    failed = 0
+    for name, report in check_everything(model=model, seed=seed):
+        print(f"{'passed' if report.passed else 'FAILED'}  {report.max_relative_error:.1e}  {name}")
+        if not report.passed:
+            failed += 1
+            print(report.describe())
+    print("every gradient agrees with finite differences" if not failed else f"{failed} wrong")
+    raise typer.Exit(1 if failed else 0)

@@ -1,0 +1,41 @@
+"""`minicnn predict`: what a trained network sees in an image."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from minicnn.errors import UsageError
+
+
+def predict(
+    run: Annotated[str, typer.Argument(help="The folder of a training run.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    top: Annotated[int, typer.Option(help="How many classes to name for each image.")] = 5,
+    checkpoint: Annotated[str, typer.Option(help="Which weights: best or last.")] = "best",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Name the likeliest classes of images. Nothing is predicted unless all of them can be read."""
+    if top < 1:
+        raise UsageError(f"--top must be at least 1; got {top}")
+
+    from minicnn.training.trained import TrainedRun
+
+    trained = TrainedRun.open(run, checkpoint)
+    predictions = []
+    for image, probabilities in zip(images, trained.predict(images), strict=True):
+        best = (-probabilities).argsort(kind="stable")[:top].tolist()
+        named = [
+            {"class": trained.classes[k], "name": trained.class_names[k], "probability": float(probabilities[k])}
+            for k in best
+        ]
+        predictions.append({"image": image, "top": named})
+    if as_json:
+        print(json.dumps({"run": run, "checkpoint": checkpoint, "predictions": predictions}))
+        return
+    for prediction in predictions:
+        print(prediction["image"])
+        for entry in prediction["top"]:
+            print(f"  {entry['probability']:7.2%}  {entry['name']}")

@@ -1,0 +1,109 @@
+"""`minicnn train`: learn from images."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from typing import Annotated, Any
+
+import typer
+
+from minicnn.errors import UsageError
+from minicnn.training.settings import Settings
+
+DEFAULTS = {field.name: field.default for field in fields(Settings)}
+CHANGEABLE = ("epochs", "workers", "device")  # when a run is taken up again
+
+
+def _option(name: str, text: str) -> Any:
+    """Return the option for a setting. It is None unless given, so that --resume can tell what was asked for."""
+    return typer.Option(f"--{name.replace('_', '-')}", help=f"{text} [{DEFAULTS[name]}]", show_default=False)
+
+
+def train(
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            help="A set from `minicnn data list`, or a folder: train/ and val/ (or test/) with a folder a class in "
+            "each, or just a folder a class. [shapes, which minicnn draws itself]",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        _option("model", "Network: cnn2, cnn3, cifar_cnn, torch_cnn, simple_cnn or dcnn5."),
+    ] = None,
+    image_size: Annotated[
+        int | None, _option("image_size", "Side of the square to which images are squashed, in pixels.")
+    ] = None,
+    epochs: Annotated[int | None, _option("epochs", "Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, _option("batch_size", "Images a step.")] = None,
+    optimizer: Annotated[str | None, _option("optimizer", "adam or sgd.")] = None,
+    lr: Annotated[float | None, _option("lr", "Learning rate (the highest one, where a schedule moves it).")] = None,
+    momentum: Annotated[float | None, _option("momentum", "Momentum of sgd.")] = None,
+    weight_decay: Annotated[float | None, _option("weight_decay", "L2 penalty, added to the gradient.")] = None,
+    schedule: Annotated[
+        str | None, _option("schedule", "How the learning rate moves: constant, step, cosine or one_cycle.")
+    ] = None,
+    warmup: Annotated[
+        float | None, _option("warmup", "Share of all steps over which the learning rate first rises.")
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, _option("label_smoothing", "Part of each label that is spread over all classes.")
+    ] = None,
+    augment: Annotated[
+        str | None,
+        _option("augment", "Random changes to training images, joined by commas: flip, crop, rotate, scale, color."),
+    ] = None,
+    normalize: Annotated[
+        str | None,
+        _option("normalize", "Pixels: 0-1, or imagenet (its mean and deviation taken off as well)."),
+    ] = None,
+    seed: Annotated[int | None, _option("seed", "Of weights, order, augmentation, dropout and split.")] = None,
+    workers: Annotated[int | None, _option("workers", "Threads that read images; changes no result.")] = None,
+    device: Annotated[str | None, _option("device", "cpu, gpu, or auto (a GPU where there is one).")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse files that are no images; else skip them.")] = False,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder for the run: settings, metrics, weights, pictures. [runs/DATA-MODEL-1, -2, …]",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with the run in this folder, bit by bit as if it had never stopped. Only --epochs, "
+            "--workers and --device may stand beside it.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Learn from images; keep all in a folder."""
+    options = locals()
+    given = {name: options[name] for name in DEFAULTS if options[name] is not None}
+    if not strict:
+        del given["strict"]
+    refused = [_option_name(name) for name in given if name not in CHANGEABLE] + (["--out"] if out is not None else [])
+    if resume is not None and refused:
+        raise UsageError(f"--resume goes on with the run's own settings: leave out {', '.join(refused)}")
+    settings = Settings(**given) if resume is None else None
+
+    from minicnn.training.progress import make_progress
+    from minicnn.training.run import Run
+
+    progress = make_progress(sys.stdout)
+    try:
+        run = Run.resume(resume, progress, **given) if resume is not None else Run.start(settings, out, progress)
+        for line in run.describe():
+            progress.note(line)
+        result = run.train()
+    finally:
+        progress.close()
+    for line in run.describe_result(result):
+        print(line)
+
+
+def _option_name(setting: str) -> str:
+    return "DATA" if setting == "data" else f"--{setting.replace('_', '-')}"

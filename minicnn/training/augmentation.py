@@ -1,0 +1,41 @@
+"""The random changes to training images that `--augment` knows by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from minicnn.data import (
+    ColorJitter,
+    Compose,
+    HorizontalFlip,
+    RandomCrop,
+    RandomRotation,
+    RandomScale,
+    Resize,
+    Transform,
+)
+from minicnn.errors import UsageError
+
+# Each makes its transform for images of a given size (pixels). They run in the order in which they are asked for.
+AUGMENTATIONS: dict[str, Callable[[int], Transform]] = {
+    "flip": lambda size: HorizontalFlip(),
+    "crop": lambda size: RandomCrop(size, padding=max(1, size // 8)),
+    "rotate": lambda size: RandomRotation(15),
+    "scale": lambda size: RandomScale((0.8, 1.2)),
+    "color": lambda size: ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.03),
+}
+
+
+def make_transforms(image_size: int, augment: str) -> tuple[Compose, Compose]:
+    """Return (transform for training, transform for everything else): squash to a square, then what `augment` names.
+
+    image_size: pixels. augment: "none", or names joined by commas, such as "flip,crop".
+    Raises UsageError for an unknown name.
+    """
+    resize = Resize(image_size)
+    names = [] if augment == "none" else [name.strip() for name in augment.split(",")]
+    for name in names:
+        if name not in AUGMENTATIONS:
+            choices = ", ".join(AUGMENTATIONS)
+            raise UsageError(f"unknown augmentation {name!r}: choose none, or some of {choices}, joined by commas")
+    return Compose((resize, *(AUGMENTATIONS[name](image_size) for name in names))), Compose((resize,))

@@ -1,0 +1,58 @@
+"""All that a training run needs to go on exactly where it stopped, in one file that is replaced in one step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from minicnn.backend import device_of, to_device, to_numpy
+from minicnn.errors import UsageError
+from minicnn.layers.base import generators_state, restore_generators
+from minicnn.layers.weights import read_arrays, save_arrays
+from minicnn.training.history import Epoch
+from minicnn.training.trainer import Trainer
+
+WEIGHTS, MEMORY = "weights:", "optimizer:"  # what the arrays' names in the file begin with
+
+
+def save_checkpoint(trainer: Trainer, path: Path) -> None:
+    """Write weights, the optimizer's memory, its steps, dropout's generators and the history to a safetensors file.
+
+    The order of images and their augmentation need no place in it: they follow from the seed and the epoch.
+    Raises UsageError when that is not possible.
+    """
+    arrays = {WEIGHTS + name: to_numpy(p.value) for name, p in trainer.net.parameters().items()}
+    arrays |= {MEMORY + name: array for name, array in trainer.optimizer.state_arrays().items()}
+    state = {
+        "steps": trainer.optimizer.steps,
+        "generators": generators_state(trainer.net),
+        "history": [row._asdict() for row in trainer.history],
+    }
+    save_arrays(arrays, path, {"state": json.dumps(state)})
+
+
+def load_checkpoint(trainer: Trainer, path: Path) -> None:
+    """Bring `trainer`, its network and its optimizer to where they were when `path` was written.
+
+    Raises UsageError when the file is damaged, or is another network's or another optimizer's.
+    """
+    arrays, texts = read_arrays(path)
+    weights = _named(arrays, WEIGHTS)
+    parameters = trainer.net.parameters()
+    if {name: p.value.shape for name, p in parameters.items()} != {name: a.shape for name, a in weights.items()}:
+        raise UsageError(f"{path} is the checkpoint of another network than config.json beside it describes")
+    try:
+        state = json.loads(texts["state"])
+        history = [Epoch(**row) for row in state["history"]]
+        trainer.optimizer.load_state(_named(arrays, MEMORY), state["steps"])
+        restore_generators(trainer.net, state["generators"])
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise UsageError(f"{path} does not hold the state of a training run ({error})") from error
+    for name, parameter in parameters.items():
+        parameter.value = to_device(weights[name], device_of(parameter.value))
+    trainer.history = history
+
+
+def _named(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,111 @@
+"""How well a network does on images: one pass without learning, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from minicnn import ops
+from minicnn.backend import Array, array_module, to_numpy
+from minicnn.data import Loader
+from minicnn.errors import UsageError
+from minicnn.layers import Sequential
+from minicnn.training import metrics
+from minicnn.training.feeding import feed
+from minicnn.training.normalization import Normalization
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network made of a set of images.
+
+    loss: mean cross-entropy in nats, without label smoothing, so that runs can be compared. top5_accuracy: share of
+    the images whose class is among the five likeliest (all of them where there are no more than five classes).
+    confusion: (K, K) integers, row = true class, column = predicted class.
+    """
+
+    loss: float
+    top5_accuracy: float
+    confusion: np.ndarray
+
+    @property
+    def images(self) -> int:
+        """How many images were looked at."""
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images that were taken for what they are, 0 … 1."""
+        return metrics.accuracy(self.confusion)
+
+    @property
+    def f1(self) -> float:
+        """Mean of F1 over the classes, 0 … 1."""
+        return metrics.macro(metrics.f1(self.confusion))
+
+    def to_json(self, classes: Sequence[str], class_names: Sequence[str]) -> dict[str, Any]:
+        """Return all figures in plain JSON values; precision, recall and f1 are means over the classes."""
+        precision, recall, f1 = (
+            formula(self.confusion) for formula in (metrics.precision, metrics.recall, metrics.f1)
+        )
+        shown = self.confusion.sum(axis=1)
+        return {
+            "images": self.images,
+            "loss": self.loss,
+            "accuracy": self.accuracy,
+            "top5_accuracy": self.top5_accuracy,
+            "precision": metrics.macro(precision),
+            "recall": metrics.macro(recall),
+            "f1": metrics.macro(f1),
+            "per_class": [
+                {
+                    "class": folder,
+                    "name": name,
+                    "images": int(shown[k]),
+                    "precision": float(precision[k]),
+                    "recall": float(recall[k]),
+                    "f1": float(f1[k]),
+                }
+                for k, (folder, name) in enumerate(zip(classes, class_names, strict=True))
+            ],
+            "confusion_matrix": self.confusion.tolist(),
+        }
+
+
+def evaluate(net: Sequential, loader: Loader, normalization: Normalization, device: str = "cpu") -> Evaluation:
+    """Run every image of `loader` through `net`, without dropout and without learning.
+
+    device: where net is, "cpu" or "gpu". Returns the figures; a GPU is waited for once, at the end.
+    Raises UsageError when no image could be read.
+    """
+    assert net.output_shape is not None
+    truth: list[Array] = []
+    predictions: list[Array] = []
+    ranks: list[Array] = []
+    loss: Array | float = 0.0
+    for x, labels in feed(loader, 0, normalization, device):
+        logits = net.forward(x)
+        batch_loss, _ = ops.softmax_cross_entropy(logits, labels)
+        loss = loss + batch_loss.astype("float64") * len(labels)
+        truth.append(labels)
+        predictions.append(logits.argmax(axis=1))
+        ranks.append(metrics.rank_of_label(logits, labels))
+    if not truth:
+        raise UsageError("none of the images could be read, so there is nothing to evaluate")
+    true_class, predicted, rank = (_on_host(parts) for parts in (truth, predictions, ranks))
+    confusion = metrics.confusion_matrix(true_class, predicted, net.output_shape[0])
+    return Evaluation(float(loss) / len(true_class), float((rank < 5).mean()), confusion)
+
+
+def require_finite(evaluation: Evaluation, where: str) -> None:
+    """Raise UsageError when the loss of `evaluation` is no number: the weights named by `where` have diverged."""
+    if not isfinite(evaluation.loss):
+        raise UsageError(f"{where} gives a loss of {evaluation.loss}: its weights have diverged, train again")
+
+
+def _on_host(parts: list[Array]) -> np.ndarray:
+    return to_numpy(array_module(parts[0]).concatenate(parts))

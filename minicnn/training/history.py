@@ -1,0 +1,41 @@
+"""What a run has to tell of each epoch, and the table that holds it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Epoch(NamedTuple):
+    """One row of metrics.csv.
+
+    epoch: counted from 1. Losses are means in nats; accuracies are shares, 0 … 1. Those of training are over the epoch,
+    while the weights were changing, with dropout and augmentation; those of validation are at its end. lr: of its last
+    step. images_per_second: while training. seconds: training and validation.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    val_top5: float
+    lr: float
+    images_per_second: float
+    seconds: float
+
+
+def best_epoch(history: Sequence[Epoch]) -> Epoch:
+    """Return the epoch of the highest validation accuracy; of equals the one with the lower validation loss."""
+    return max(history, key=lambda row: (row.val_accuracy, -row.val_loss))
+
+
+def to_csv(history: Sequence[Epoch]) -> str:
+    """Return the table of all epochs with a line of column names."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(Epoch._fields)
+    table.writerows([[f"{value:.6g}" if isinstance(value, float) else value for value in row] for row in history])
+    return text.getvalue()

@@ -1,0 +1,95 @@
+"""Pictures of a run: how loss and accuracy went, and which classes are taken for which."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minicnn.files import write_whole
+from minicnn.training.history import Epoch, best_epoch
+
+if TYPE_CHECKING:  # Matplotlib takes as long to import as everything else together: only when something is drawn
+    from matplotlib.figure import Figure
+
+COUNTS_SHOWN = 20  # classes: with more of them, a number does not fit into its cell
+DOTS_PER_INCH = 120
+
+
+def draw_curves(history: Sequence[Epoch], path: Path, title: str) -> None:
+    """Draw loss and accuracy over the epochs, of training and of validation, into a PNG.
+
+    Raises UsageError when the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    epochs = [row.epoch for row in history]
+    marker = "o" if len(history) < 30 else None
+    loss.plot(epochs, [row.train_loss for row in history], marker=marker, markersize=3, label="training")
+    loss.plot(epochs, [row.val_loss for row in history], marker=marker, markersize=3, label="validation")
+    accuracy.plot(epochs, [row.train_accuracy for row in history], marker=marker, markersize=3, label="training")
+    accuracy.plot(epochs, [row.val_accuracy for row in history], marker=marker, markersize=3, label="validation")
+    best = best_epoch(history)
+    accuracy.axhline(best.val_accuracy, color="gray", linewidth=0.8, linestyle=":")
+    accuracy.set_title(f"accuracy (best: {best.val_accuracy:.1%} after epoch {best.epoch})")
+    accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
+    loss.set_title("loss in nats")
+    loss.set_ylim(bottom=0)
+    for axes in (loss, accuracy):
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.suptitle(title, parse_math=False)
+    _save(figure, path)
+
+
+def draw_confusion(confusion: np.ndarray, class_names: Sequence[str], path: Path, title: str) -> None:
+    """Draw a confusion matrix into a PNG: a row a true class, coloured by share, with counts where they fit.
+
+    confusion: (K, K) integers. Raises UsageError when the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    classes = len(class_names)
+    side = min(max(4.0 + 0.45 * classes, 5.0), 22.0)  # inches
+    figure = Figure(figsize=(side * 1.1, side), layout="constrained")
+    axes = figure.subplots()
+    shown = confusion.sum(axis=1, keepdims=True)
+    shares = confusion / np.maximum(shown, 1)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    # A name needs about 0.14 inches: with very many classes, every second, third, … has one.
+    every = math.ceil(0.14 * classes / (0.8 * side))
+    ticks = range(0, classes, every)
+    names = [_shortened(class_names[tick]) for tick in ticks]
+    size = min(10.0, max(6.0, 72 * 0.6 * side / classes * every))
+    axes.set_xticks(ticks, names, rotation=90, fontsize=size, parse_math=False)
+    axes.set_yticks(ticks, names, fontsize=size, parse_math=False)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    axes.set_title(title, parse_math=False)
+    if classes <= COUNTS_SHOWN:
+        for row, column in np.argwhere(confusion):
+            color = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=color, fontsize=9)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class's images")
+    bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    _save(figure, path)
+
+
+def _shortened(name: str, most: int = 24) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def _save(figure: Figure, path: Path) -> None:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=DOTS_PER_INCH)
+    write_whole(path, content.getvalue())

@@ -1,0 +1,122 @@
+"""What a person sees while a network trains: a live line on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from minicnn.training.history import Epoch
+
+PLAIN_INTERVAL = 15.0  # seconds between the lines that tell of an epoch that is still going on
+
+
+class Moment(NamedTuple):
+    """Where training stands in the middle of an epoch. seconds_left: until the end of the whole run."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    images_per_second: float
+    seconds_left: float
+
+
+class Progress:
+    """What the trainer tells as it goes; this one listens and says nothing."""
+
+    def note(self, text: str) -> None:
+        """Say something that is worth a line."""
+
+    def moment(self, moment: Moment) -> None:
+        """Take notice of the state in the middle of an epoch."""
+
+    def epoch_done(self, row: Epoch, epochs: int) -> None:
+        """Take notice of a finished epoch."""
+
+    def close(self) -> None:
+        """End the display."""
+
+
+class PlainProgress(Progress):
+    """A line an epoch, and one every now and then within a long one: for log files."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._spoke = time.perf_counter()
+
+    def note(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+        self._spoke = time.perf_counter()
+
+    def moment(self, moment: Moment) -> None:
+        if time.perf_counter() - self._spoke >= PLAIN_INTERVAL:
+            self.note(
+                f"epoch {moment.epoch}/{moment.epochs}, step {moment.step} of {moment.steps}: {moment_text(moment)}"
+            )
+
+    def epoch_done(self, row: Epoch, epochs: int) -> None:
+        self.note(epoch_text(row, epochs))
+
+
+class LiveProgress(Progress):
+    """A bar for the epoch that is going on, and above it a line for each that is done: for terminals."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[figures]}"))
+        self._bar = Bar(*columns, console=console, transient=True)
+        self._task = self._bar.add_task("first step", total=None, figures="")
+        self._bar.start()
+
+    def note(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, highlight=False)
+
+    def moment(self, moment: Moment) -> None:
+        self._bar.update(
+            self._task, description=f"epoch {moment.epoch}/{moment.epochs}", completed=moment.step, total=moment.steps,
+            figures=moment_text(moment),
+        )  # fmt: skip
+
+    def epoch_done(self, row: Epoch, epochs: int) -> None:
+        self._bar.console.print(epoch_text(row, epochs), markup=False)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+def make_progress(stream: TextIO) -> Progress:
+    """Return a live display where `stream` is a terminal, plain lines elsewhere."""
+    console = Console(file=stream)
+    return LiveProgress(console) if console.is_terminal and not console.is_dumb_terminal else PlainProgress(stream)
+
+
+def moment_text(moment: Moment) -> str:
+    """Return the figures in the middle of an epoch: loss, accuracy, images/s, time left."""
+    return (
+        f"loss {moment.loss:.4f}, accuracy {moment.accuracy:.1%}, {moment.images_per_second:,.0f} images/s, "
+        f"{duration_text(moment.seconds_left)} left"
+    )
+
+
+def epoch_text(row: Epoch, epochs: int) -> str:
+    """Return the figures of a finished epoch."""
+    return (
+        f"epoch {row.epoch}/{epochs}: loss {row.train_loss:.4f}, accuracy {row.train_accuracy:.1%}; "
+        f"validation loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, top-5 {row.val_top5:.1%}; "
+        f"{row.images_per_second:,.0f} images/s, {row.seconds:.1f} s"
+    )
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time span as people read it: 42 s, 3 min 05 s, 2 h 10 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,247 @@
+"""A training run from settings to pictures: put the parts together, train, keep everything in a folder."""
+
+from __future__ import annotations
+
+import platform
+import time
+from importlib.metadata import version
+from typing import Any
+
+import minicnn
+from minicnn import models
+from minicnn.backend import resolve_device
+from minicnn.data import NAMED_DATASETS, Loader, Skipped, Splits, open_dataset
+from minicnn.dispatch import kernel_mode
+from minicnn.errors import ShapeError, UsageError
+from minicnn.files import write_whole
+from minicnn.threads import get_threads
+from minicnn.training.augmentation import make_transforms
+from minicnn.training.checkpoints import load_checkpoint, save_checkpoint
+from minicnn.training.compilation import notice_of_compilation
+from minicnn.training.evaluation import Evaluation, evaluate
+from minicnn.training.history import best_epoch, to_csv
+from minicnn.training.losses import SoftmaxCrossEntropy
+from minicnn.training.normalization import NORMALIZATIONS
+from minicnn.training.optimizers import OPTIMIZERS, Optimizer
+from minicnn.training.plots import draw_confusion, draw_curves
+from minicnn.training.progress import Progress
+from minicnn.training.run_directory import RunDirectory, free_run_directory
+from minicnn.training.schedules import make_schedule
+from minicnn.training.settings import Settings
+from minicnn.training.trainer import Diverged, Trainer
+
+REDRAW_INTERVAL = 60.0  # seconds between two drawings of the curves while training goes on
+FILES_NAMED = 10  # of those that were skipped; more are only counted
+
+
+class Run:
+    """A training run: its settings, its folder, its images, and the trainer that they make.
+
+    Use `Run.start` or `Run.resume`, then `train`. Nothing is written before everything that can be refused has been.
+    """
+
+    def __init__(self, settings: Settings, directory: RunDirectory, progress: Progress | None = None) -> None:
+        self.settings = settings
+        self.directory = directory
+        self.progress = progress or Progress()
+        device = resolve_device(settings.device)
+        schedule = make_schedule(settings.schedule, settings.warmup)
+        loss = SoftmaxCrossEntropy(settings.label_smoothing)
+        self.normalization = _choose("normalization", settings.normalize, NORMALIZATIONS)
+        self.train_transform, self.transform = make_transforms(settings.image_size, settings.augment)
+        input_shape = (settings.image_size, settings.image_size, 3)
+        _require_fitting(settings.model, input_shape)
+        self.splits = open_dataset(settings.data, seed=settings.seed, strict=settings.strict)
+        classes = len(self.splits.classes)
+        self.net = models.build(settings.model, input_shape, classes=classes, seed=settings.seed).to(device)
+        self.training = Loader(
+            self.splits.train, settings.batch_size, self.train_transform, shuffle=True, seed=settings.seed,
+            workers=settings.workers,
+        )  # fmt: skip
+        self.validation = Loader(
+            self.splits.validation, settings.batch_size, self.transform, workers=settings.workers
+        )
+        self.trainer = Trainer(
+            self.net, _make_optimizer(self.net.parameters(), settings), epochs=settings.epochs, loss=loss,
+            schedule=schedule, normalization=self.normalization, device=device, progress=self.progress,
+        )  # fmt: skip
+        self._drawn = time.perf_counter()
+        self._told: set[Skipped] = set()
+
+    @classmethod
+    def start(cls, settings: Settings, out: str | None = None, progress: Progress | None = None) -> Run:
+        """Prepare a new run in the folder `out` (runs/DATA-MODEL-NUMBER if None) and make that folder.
+
+        Raises UsageError, leaving nothing behind, for settings, images or a folder that cannot be used.
+        """
+        directory = RunDirectory(out) if out is not None else free_run_directory(settings.data, settings.model)
+        directory.require_unused()
+        run = cls(settings, directory, progress)
+        directory.create(run.config())
+        save_checkpoint(run.trainer, directory.state)
+        return run
+
+    @classmethod
+    def resume(cls, path: str, progress: Progress | None = None, **changes: Any) -> Run:
+        """Take up the run in the folder `path` after the last epoch that it finished.
+
+        changes: settings to change on the way: `epochs`, `workers`, `device`. With none of them, the run goes on bit by
+        bit as if it had never stopped. Raises UsageError, changing nothing, when it is no run, is damaged, is done
+        already, or its images are not the same any more.
+        """
+        directory = RunDirectory(path)
+        config = directory.read_config()
+        settings = read_settings(directory, config).changed(**changes)
+        run = cls(settings, directory, progress)
+        if config.get("images") != run.config()["images"] or config.get("classes") != list(run.splits.classes):
+            raise UsageError(
+                f"the images in {settings.data} are not those that {path} was trained on: "
+                f"{_image_counts(run.splits)} in {len(run.splits.classes)} classes now, {config.get('images')} in "
+                f"{len(config.get('classes', ()))} then; start a new run"
+            )
+        load_checkpoint(run.trainer, directory.state)
+        done = len(run.trainer.history)
+        if done >= settings.epochs:
+            raise UsageError(f"{path} has trained for {done} epochs and is done; --epochs {done + 10} would go on")
+        directory.write_config(run.config())
+        return run
+
+    def train(self) -> Evaluation:
+        """Train to the last epoch; then return how the best weights do on the validation images.
+
+        Raises Diverged when the loss is no number any more; the files of the epochs before stay.
+        """
+        self._tell_of_skipped_files()
+        with notice_of_compilation(self.progress.note):
+            try:
+                self.trainer.train(self.training, self.validation, self._keep)
+            except Diverged as error:
+                raise Diverged(f"{error}. {self._kept()}") from None
+            finally:
+                self.draw_curves()
+            self.net.load(self.directory.best)
+            result = evaluate(self.net, self.validation, self.normalization, self.trainer.device)
+        title = f"{self.title}: {result.accuracy:.1%} of {result.images} validation images"
+        draw_confusion(result.confusion, self.splits.class_names, self.directory.confusion, title)
+        return result
+
+    def describe(self) -> list[str]:
+        """Return in a few lines what is going to be trained, on what, where."""
+        settings, trainer = self.settings, self.trainer
+        counts = ", ".join(f"{count:,} for {part}" for part, count in _image_counts(self.splits).items())
+        parameters = sum(parameter.value.size for parameter in self.net.parameters().values())
+        where = "one GPU" if trainer.device == "gpu" else f"{get_threads()} CPU threads"
+        done = len(trainer.history)
+        lines = [
+            f"{self.splits.folder}: {counts}; {len(self.splits.classes)} classes",
+            f"{settings.model} on {settings.image_size}×{settings.image_size} pixels: {parameters:,} parameters; "
+            f"{settings.optimizer}, learning rate {settings.lr:g}, batches of {settings.batch_size}; {where}",
+            f"run directory: {self.directory.path}",
+        ]
+        return [*lines, f"{done} of {settings.epochs} epochs are done, going on"] if done else lines
+
+    def describe_result(self, result: Evaluation) -> list[str]:
+        """Return in a few lines what came out of it and what can be done with it."""
+        path = self.directory.path
+        return [
+            f"best epoch {best_epoch(self.trainer.history).epoch}: {result.accuracy:.2%} of {result.images:,} validation "
+            f"images right, top-5 {result.top5_accuracy:.2%}, macro F1 {result.f1:.4f}",
+            f"see {path}/curves.png and confusion.png; minicnn evaluate {path}; minicnn predict {path} IMAGE",
+        ]
+
+    @property
+    def title(self) -> str:
+        """The network and what it learns."""
+        return f"{self.settings.model} on {self.splits.folder.name}"
+
+    def draw_curves(self) -> None:
+        """Draw curves.png, if an epoch is done."""
+        if self.trainer.history:
+            draw_curves(self.trainer.history, self.directory.curves, self.title)
+            self._drawn = time.perf_counter()
+
+    def config(self) -> dict[str, Any]:
+        """Return all that config.json says about this run."""
+        named = self.settings.data in NAMED_DATASETS
+        settings = self.settings if named else self.settings.changed(data=str(self.splits.folder.resolve()))
+        return {
+            "settings": settings.to_config(),
+            "input_shape": list(self.net.input_shape or ()),
+            "classes": list(self.splits.classes),
+            "class_names": list(self.splits.class_names),
+            "images": _image_counts(self.splits),
+            "normalization": self.normalization.to_config(),
+            "train_transform": self.train_transform.to_config(),
+            "transform": self.transform.to_config(),
+            "device": self.trainer.device,
+            "threads": get_threads(),
+            "kernels": kernel_mode(),
+            "versions": {
+                "minicnn": minicnn.__version__,
+                "python": platform.python_version(),
+                **{name: version(name) for name in ("numpy", "numba", "scipy", "pillow")},
+            },
+        }
+
+    def _keep(self, trainer: Trainer) -> None:
+        """Write what the epoch that just ended changed; the state last, so that it never knows of files to come."""
+        self._tell_of_skipped_files()
+        if best_epoch(trainer.history) is trainer.history[-1]:
+            self.net.save(self.directory.best)
+        self.net.save(self.directory.last)
+        save_checkpoint(trainer, self.directory.state)
+        write_whole(self.directory.metrics, to_csv(trainer.history))
+        if time.perf_counter() - self._drawn >= REDRAW_INTERVAL:
+            self.draw_curves()
+
+    def _kept(self) -> str:
+        done = len(self.trainer.history)
+        return f"{done} epoch{'' if done == 1 else 's'} before it are kept in {self.directory.path}"
+
+    def _tell_of_skipped_files(self) -> None:
+        new = [entry for entry in self.splits.skipped if entry not in self._told]
+        self._told.update(new)
+        if new:
+            self.progress.note(skipped_text(new))
+
+
+def read_settings(directory: RunDirectory, config: dict[str, Any]) -> Settings:
+    """Return the settings in a run's config. Raises UsageError when they are damaged."""
+    try:
+        return Settings.from_config(config["settings"])
+    except (KeyError, TypeError, UsageError) as error:
+        raise UsageError(f"{directory.config} is damaged: {error}") from error
+
+
+def skipped_text(skipped: list[Skipped]) -> str:
+    """Return a line that counts and names files that were left out, and says why."""
+    named = "; ".join(f"{entry.path} ({entry.reason})" for entry in skipped[:FILES_NAMED])
+    more = f"; and {len(skipped) - FILES_NAMED} more" if len(skipped) > FILES_NAMED else ""
+    return f"skipped {len(skipped)} file{'s' if len(skipped) > 1 else ''} that cannot be read as images: {named}{more}"
+
+
+def _image_counts(splits: Splits) -> dict[str, int]:
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    return {name: len(part) for name, part in parts.items() if part is not None}
+
+
+def _choose(what: str, name: str, choices: dict[str, Any]) -> Any:
+    if name not in choices:
+        raise UsageError(f"unknown {what} {name!r}: choose one of {', '.join(choices)}")
+    return choices[name]
+
+
+def _make_optimizer(parameters: dict[str, Any], settings: Settings) -> Optimizer:
+    kind = _choose("optimizer", settings.optimizer, OPTIMIZERS)
+    momentum = {"momentum": settings.momentum} if settings.optimizer == "sgd" else {}
+    return kind(parameters, lr=settings.lr, weight_decay=settings.weight_decay, **momentum)
+
+
+def _require_fitting(model: str, input_shape: tuple[int, ...]) -> None:
+    """Raise ShapeError when the images are too small for the network: shapes alone tell, before any weight is drawn."""
+    shape = input_shape
+    for layer in models.find(model).layers(2):
+        try:
+            shape = layer.resolve(shape)
+        except ShapeError:
+            models.build(model, input_shape, classes=2)  # says which layer cannot, and why

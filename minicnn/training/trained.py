@@ -1,0 +1,93 @@
+"""A run that has trained, ready to look at images: network, classes, and what was done to the pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from minicnn import models, ops
+from minicnn.backend import resolve_device, to_device, to_numpy
+from minicnn.data import NAMED_DATASETS, ImageDataset, Transform, open_dataset, read_image
+from minicnn.errors import UsageError
+from minicnn.layers import Sequential
+from minicnn.training.normalization import Normalization
+from minicnn.training.run import read_settings
+from minicnn.training.run_directory import RunDirectory
+from minicnn.training.settings import Settings
+
+IMAGES_AT_ONCE = 64  # in `predict`: enough to use all cores, few enough for any memory
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What a run directory holds. classes: folder names; class_names: as people say them; both in label order."""
+
+    settings: Settings
+    net: Sequential
+    classes: tuple[str, ...]
+    class_names: tuple[str, ...]
+    normalization: Normalization
+    transform: Transform
+    device: str
+
+    @classmethod
+    def open(cls, path: str, checkpoint: str = "best", device: str = "cpu") -> TrainedRun:
+        """Read the run in the folder `path` with its "best" or "last" weights, onto `device`.
+
+        Raises UsageError when it is no run, has no such weights, or is damaged.
+        """
+        directory = RunDirectory(path)
+        config = directory.read_config()
+        settings = read_settings(directory, config)
+        device = resolve_device(device)
+        try:
+            classes, class_names = tuple(config["classes"]), tuple(config["class_names"])
+            normalization = Normalization(**config["normalization"])
+            transform = Transform.from_config(config["transform"])
+            input_shape = tuple(config["input_shape"])
+        except (KeyError, TypeError, UsageError) as error:
+            raise UsageError(f"{directory.config} is damaged: {error}") from error
+        net = models.build(settings.model, input_shape, classes=len(classes), seed=settings.seed).to(device)
+        net.load(directory.weights(checkpoint))
+        return cls(settings, net, classes, class_names, normalization, transform, device)
+
+    def images(self, data: str | None = None, part: str = "validation", strict: bool = False) -> ImageDataset:
+        """Find the images to evaluate on.
+
+        data: None for the run's own; a named set; a folder with train/ beside the others, of which `part`
+        ("validation" or "test") is taken; or a folder of class folders, of which all images are.
+        Raises UsageError when there are none, or they have classes that the run does not know.
+        """
+        folder = Path(data).expanduser() if data is not None else None
+        if folder is not None and data not in NAMED_DATASETS and not (folder / "train").is_dir():
+            return ImageDataset.from_folder(folder, classes=self.classes, strict=strict)
+        splits = open_dataset(data or self.settings.data, seed=self.settings.seed, strict=strict)
+        if splits.classes != self.classes:
+            raise UsageError(
+                f"{data or self.settings.data} has other classes than the run was trained on: {_listed(splits.classes)}"
+                f" instead of {_listed(self.classes)}"
+            )
+        if part not in ("validation", "test"):
+            raise UsageError(f"unknown part {part!r}: choose validation or test")
+        images = splits.validation if part == "validation" else splits.test
+        if images is None:
+            raise UsageError(f"{data or self.settings.data} has no part for a final test: use --part validation")
+        return images
+
+    def predict(self, paths: Sequence[str]) -> np.ndarray:
+        """Return the probabilities of all classes for each image file, (N, K) float32 in rows that sum to 1.
+
+        Raises UnreadableImage for the first file that is no image, before any prediction is made.
+        """
+        rng = np.random.default_rng(0)  # transforms take one; those of an evaluation do not draw from it
+        pixels = np.stack([np.asarray(self.transform(read_image(path), rng)) for path in paths])
+        chunks = [pixels[i : i + IMAGES_AT_ONCE] for i in range(0, len(pixels), IMAGES_AT_ONCE)]
+        logits = [self.net.forward(self.normalization(to_device(chunk, self.device))) for chunk in chunks]
+        return np.concatenate([to_numpy(ops.softmax(rows)) for rows in logits])
+
+
+def _listed(classes: Sequence[str], most: int = 5) -> str:
+    return ", ".join(classes[:most]) + (f" and {len(classes) - most} more" if len(classes) > most else "")
