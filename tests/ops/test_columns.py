@@ -9,8 +9,8 @@ from hypothesis import given
 from minicnn import ops, use_kernels
 from minicnn.errors import ShapeError
 from tests.comparison import assert_close, call_keeping
-from tests.oracles import columns as oracle
 from tests.ops.cases import WINDOWS, Window, windows
+from tests.oracles import columns as oracle
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from minicnn import ops, use_kernels
 from minicnn.errors import ShapeError
 from tests.comparison import assert_close, call_keeping
-from tests.oracles import convolution as oracle
 from tests.ops.cases import WINDOWS, Window, windows
+from tests.oracles import convolution as oracle
 
 
 def arrays(window: Window, filters: int, dtype: str, rng: np.random.Generator):
@@ -61,9 +61,7 @@ def test_any_window_equals_the_loops(window: Window):
         oracle.conv2d(x, weight, bias, window.stride, window.padding),
     )
     gradients = ops.conv2d_backward.reference(dy, x, weight, window.stride, window.padding)
-    for got, right in zip(
-        gradients, oracle.conv2d_backward(dy, x, weight, window.stride, window.padding), strict=True
-    ):
+    for got, right in zip(gradients, oracle.conv2d_backward(dy, x, weight, window.stride, window.padding), strict=True):
         assert_close(got, right)
 
 

@@ -25,7 +25,7 @@ def conv2d(x, weight, bias, stride=(1, 1), padding=((0, 0), (0, 0))):
 
 def conv2d_backward(dy, x, weight, stride=(1, 1), padding=((0, 0), (0, 0))):
     """Every product of the forward pass hands its share of dy to both of its factors."""
-    images, height, width, channels = x.shape
+    _, height, width, channels = x.shape
     kh, kw, _, filters = weight.shape
     dx, dweight, dbias = np.zeros(x.shape), np.zeros(weight.shape), np.zeros(filters)
     for n, i, j, f in np.ndindex(dy.shape):

@@ -1,4 +1,4 @@
-"""Softmax and cross-entropy in decimal arithmetic of 50 digits, one sample at a time: no trick against overflow needed."""
+"""Softmax and cross-entropy in decimal arithmetic of 50 digits, one sample at a time; nothing there can overflow."""
 
 from __future__ import annotations
 

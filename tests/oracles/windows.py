@@ -1,4 +1,4 @@
-"""Where a sliding window stops, found by trying; padding is ((top, bottom), (left, right)) everywhere in the oracles."""
+"""Where a sliding window stops, found by trying. Padding is ((top, bottom), (left, right)) in all oracles."""
 
 from __future__ import annotations
 

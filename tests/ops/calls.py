@@ -1,0 +1,126 @@
+"""One call of every operation, for the tests that walk over all of them.
+
+`CALLS[name](rng, dtype)` returns the arguments of one plain call of `ops.name`, arrays and settings in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minicnn import ops
+
+Arguments = tuple[Any, ...]
+
+GEOMETRY = ((3, 2), (2, 1), ((1, 0), (0, 1)))  # kernel, stride, padding
+X_SHAPE = (2, 7, 6, 3)
+Y_SHAPE = (2, 3, 6, 3)  # of a pooling of X_SHAPE by GEOMETRY
+BLOCK = ((1, 1), (1, 1), True, (2, 2), (2, 2), (0, 0))  # stride, padding, relu, pool size, stride, padding
+
+
+def _normal(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator, str], Arguments]:
+    return lambda rng, dtype: tuple(rng.standard_normal(shape).astype(dtype) for shape in shapes)
+
+
+def _col2im(rng: np.random.Generator, dtype: str) -> Arguments:
+    columns = ops.im2col.reference(rng.standard_normal(X_SHAPE).astype(dtype), *GEOMETRY)
+    return columns, X_SHAPE, *GEOMETRY
+
+
+def _conv2d(rng: np.random.Generator, dtype: str) -> Arguments:
+    return *_normal(X_SHAPE, (3, 2, 3, 4), (4,))(rng, dtype), *GEOMETRY[1:]
+
+
+def _conv2d_backward(rng: np.random.Generator, dtype: str) -> Arguments:
+    return *_normal((2, 3, 6, 4), X_SHAPE, (3, 2, 3, 4))(rng, dtype), *GEOMETRY[1:]
+
+
+def _conv_block(rng: np.random.Generator, dtype: str) -> Arguments:
+    return *_normal(X_SHAPE, (3, 3, 3, 4), (4,))(rng, dtype), *BLOCK
+
+
+def _conv_block_backward(rng: np.random.Generator, dtype: str) -> Arguments:
+    x, weight, bias, *_ = _conv_block(rng, dtype)
+    y, argmax = ops.conv_block.reference(x, weight, bias, *BLOCK)
+    return rng.standard_normal(y.shape).astype(dtype), x, weight, y, argmax, *BLOCK
+
+
+def _max_pool2d_backward(rng: np.random.Generator, dtype: str) -> Arguments:
+    x, dy = _normal(X_SHAPE, Y_SHAPE)(rng, dtype)
+    return dy, ops.max_pool2d.reference(x, *GEOMETRY)[1], X_SHAPE, *GEOMETRY
+
+
+def _after(activation: str) -> Callable[[np.random.Generator, str], Arguments]:
+    def arguments(rng: np.random.Generator, dtype: str) -> Arguments:
+        dy, x = _normal((3, 5, 4), (3, 5, 4))(rng, dtype)
+        return dy, getattr(ops, activation).reference(x)
+
+    return arguments
+
+
+def _softmax_cross_entropy(rng: np.random.Generator, dtype: str) -> Arguments:
+    return rng.standard_normal((4, 6)).astype(dtype), rng.integers(6, size=4), 0.1
+
+
+def _softmax_cross_entropy_backward(rng: np.random.Generator, dtype: str) -> Arguments:
+    logits, labels, smoothing = _softmax_cross_entropy(rng, dtype)
+    return ops.softmax.reference(logits), labels, smoothing
+
+
+def _dropout_backward(rng: np.random.Generator, dtype: str) -> Arguments:
+    return rng.standard_normal((3, 5)).astype(dtype), rng.random((3, 5)) < 0.7, 0.3
+
+
+def _normalize_pixels(rng: np.random.Generator, dtype: str) -> Arguments:
+    return rng.integers(256, size=(2, 4, 5, 3), dtype="uint8"), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), dtype
+
+
+def _sgd_update(rng: np.random.Generator, dtype: str) -> Arguments:
+    return *_normal((5, 3), (5, 3), (5, 3))(rng, dtype), 0.1, 0.9, True, 0.01
+
+
+def _adam_update(rng: np.random.Generator, dtype: str) -> Arguments:
+    value, grad, mean = _normal((5, 3), (5, 3), (5, 3))(rng, dtype)
+    return value, grad, mean, mean**2, 3, 0.1, 0.9, 0.999, 1e-8, 0.01
+
+
+CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {
+    "adam_update": _adam_update,
+    "avg_pool2d": lambda rng, dtype: (*_normal(X_SHAPE)(rng, dtype), *GEOMETRY),
+    "avg_pool2d_backward": lambda rng, dtype: (*_normal(Y_SHAPE)(rng, dtype), X_SHAPE, *GEOMETRY),
+    "col2im": _col2im,
+    "conv2d": _conv2d,
+    "conv2d_backward": _conv2d_backward,
+    "conv_block": _conv_block,
+    "conv_block_backward": _conv_block_backward,
+    "dense": _normal((4, 6), (6, 5), (5,)),
+    "dense_backward": _normal((4, 5), (4, 6), (6, 5)),
+    "dropout": lambda rng, dtype: (*_normal((3, 5, 4))(rng, dtype), 0.4, 2**40 + 17),
+    "dropout_backward": _dropout_backward,
+    "im2col": lambda rng, dtype: (*_normal(X_SHAPE)(rng, dtype), *GEOMETRY),
+    "max_pool2d": lambda rng, dtype: (*_normal(X_SHAPE)(rng, dtype), *GEOMETRY),
+    "max_pool2d_backward": _max_pool2d_backward,
+    "normalize_pixels": _normalize_pixels,
+    "relu": _normal((3, 5, 4)),
+    "relu_backward": _after("relu"),
+    "sgd_update": _sgd_update,
+    "sigmoid": _normal((3, 5, 4)),
+    "sigmoid_backward": _after("sigmoid"),
+    "softmax": _normal((4, 6)),
+    "softmax_cross_entropy": _softmax_cross_entropy,
+    "softmax_cross_entropy_backward": _softmax_cross_entropy_backward,
+    "tanh": _normal((3, 5, 4)),
+    "tanh_backward": _after("tanh"),
+}
+
+IN_PLACE = {"sgd_update": (0, 2), "adam_update": (0, 2, 3)}  # the positions of the arguments that are changed
+
+
+def results(name: str, returned: Any, arguments: Arguments) -> list[Any]:
+    """Return all arrays that a call gave: what it returned, or what it changed in place."""
+    if name in IN_PLACE:
+        return [arguments[position] for position in IN_PLACE[name]]
+    values = returned if isinstance(returned, tuple) else (returned,)
+    return [value for value in values if value is not None]

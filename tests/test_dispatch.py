@@ -1,0 +1,185 @@
+"""How an operation finds its twin; and by reflection, that every twin matches its operation."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import pkgutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minicnn.kernels
+import minicnn.ops
+from minicnn import ops, use_kernels
+from minicnn.dispatch import accelerated, kernel_mode
+from minicnn.errors import DeviceError, UsageError
+from tests.device_stand_in import DeviceArray
+
+ROOMS = [name for _, name, _ in pkgutil.iter_modules(minicnn.ops.__path__) if name != "windows"]
+KERNELS = Path(minicnn.kernels.__path__[0])
+TWIN_FILES = sorted(path for device in ("cpu", "gpu") for path in (KERNELS / device).glob("*.py") if path.stem in ROOMS)
+# No twin where the formula is as fast: dense layers are BLAS calls, CuPy's maximum and tanh are one launch each.
+WITHOUT_TWIN = {
+    "cpu": {"dense", "dense_backward", "softmax", "softmax_cross_entropy", "softmax_cross_entropy_backward"},
+    "gpu": {"relu", "tanh"},
+}
+
+
+def operations_of(room: str) -> dict[str, object]:
+    module = __import__(f"minicnn.ops.{room}", fromlist=[room])
+    return {
+        name: function
+        for name, function in vars(module).items()
+        if hasattr(function, "reference") and function.__module__ == module.__name__
+    }
+
+
+def parameters_in_source(function: ast.FunctionDef) -> list[tuple[str, str | None]]:
+    """Return (name, default as written) of every parameter."""
+    arguments = function.args
+    assert not (arguments.posonlyargs or arguments.kwonlyargs or arguments.vararg or arguments.kwarg)
+    defaults = [None] * (len(arguments.args) - len(arguments.defaults)) + [ast.unparse(d) for d in arguments.defaults]
+    return [(argument.arg, default) for argument, default in zip(arguments.args, defaults, strict=True)]
+
+
+def functions_in(path: Path) -> dict[str, ast.FunctionDef]:
+    """Return the functions that a file defines, read without importing it: CuPy may not be there."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("path", TWIN_FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_twin_has_its_operation_s_name_and_signature(path: Path):
+    formulas = functions_in(Path(minicnn.ops.__path__[0]) / path.name)
+    twins = {name: twin for name, twin in functions_in(path).items() if name in operations_of(path.stem)}
+    assert twins, "a file named as one in ops/ without a single twin"
+    for name, twin in twins.items():
+        assert parameters_in_source(twin) == parameters_in_source(formulas[name]), name
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_every_operation_has_its_twin(device):
+    """A twin whose name drifts from its operation's is never called and never missed, except here."""
+    twins = {name for path in TWIN_FILES if path.parent.name == device for name in functions_in(path)}
+    assert set(ops.__all__) - twins == WITHOUT_TWIN[device]
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_no_twin_hides_in_a_file_of_another_name(device):
+    """Dispatch looks only into the file named as the operation's own."""
+    for path in sorted((KERNELS / device).glob("*.py")):
+        for name in functions_in(path):
+            if name in ops.__all__:
+                assert name in operations_of(path.stem), f"{path.name} defines {name}, which lives elsewhere in ops/"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_operation_is_public_and_finds_its_cpu_twin(room):
+    path = KERNELS / "cpu" / f"{room}.py"
+    written = functions_in(path) if path.exists() else {}
+    for name, operation in operations_of(room).items():
+        assert name in ops.__all__
+        twin = operation.twin("cpu")
+        assert (twin is None) == (name not in written)
+        if twin is not None:
+            assert inspect.signature(twin).parameters.keys() == inspect.signature(operation).parameters.keys()
+
+
+def test_every_public_operation_is_accelerated():
+    assert all(hasattr(getattr(ops, name), "reference") for name in ops.__all__)
+
+
+def test_a_kernel_never_imports_a_layer_nor_an_operation_a_kernel():
+    """The arrows of the rooms: layers → ops, found by dispatch → kernels, and none the other way round."""
+    root = Path(minicnn.__path__[0])
+    for room, forbidden in {
+        "ops": ("kernels", "layers", "models", "training", "data", "cli", "inspection"),
+        "kernels": ("layers", "models", "training", "data", "cli", "inspection"),
+        "layers": ("kernels", "models", "training", "data", "cli", "inspection"),
+        "models": ("kernels", "training", "data", "cli", "inspection"),
+        "data": ("kernels", "ops", "layers", "models", "training", "cli", "inspection"),
+    }.items():
+        for path in sorted((root / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                modules = (
+                    [node.module or ""] if isinstance(node, ast.ImportFrom)
+                    else [alias.name for alias in node.names] if isinstance(node, ast.Import)
+                    else []
+                )  # fmt: skip
+                for module in modules:
+                    for name in forbidden:
+                        assert not module.startswith(f"minicnn.{name}"), f"{path.relative_to(root)} imports {module}"
+
+
+@pytest.fixture
+def doubled(monkeypatch):
+    """Return an operation y = 2x and put a twin beside it that answers what `answer["twin"]` says."""
+    answer = {"twin": "from the kernel"}
+    monkeypatch.setattr("minicnn.kernels.cpu.activations.double", lambda x: answer["twin"], raising=False)
+
+    def double(x):
+        return 2 * x, kernel_mode()
+
+    double.__module__ = "minicnn.ops.activations"
+    return accelerated(double), answer
+
+
+def test_fast_mode_calls_the_twin(doubled):
+    operation, _ = doubled
+    with use_kernels("fast"):
+        assert operation(np.ones(1)) == "from the kernel"
+        assert operation(x=np.ones(1)) == "from the kernel"
+
+
+def test_reference_mode_calls_the_formula(doubled):
+    operation, _ = doubled
+    with use_kernels("reference"):
+        assert operation(np.ones(1)) == (2, "reference")
+
+
+def test_a_twin_that_does_not_take_the_array_leaves_it_to_the_formula(doubled):
+    operation, answer = doubled
+    answer["twin"] = NotImplemented
+    with use_kernels("fast"):
+        assert operation(np.ones(1)) == (2, "fast")
+
+
+def test_reference_is_the_formula_down_to_what_it_calls(doubled):
+    operation, _ = doubled
+    with use_kernels("fast"):
+        assert operation.reference(np.ones(1)) == (2, "reference")
+        assert kernel_mode() == "fast"
+
+
+def test_arrays_of_two_devices_are_refused_by_name():
+    with pytest.raises(DeviceError, match=r"dense got arrays of two devices: x on the cpu, weight on the gpu, bias"):
+        ops.dense(np.ones((1, 2)), DeviceArray(np.ones((2, 2))), bias=np.ones(2))
+
+
+@pytest.mark.parametrize("wrong", [[1.0, 2.0], 3.0, None, "x"], ids=repr)
+def test_what_is_no_array_is_refused(wrong):
+    with pytest.raises(TypeError, match="expected a NumPy or CuPy array"):
+        ops.relu(wrong)
+
+
+def test_the_environment_chooses_the_mode(monkeypatch):
+    monkeypatch.delenv("MINICNN_KERNELS", raising=False)
+    assert kernel_mode() == "fast"
+    monkeypatch.setenv("MINICNN_KERNELS", "reference")
+    assert kernel_mode() == "reference"
+    with use_kernels("fast"):
+        assert kernel_mode() == "fast"
+    monkeypatch.setenv("MINICNN_KERNELS", "turbo")
+    with pytest.raises(UsageError, match="unknown kernels 'turbo'"):
+        kernel_mode()
+
+
+def test_use_kernels_nests_and_restores_the_mode_even_after_an_error():
+    before = kernel_mode()
+    with pytest.raises(KeyError), use_kernels("reference"), use_kernels("fast"):
+        raise KeyError
+    assert kernel_mode() == before
+    with pytest.raises(UsageError, match="unknown kernels 'quick': choose fast or reference"), use_kernels("quick"):
+        pass
