@@ -37,12 +37,10 @@ def _feed_gpu(
     cupy: ModuleType, batches: Iterator[tuple[np.ndarray, np.ndarray]], normalization: Normalization
 ) -> Iterator[tuple[Array, Array]]:
     uploads = cupy.cuda.Stream(non_blocking=True)
-    slots: list[_Slot] = []
+    slots = _Slot(cupy), _Slot(cupy)
     waiting: _Slot | None = None  # holds the batch that is on its way, or has arrived
     try:
         for number, (images, labels) in enumerate(batches):
-            if number < 2:
-                slots.append(_Slot(cupy))
             slot = slots[number % 2]
             slot.upload(images, labels, uploads)
             if waiting is not None:
@@ -57,27 +55,41 @@ def _feed_gpu(
 class _Slot:
     """Pinned host memory and device memory for one batch on its way; two slots take turns.
 
-    Two events keep the order. `uploaded`: the copy is done, so the host may write the pinned memory anew and the
-    compute stream may read the device memory. `taken`: the compute stream has read the device memory, so the next copy
-    may overwrite it.
+    Two events keep the order. `uploaded`: the copy is done, so the host may write to the pinned memory and the compute
+    stream may read the device memory. `taken`: the compute stream has read the device memory, so the next copy may
+    write to it.
     """
 
     def __init__(self, cupy: ModuleType) -> None:
         self.cupy = cupy
-        self.pinned: list[np.ndarray] = []
-        self.device: list[Array] = []
-        self.batch: list[Array] = []  # the part of the device memory that the last upload filled
         self.uploaded, self.taken = cupy.cuda.Event(), cupy.cuda.Event()
+        self.pinned: list[np.ndarray] = []  # for images and labels, as large as the largest batch so far
+        self.device: list[Array] = []
+        self.filled = 0  # images of the last upload
 
     def upload(self, images: np.ndarray, labels: np.ndarray, stream: Any) -> None:
         """Start to copy a batch to the device, on `stream`."""
-        self.uploaded.synchronize()  # only ever waits when the host runs a whole batch ahead of the copy engine
-        if not all(room.shape[1:] == a.shape[1:] and len(room) >= len(a) for room, a in zip_all(self.pinned, images, labels)):
-            self._allocate(images, labels)
+        self.uploaded.synchronize()  # waits only when the host is a whole batch ahead of the copies
+        if not self.pinned or len(self.pinned[0]) < len(images):
+            self.pinned = [self._pinned_like(images), self._pinned_like(labels)]
+            self.device = [self.cupy.empty(a.shape, dtype=a.dtype) for a in (images, labels)]
+            self.taken.record()  # what last used this memory on the compute stream has to end first
         stream.wait_event(self.taken)
-        self.batch = []
+        self.filled = len(images)
         for pinned, device, array in zip(self.pinned, self.device, (images, labels), strict=True):
-            pinned[: len(array)] = array
-            self.batch.append(device[: len(array)])
-            self.batch[-1].set(pinned[: len(array)], stream=stream)
+            pinned[: self.filled] = array
+            device[: self.filled].set(pinned[: self.filled], stream=stream)
         self.uploaded.record(stream)
+
+    def take(self, normalization: Normalization) -> tuple[Array, Array]:
+        """Return the uploaded batch as (x, labels) in memory of their own, computed on the current stream."""
+        self.cupy.cuda.get_current_stream().wait_event(self.uploaded)
+        images, labels = (device[: self.filled] for device in self.device)
+        x, labels = normalization(images), labels.copy()
+        self.taken.record()
+        return x, labels
+
+    def _pinned_like(self, array: np.ndarray) -> np.ndarray:
+        # Memory that the operating system may not move: only such memory is copied while the processors compute.
+        memory = self.cupy.cuda.alloc_pinned_memory(array.nbytes)
+        return np.frombuffer(memory, array.dtype, array.size).reshape(array.shape)
