@@ -6,14 +6,20 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from minicnn.errors import DeviceError
+from minicnn.errors import DeviceError, UsageError
 
 Array = Any  # numpy.ndarray or cupy.ndarray: the formulas are the same for both
+
+_ASKED = "a GPU was asked for"
+_NO_DEVICE = 100  # cudaErrorNoDevice
 
 
 def array_module(x: Array) -> ModuleType:
@@ -56,24 +62,38 @@ def cupy_available() -> bool:
 def require_cupy() -> ModuleType:
     """Import and return CuPy.
 
-    Raises DeviceError naming what is missing: the package, the driver, or the device.
+    Raises DeviceError naming what is missing: the package, the driver, the device, or CUDA's compiler.
     """
     try:
-        import cupy
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a missing CUDA folder: whether that matters is found out below
+            import cupy
     except ImportError as error:
         raise DeviceError(
-            "a GPU was asked for, but CuPy is not installed: pip install 'minicnn[gpu-cuda13]' "
+            f"{_ASKED}, but the package CuPy is not installed: pip install 'minicnn[gpu-cuda13]' "
             f"(or gpu-cuda12, to match the driver), or use --device cpu ({error})"
         ) from error
     try:
         devices = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
+        if error.status != _NO_DEVICE:
+            raise DeviceError(
+                f"{_ASKED} and CuPy is installed, but no NVIDIA driver that is new enough answers: install or update "
+                f"it (nvidia-smi shows its version), or use --device cpu ({error})"
+            ) from error
+        devices = 0
+    if devices == 0:
         raise DeviceError(
-            "a GPU was asked for and CuPy is installed, but the NVIDIA driver does not answer: install or update "
-            f"the driver, or use --device cpu ({error})"
+            f"{_ASKED} and driver and CuPy are installed, but this machine shows no NVIDIA GPU: "
+            "look at nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu"
+        )
+    try:
+        cupy.cuda.nvrtc.getVersion()
+    except (RuntimeError, ImportError, OSError) as error:
+        raise DeviceError(
+            f"{_ASKED} and is there, but CuPy finds no CUDA compiler for its kernels: "
+            f"pip install 'minicnn[gpu-cuda13]' (or gpu-cuda12) brings it along ({str(error).strip()})"
         ) from error
-    if devices == 0 or not cupy.cuda.is_available():
-        raise DeviceError("a GPU was asked for, but this machine shows no CUDA device: use --device cpu")
     return cupy
 
 
@@ -106,3 +126,28 @@ def to_device(x: Array, device: str) -> Array:
     if resolve_device(device) == device_of(x):
         return x
     return require_cupy().asarray(x)
+
+
+@contextmanager
+def device_session(device: str, batch_size: int) -> Iterator[None]:
+    """Run a block that computes on `device`, and give the GPU's memory back at its end.
+
+    device: "cpu" (nothing happens) or "gpu". batch_size: images, for the message. Raises UsageError in place of CuPy's
+    error when the GPU's memory runs out: it says the batch size that was tried and how much memory was free.
+    """
+    if device == "cpu":
+        yield
+        return
+    cupy = require_cupy()
+    pool = cupy.get_default_memory_pool()
+    try:
+        yield
+    except cupy.cuda.memory.OutOfMemoryError as error:
+        free, total = cupy.cuda.runtime.memGetInfo()
+        raise UsageError(
+            f"a batch of {batch_size} images does not fit into the GPU's memory: "
+            f"{(free + pool.free_bytes()) >> 20} of {total >> 20} MiB were free; try a smaller --batch-size ({error})"
+        ) from error
+    finally:
+        pool.free_all_blocks()
+        cupy.get_default_pinned_memory_pool().free_all_blocks()
