@@ -1,0 +1,125 @@
+"""The dense layer for NumPy arrays: its weights, by far its largest array, are read from memory once a pass.
+
+Shapes: x (N, D); weight (D, U); bias (U,); y, dy (N, U). Forward, each thread takes its share of the D inputs and sums
+up its own part of y; the parts are then added in their order, so that the same number of threads gives the same bits.
+Backward, a piece of the weight's rows that fits into the cache gives the columns of dx that belong to it and receives
+its rows of dweight, before the next piece is looked at.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from minicnn.kernels.cpu.blas import gemm, one_blas_thread
+from minicnn.kernels.cpu.memory import empty
+from minicnn.ops.windows import require_shape
+from minicnn.threads import get_threads
+
+FLOATS = (np.float32, np.float64)
+SMALLEST = 1 << 18  # products: below that NumPy's BLAS uses one thread, and waking others does not pay
+FEW_ROWS = 4  # so few pictures that packing the weights for a matrix product costs more than the product itself
+PIECE = 1 << 16  # weights: 256 KiB in float32, beside as much of dweight in the second-level cache
+
+
+def dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Multiply by the weights and add the bias: the twin of `minicnn.ops.dense.dense`."""
+    require_shape(
+        x.ndim == 2 and x.shape[1] == weight.shape[0] and bias.shape == weight.shape[1:],
+        "dense", x=x.shape, weight=weight.shape, bias=bias.shape,
+    )  # fmt: skip
+    if not _takes(x, weight, bias):
+        return NotImplemented
+    n, units = x.shape[0], weight.shape[1]
+    y = empty((n, units), x.dtype)
+    parts = empty((get_threads(), n, units), x.dtype)
+    x, weight, bias = (np.ascontiguousarray(array) for array in (x, weight, bias))
+    if n <= FEW_ROWS:
+        _sum_by_rows(x, weight, parts)
+    else:
+        with one_blas_thread():
+            _sum_by_products(x, weight, parts)
+    np.add(parts[0], bias, out=y)
+    for part in parts[1:]:
+        y += part
+    return y
+
+
+def dense_backward(
+    dy: np.ndarray, x: np.ndarray, weight: np.ndarray, input_gradient: bool = True
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+    """Turn the output's gradient into those at the inputs: the twin of `minicnn.ops.dense.dense_backward`."""
+    require_shape(
+        dy.ndim == 2 and x.shape == (dy.shape[0], weight.shape[0]) and dy.shape[1] == weight.shape[1],
+        "dense_backward", dy=dy.shape, x=x.shape, weight=weight.shape,
+    )  # fmt: skip
+    if not _takes(x, weight, dy):
+        return NotImplemented
+    inputs, units = weight.shape
+    dweight = empty(weight.shape, weight.dtype)
+    dx = empty(x.shape if input_gradient else (1, 1), x.dtype)
+    rows = max(1, min(PIECE // units, -(-inputs // get_threads())))
+    dy, x, weight = (np.ascontiguousarray(array) for array in (dy, x, weight))
+    with one_blas_thread():
+        _backward(dy, x, weight, dx, dweight, rows, input_gradient)
+    return dx if input_gradient else None, dweight, dy.sum(axis=0)
+
+
+def _takes(x: np.ndarray, weight: np.ndarray, other: np.ndarray) -> bool:
+    same = x.dtype == weight.dtype == other.dtype and x.dtype in FLOATS
+    return same and x.shape[0] * weight.size > SMALLEST
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _sum_by_products(x, weight, parts):
+    """Fill parts[p] (N, U) with x·weight over the p-th share of the inputs."""
+    shares, n, units = parts.shape
+    inputs = x.shape[1]
+    x_flat, weight_flat = x.reshape(-1), weight.reshape(-1)
+    for p in prange(shares):
+        share = np.intp(p)
+        first, end = share * inputs // shares, (share + 1) * inputs // shares
+        part = parts[share].reshape(-1)
+        if first == end:
+            part.fill(0)
+        else:
+            from_row = weight_flat[first * units :]
+            gemm(False, False, n, units, end - first, x_flat[first:], inputs, from_row, units, False, part, units)
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _sum_by_rows(x, weight, parts):
+    """Fill parts as `_sum_by_products` does, four rows of the weight at a time."""
+    shares, n, _ = parts.shape
+    inputs, units = weight.shape
+    for p in prange(shares):
+        share = np.intp(p)
+        first, end = share * inputs // shares, (share + 1) * inputs // shares
+        parts[share].fill(0)
+        by_four = first + (end - first) // 4 * 4
+        for d in range(first, by_four, 4):
+            w0, w1, w2, w3 = weight[d], weight[d + 1], weight[d + 2], weight[d + 3]
+            for row in range(n):
+                x0, x1, x2, x3 = x[row, d], x[row, d + 1], x[row, d + 2], x[row, d + 3]
+                for u in range(units):
+                    parts[share, row, u] += x0 * w0[u] + x1 * w1[u] + x2 * w2[u] + x3 * w3[u]
+        for d in range(by_four, end):
+            for row in range(n):
+                for u in range(units):
+                    parts[share, row, u] += x[row, d] * weight[d, u]
+
+
+@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+def _backward(dy, x, weight, dx, dweight, rows, input_gradient):
+    n, units = dy.shape
+    inputs = x.shape[1]
+    dy_flat, x_flat, weight_flat = dy.reshape(-1), x.reshape(-1), weight.reshape(-1)
+    dx_flat, dweight_flat = dx.reshape(-1), dweight.reshape(-1)
+    for piece in prange((inputs + rows - 1) // rows):
+        first = np.intp(piece) * rows
+        count = min(rows, inputs - first)
+        if input_gradient:
+            piece_weight = weight_flat[first * units :]
+            gemm(False, True, n, count, units, dy_flat, units, piece_weight, units, False, dx_flat[first:], inputs)
+        piece_dweight = dweight_flat[first * units :]
+        gemm(True, False, count, units, n, x_flat[first:], inputs, dy_flat, units, False, piece_dweight, units)
