@@ -5,6 +5,7 @@ Start with `minicnn.ops` (the formulas), then `minicnn.layers`, `minicnn.models`
 
 from minicnn import models, ops
 from minicnn.dispatch import use_kernels
+from minicnn.inspection import gradcheck
 from minicnn.layers import (
     AvgPool2D,
     Conv2D,
@@ -25,5 +26,5 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SGD", "Adam", "AvgPool2D", "Conv2D", "Dense", "Dropout", "Flatten", "MaxPool2D", "ReLU", "Sequential", "Sigmoid",
-    "SoftmaxCrossEntropy", "Tanh", "get_threads", "models", "ops", "set_threads", "use_kernels",
+    "SoftmaxCrossEntropy", "Tanh", "get_threads", "gradcheck", "models", "ops", "set_threads", "use_kernels",
 ]  # fmt: skip

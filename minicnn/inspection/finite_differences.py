@@ -1,0 +1,77 @@
+"""Numeric derivatives of a function that may have kinks: differences that know when they are not to be trusted.
+
+Along one coordinate, with a step h, the slopes seen to the right and to the left are
+
+    right(h) = (f(h) − f(0)) / h  = f′ + h/2·f″ + O(h²)        left(h) = (f(0) − f(−h)) / h  = f′ − h/2·f″ + O(h²)
+
+They give three estimates of f′, each wrong by O(h²) only, where f is smooth:
+
+    central = (right(h/2) + left(h/2)) / 2      from the right = 2·right(h/2) − right(h)      from the left, likewise
+
+A kink within reach (a ReLU that passes 0, a max-pool whose maximum moves) spoils the side it lies on and spares the
+other, which pulls the three apart by at least as much as it spoils the central one. So where they agree the central
+estimate is right. Where they do not, a smaller step leaves most kinks out of reach; a coordinate on which they never
+agree sits on a kink, and has no derivative to compare with.
+
+The analytic gradient has no say in this: no element is excused for being wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from minicnn.backend import Array
+
+Index = tuple[int, ...]
+
+STEPS = (1e-4, 1e-5, 1e-6)  # large ones first: rounding errors grow as 1/h
+FLOOR = 1e-2  # an element below this share of its array's largest is measured against that share
+
+
+def yardstick(values: np.ndarray, largest: float) -> np.ndarray:
+    """Return what an error is divided by to be relative: max(|value|, FLOOR · largest), element by element."""
+    return np.maximum(np.abs(values), FLOOR * largest)
+
+
+def numeric_gradient(
+    function: Callable[[], Array], projection: Array, array: Array, indices: Sequence[Index], accuracy: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Differentiate L = Σ function() ⊙ projection with respect to some elements of `array`.
+
+    function: reads `array`, float64, which is changed in place and brought back, and returns an array. projection: of
+    that array's shape. indices: K elements of `array`. accuracy: how closely, relatively, the three estimates must
+    agree. Returns (derivatives (K,), smooth (K,) bool: False where the function has a kink).
+    """
+    start = function().copy()  # a layer such as Flatten returns a view of the array that is about to change
+    derivatives, spread = np.zeros(len(indices)), np.full(len(indices), np.inf)
+    rough = np.arange(len(indices))
+    for step in STEPS:
+        for k in map(int, rough):
+            estimates = _three_estimates(function, start, projection, array, indices[k], step)
+            derivatives[k], spread[k] = estimates[0], max(estimates) - min(estimates)
+        largest = np.abs(derivatives).max(where=np.isfinite(derivatives), initial=0.0)
+        smooth = spread <= accuracy * yardstick(derivatives, largest)
+        rough = np.flatnonzero(~smooth)
+        if rough.size == 0:
+            break
+    return derivatives, smooth
+
+
+def _three_estimates(
+    function: Callable[[], Array], start: Array, projection: Array, array: Array, index: Index, step: float
+) -> tuple[float, float, float]:
+    """Return the derivative at array[index] as seen from both sides, from the right, and from the left."""
+    original = float(array[index])
+
+    def slope(offset: float) -> float:
+        array[index] = original + offset
+        # Subtract first, then sum: outputs that this element does not reach cancel exactly, and add no rounding error.
+        change = float(((function() - start) * projection).sum())
+        return change / (float(array[index]) - original)
+
+    h = step * max(1.0, abs(original))
+    right, near_right, near_left, left = slope(h), slope(h / 2), slope(-h / 2), slope(-h)
+    array[index] = original
+    return (near_right + near_left) / 2, 2 * near_right - right, 2 * near_left - left

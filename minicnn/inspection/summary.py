@@ -1,0 +1,178 @@
+"""What a network is made of and what it costs: shapes, parameters, operations and memory, layer by layer.
+
+Operations (FLOP) of one forward pass: every multiplication, addition, comparison and function value counts as one.
+
+    convolution   2·KH·KW·C · OH·OW·F      KH·KW·C products, as many sums less one, and the bias
+    dense         2·D · U                  likewise
+    max-pool      (KH·KW − 1) · OH·OW·C    comparisons
+    average pool  KH·KW · OH·OW·C          as many sums less one, and a division
+    activation    one a value
+    flatten, dropout    none               dropout does nothing outside of training
+
+Memory is that of the run layer by layer, as the formulas stand: every layer's output, and each convolution's im2col
+matrix (N·OH·OW, KH·KW·C). Fused kernels need less: they never write the largest of these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from math import prod
+from typing import TYPE_CHECKING
+
+from minicnn.errors import UsageError
+from minicnn.layers import AvgPool2D, Conv2D, Dense, Layer, MaxPool2D, ReLU, Sequential, Sigmoid, Tanh
+from minicnn.layers.base import Shape, shape_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer: its dotted name, its settings, its output for one sample, and what it costs for the whole batch.
+
+    parameters: how many numbers it learns. flops: operations of a forward pass. activation_bytes: of its output
+    (0 where that is its input, seen otherwise). im2col_bytes: of a convolution's matrix of windows, else 0.
+    """
+
+    name: str
+    layer: str
+    output_shape: Shape
+    parameters: int
+    flops: int
+    activation_bytes: int
+    im2col_bytes: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All layers of a network in order, and their totals, for batches of `batch_size` samples."""
+
+    rows: tuple[LayerSummary, ...]
+    input_shape: Shape
+    batch_size: int
+    dtype: str
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network learns."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def flops(self) -> int:
+        """Operations of a forward pass."""
+        return sum(row.flops for row in self.rows)
+
+    @property
+    def activation_bytes(self) -> int:
+        """Bytes of all layers' outputs together: in training, backward needs them all."""
+        return sum(row.activation_bytes for row in self.rows)
+
+    @property
+    def im2col_bytes(self) -> int:
+        """Bytes of the largest im2col matrix: only one is alive at a time."""
+        return max(row.im2col_bytes for row in self.rows)
+
+    def rich_table(self) -> Table:
+        """Return the summary as a table for a terminal."""
+        from rich.table import Table
+
+        table = Table(
+            title=f"input {shape_text(self.input_shape)}, batches of {self.batch_size}, {self.dtype}",
+            caption="operations of one forward pass; memory of the run layer by layer, which fused kernels undercut",
+            show_footer=True,
+        )
+        table.add_column("name", "total")
+        table.add_column("layer")
+        table.add_column("output")
+        table.add_column("parameters", f"{self.parameters:,}", justify="right")
+        table.add_column("operations", _operations(self.flops), justify="right")
+        table.add_column("output memory", _memory(self.activation_bytes), justify="right")
+        table.add_column("im2col memory", f"largest {_memory(self.im2col_bytes)}", justify="right")
+        for row in self.rows:
+            table.add_row(
+                row.name, row.layer, shape_text(row.output_shape), f"{row.parameters:,}" if row.parameters else "–",
+                _operations(row.flops), _memory(row.activation_bytes), _memory(row.im2col_bytes),
+            )  # fmt: skip
+        return table
+
+
+def summarize(net: Sequential, batch_size: int = 1) -> Summary:
+    """Count what each layer of `net` costs for a batch of `batch_size` samples.
+
+    Raises UsageError for a batch size below 1, RuntimeError when the network was never built.
+    """
+    if batch_size < 1:
+        raise UsageError(f"batch_size {batch_size} should be at least 1")
+    net.require_built()
+    assert net.input_shape is not None
+    itemsize = 8 if net.dtype == "float64" else 4
+    return Summary(tuple(_rows(net, "", batch_size, itemsize)), net.input_shape, batch_size, net.dtype)
+
+
+def _rows(net: Sequential, prefix: str, batch_size: int, itemsize: int) -> list[LayerSummary]:
+    rows = []
+    for layer in net.layers:
+        name = f"{prefix}{layer.name}"
+        if isinstance(layer, Sequential):
+            rows += _rows(layer, f"{name}.", batch_size, itemsize)
+            continue
+        assert layer.output_shape is not None
+        numbers = batch_size * prod(layer.output_shape)
+        row = LayerSummary(
+            name, repr(layer), layer.output_shape, sum(prod(p.value.shape) for p in layer.parameters().values()),
+            flops=numbers * flops_per_output(layer),
+            activation_bytes=numbers * itemsize if flops_per_output(layer) else 0,
+            im2col_bytes=numbers // layer.filters * window_size(layer) * itemsize if isinstance(layer, Conv2D) else 0,
+        )  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+@singledispatch
+def flops_per_output(layer: Layer) -> int:
+    """Return how many operations of a forward pass go into one number of the layer's output."""
+    return 0
+
+
+@flops_per_output.register
+def _(layer: Conv2D) -> int:
+    return 2 * window_size(layer)
+
+
+@flops_per_output.register
+def _(layer: Dense) -> int:
+    assert layer.input_shape is not None
+    return 2 * layer.input_shape[0]
+
+
+@flops_per_output.register
+def _(layer: MaxPool2D) -> int:
+    return prod(layer.size) - 1
+
+
+@flops_per_output.register
+def _(layer: AvgPool2D) -> int:
+    return prod(layer.size)
+
+
+@flops_per_output.register(ReLU)
+@flops_per_output.register(Sigmoid)
+@flops_per_output.register(Tanh)
+def _(layer: Layer) -> int:
+    return 1
+
+
+def window_size(layer: Conv2D) -> int:
+    """Return how many numbers of the input one output of a convolution sees: KH·KW·C."""
+    assert layer.input_shape is not None
+    return prod(layer.kernel_size) * layer.input_shape[2]
+
+
+def _operations(flops: int) -> str:
+    return "–" if flops == 0 else f"{flops / 1e9:.2f} G" if flops >= 1e9 else f"{flops / 1e6:.2f} M"
+
+
+def _memory(size: int) -> str:
+    return "–" if size == 0 else f"{size / 2**20:.2f} MiB"
