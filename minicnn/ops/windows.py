@@ -23,7 +23,7 @@ def as_pair(value: int | Pair, name: str, smallest: int = 1) -> Pair:
 
     Raises ShapeError unless it is a whole number, or two of them, of at least `smallest`.
     """
-    pair = (value, value) if isinstance(value, int) else tuple(value)
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(pair) != 2 or any(not isinstance(v, int) or isinstance(v, bool) or v < smallest for v in pair):
         raise ShapeError(f"{name}={value!r} should be a whole number of at least {smallest}, or a pair of them")
     return pair
