@@ -93,15 +93,15 @@ def column_chunks(
     length = kernel[0] * kernel[1] * x.shape[3]
     images = chunk_size(n, oh * ow, length + more, x.dtype.itemsize)
     pointwise = is_pointwise(weight, stride, padding)
-    buffer = None if pointwise else xp.empty((images * oh * ow, length), dtype=x.dtype)
+    columns = xp.empty((0 if pointwise else images * oh * ow, length), dtype=x.dtype)
     for start in range(0, n, images):
         chunk = slice(start, min(start + images, n))
         if pointwise:
             yield chunk, x[chunk].reshape(-1, length)
         else:
-            columns = buffer[: (chunk.stop - chunk.start) * oh * ow]
-            fill_columns(x[chunk], columns, kernel, stride, padding)
-            yield chunk, columns
+            filled = columns[: (chunk.stop - chunk.start) * oh * ow]
+            fill_columns(x[chunk], filled, kernel, stride, padding)
+            yield chunk, filled
 
 
 def chunk_size(images: int, rows: int, length: int, itemsize: int) -> int:

@@ -11,9 +11,7 @@ from minicnn.backend import Array, array_module
 from minicnn.kernels.gpu.launch import LARGEST, elements, launch
 
 
-def normalize_pixels(
-    images: Array, mean: tuple[float, ...], std: tuple[float, ...], dtype: str = "float32"
-) -> Array:
+def normalize_pixels(images: Array, mean: tuple[float, ...], std: tuple[float, ...], dtype: str = "float32") -> Array:
     """Scale bytes to 0–1 and normalise each channel: the twin of `minicnn.ops.images.normalize_pixels`."""
     xp = array_module(images)
     channels = images.shape[-1]

@@ -14,13 +14,12 @@ def sgd_update(
     if not _in_place(changed, grad):
         return NotImplemented
     grad = array_module(grad).ascontiguousarray(grad)
-    count, layout = value.size, elements(value.size)
+    layout, rates = elements(value.size), (float(lr), float(momentum), nesterov, float(weight_decay))
     if velocity is None:
-        arguments = (value, grad, count, float(lr), float(weight_decay))
-        launch("updates.cu", "sgd", layout, arguments, real=value.dtype)
+        plain = (value, grad, value.size, rates[0], rates[3])
+        launch("updates.cu", "sgd", layout, plain, real=value.dtype)
     else:
-        arguments = (value, grad, velocity, count, float(lr), float(momentum), nesterov, float(weight_decay))
-        launch("updates.cu", "sgd_momentum", layout, arguments, real=value.dtype)
+        launch("updates.cu", "sgd_momentum", layout, (value, grad, velocity, value.size, *rates), real=value.dtype)
     return None
 
 

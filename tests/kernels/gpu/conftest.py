@@ -19,7 +19,7 @@ def thread_order(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     return request.param
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def emulated_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let stand-in arrays run the kernels of `minicnn.kernels.gpu`, and fill new memory with what is no number."""
     if emulator.compiler() is None:

@@ -29,6 +29,7 @@ GUARD = 256  # bytes before and after every array
 GUARD_BYTE = 0xFF  # four or eight of them are a NaN, or the number −1
 
 backwards = False  # whether blocks and threads run in the opposite order
+launched: set[str] = set()  # the names of all kernels that have run
 
 
 def compiler() -> str | None:
@@ -67,6 +68,7 @@ class RawKernel:
         assert len(arguments) == len(self.parameters), (
             f"{self.name} takes {len(self.parameters)} arguments: {self.parameters}, but got {len(arguments)}"
         )
+        launched.add(self.name)
         guarded: dict[int, GuardedCopy] = {}  # by address: one array given twice is one memory
         pointers, keep = [], []
         for place, (parameter, argument) in enumerate(zip(self.parameters, arguments, strict=True)):

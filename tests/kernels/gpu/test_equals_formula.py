@@ -1,4 +1,4 @@
-"""Every GPU kernel, run on the CPU, gives what its formula gives: over all geometries, and with threads in any order."""
+"""Every GPU kernel, run on the CPU, gives what its formula gives, over all geometries and with threads in any order."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from tests.comparison import assert_close
 from tests.device_stand_in import DeviceArray
 from tests.ops.calls import CALLS, IN_PLACE
 from tests.ops.cases import POOLING_WINDOWS, WINDOWS
+
+pytestmark = pytest.mark.usefixtures("emulated_gpu")
 
 WITH_KERNEL = sorted(set(CALLS) - {"relu", "tanh"})  # these two are single operations of CuPy
 

@@ -1,0 +1,57 @@
+"""Every CUDA file compiles for real GPUs, by each CUDA compiler that is installed, without a warning."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import warnings
+from pathlib import Path
+
+import pytest
+
+from minicnn.kernels import gpu
+
+FILES = sorted(Path(gpu.__path__[0]).glob("*.cu"))
+C_TYPES = [("float", "unsigned char"), ("double", "int")]  # REAL and INDEX
+
+
+def test_there_is_a_twin_beside_every_file():
+    assert FILES
+    for file in FILES:
+        assert file.with_suffix(".py").exists()
+
+
+@pytest.mark.parametrize("real, index", C_TYPES)
+def test_nvcc_compiles_them(real, index, tmp_path):
+    if shutil.which("nvcc") is None:
+        pytest.skip("nvcc, CUDA's compiler, is not installed")
+    together = tmp_path / "together.cu"  # one run for all: their names do not clash
+    together.write_text("".join(f'#include "{file}"\n' for file in FILES))
+    command = [
+        "nvcc", "-std=c++17", f"-DREAL={real}", f"-DINDEX={index}", "-Werror", "all-warnings", "-gencode",
+        "arch=compute_75,code=sm_75", "-gencode", "arch=compute_90,code=sm_90", "-c", together, "-o",
+        tmp_path / "together.o",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("real, index", C_TYPES)
+def test_the_run_time_compiler_compiles_it(file, real, index):
+    """NVRTC, which CuPy uses, knows less than nvcc: no header, and no INFINITY."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cupy = pytest.importorskip("cupy", reason="CuPy, which brings the run-time compiler, is not installed")
+    nvrtc = cupy.cuda.nvrtc
+    try:
+        nvrtc.getVersion()
+    except RuntimeError as error:
+        pytest.skip(f"CuPy finds no run-time compiler: {error}")
+    program = nvrtc.createProgram(file.read_text(encoding="utf-8"), file.name, (), ())
+    options = ("--std=c++17", "--gpu-architecture=compute_80", f"-DREAL={real}", f"-DINDEX={index}")
+    try:
+        nvrtc.compileProgram(program, options)
+    except nvrtc.NVRTCError:
+        pytest.fail(nvrtc.getProgramLog(program))
+    assert nvrtc.getProgramLog(program) == ""

@@ -1,0 +1,125 @@
+"""Whole training steps with the GPU's kernels, run on the CPU: layers, blocks, loss and optimizers unchanged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minicnn import models, ops, use_kernels
+from minicnn.errors import UsageError
+from minicnn.kernels.gpu import convolution
+from minicnn.layers import (
+    AvgPool2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Tanh,
+)
+from minicnn.training.losses import SoftmaxCrossEntropy
+from minicnn.training.optimizers import SGD, Adam, Optimizer
+from tests.device_stand_in import DeviceArray
+from tests.kernels.gpu import emulator
+
+pytestmark = pytest.mark.usefixtures("emulated_gpu")
+
+
+def every_layer(dtype: str) -> Sequential:
+    layers = [
+        Conv2D(4, 3, padding="same"), ReLU(), MaxPool2D(2), Conv2D(5, 3, stride=2, padding=1), ReLU(), Conv2D(3, 1),
+        Tanh(), AvgPool2D(2), Flatten(), Dropout(0.3), Dense(8), Sigmoid(), Dense(4),
+    ]  # fmt: skip
+    return Sequential(layers, input_shape=(13, 12, 3), seed=1, dtype=dtype)
+
+
+def cifar_cnn(dtype: str) -> Sequential:
+    net = models.build("cifar_cnn", input_shape=(20, 20, 3), classes=4, seed=1)
+    net.convert(dtype)
+    return net
+
+
+def losses_of_three_steps(net: Sequential, make_optimizer, dtype: str, on_device: bool) -> list[float]:
+    place = DeviceArray if on_device else np.asarray
+    for parameter in net.parameters().values():
+        parameter.value = place(parameter.value)
+    optimizer: Optimizer = make_optimizer(net.parameters())
+    loss, values = SoftmaxCrossEntropy(label_smoothing=0.1), []
+    rng = np.random.default_rng(2)
+    for _ in range(3):
+        pixels = place(rng.integers(256, size=(3, *net.input_shape), dtype=np.uint8))
+        x = ops.normalize_pixels(pixels, (0.5, 0.5, 0.5), (0.2, 0.3, 0.4), dtype)
+        logits = net.forward(x, training=True)
+        values.append(float(loss.forward(logits, place(rng.integers(4, size=3)))))
+        net.backward(loss.backward(), input_gradient=False)
+        optimizer.step()
+        optimizer.zero_grad()
+    return values
+
+
+@pytest.mark.parametrize(
+    "make_optimizer",
+    [lambda p: SGD(p, lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-3), lambda p: Adam(p, lr=1e-2)],
+    ids=["sgd", "adam"],
+)
+@pytest.mark.parametrize("make_net", [every_layer, cifar_cnn])
+def test_three_steps_end_with_the_same_weights(make_net, make_optimizer, dtype):
+    host, device = make_net(dtype), make_net(dtype)
+    with use_kernels("reference"):
+        expected = losses_of_three_steps(host, make_optimizer, dtype, on_device=False)
+    emulator.launched.clear()
+    got = losses_of_three_steps(device, make_optimizer, dtype, on_device=True)
+    assert {"im2col", "col2im", "bias_relu_max_pool", "max_pool_backward", "softmax_cross_entropy"} <= emulator.launched
+    tolerance = {"float32": 1e-4, "float64": 1e-11}[dtype]
+    np.testing.assert_allclose(got, expected, rtol=tolerance)
+    for name, parameter in device.parameters().items():
+        assert isinstance(parameter.value, DeviceArray) and parameter.value.dtype == dtype
+        # Adam divides by the gradient's own size: where that is zero but for rounding, the step's sign is arbitrary.
+        assert_mostly_close(parameter.value.get(), host.parameters()[name].value, tolerance, name)
+
+
+def assert_mostly_close(got: np.ndarray, expected: np.ndarray, tolerance: float, what: str) -> None:
+    far = np.abs(got - expected) > tolerance * np.abs(expected).max()
+    assert far.mean() <= (0.002 if tolerance > 1e-6 else 0), f"{what}: {far.sum()} of {far.size} weights differ"
+
+
+@pytest.mark.parametrize("images", [1, 2, 5])
+def test_a_small_workspace_changes_nothing(images, monkeypatch, rng):
+    """Chunks of one, two (the last one smaller) and all images give the results of the whole batch."""
+    monkeypatch.setattr(convolution, "chunk_size", lambda *sizes: images)
+    x, weight, bias = (rng.standard_normal(shape) for shape in ((5, 9, 8, 3), (3, 3, 3, 4), (4,)))
+    for stride, padding, pool in (
+        ((1, 1), (0, 0), ((2, 2), (2, 2), (0, 0))),
+        ((2, 1), ((1, 0), (2, 1)), (None, (1, 1), (0, 0))),
+    ):
+        y, argmax = ops.conv_block.reference(x, weight, bias, stride, padding, True, *pool)
+        dy = rng.standard_normal(y.shape)
+        right = ops.conv_block_backward.reference(dy, x, weight, y, argmax, stride, padding, True, *pool)
+        arrays = [None if a is None else DeviceArray(a) for a in (dy, x, weight, y, argmax)]
+        ours_y, ours_argmax = ops.conv_block(*arrays[1:3], DeviceArray(bias), stride, padding, True, *pool)
+        np.testing.assert_allclose(ours_y.get(), y, atol=1e-12)
+        if argmax is not None:
+            np.testing.assert_array_equal(ours_argmax.get(), argmax)
+        ours = ops.conv_block_backward(*arrays, stride, padding, True, *pool)
+        for mine, theirs in zip(ours, right, strict=True):
+            np.testing.assert_allclose(mine.get(), theirs, atol=1e-11)
+
+
+def test_the_workspace_bounds_the_chunk(monkeypatch):
+    assert convolution.workspace() == 512 * 2**20
+    monkeypatch.setenv("MINICNN_GPU_WORKSPACE", "1")
+    assert convolution.chunk_size(100, rows=32, length=1024, itemsize=4) == 8  # 128 KiB an image
+    assert convolution.chunk_size(3, rows=32, length=1024, itemsize=4) == 3
+    assert convolution.chunk_size(100, rows=2**20, length=64, itemsize=4) == 1  # no image is split
+    monkeypatch.setenv("MINICNN_GPU_WORKSPACE", "10000000")
+    assert convolution.chunk_size(100, rows=2**20, length=100, itemsize=4) == 20  # the kernels count in 32 bits
+
+
+@pytest.mark.parametrize("setting", ["0", "-1", "many", "1.5", ""])
+def test_a_workspace_that_is_no_number_is_refused(setting, monkeypatch):
+    monkeypatch.setenv("MINICNN_GPU_WORKSPACE", setting)
+    with pytest.raises(UsageError, match="MINICNN_GPU_WORKSPACE"):
+        convolution.workspace()
