@@ -1,0 +1,133 @@
+"""A network as a whole: fusing changes nothing, a seed gives the same weights, and it equals its layers by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minicnn import AvgPool2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential, Sigmoid, ops, use_kernels
+from tests.comparison import assert_close
+
+NETWORKS = {
+    "conv relu pool": lambda: [Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(3)],
+    "conv pool, conv relu": lambda: [Conv2D(4, 3), MaxPool2D(2), Conv2D(5, 2, padding="same"), ReLU(), Flatten()],
+    "overlapping pools": lambda: [Conv2D(4, 3, stride=2, padding=1), ReLU(), MaxPool2D(3, stride=2), Conv2D(2, 2)],
+    "nothing to fuse": lambda: [Conv2D(3, 2), Sigmoid(), AvgPool2D(2), Conv2D(2, 1), Sigmoid(), MaxPool2D(2)],
+    "relu before conv": lambda: [ReLU(), Conv2D(4, 3), ReLU(), ReLU(), MaxPool2D(2)],
+    "5x5 same": lambda: [Conv2D(4, 5, padding="same"), ReLU(), MaxPool2D(2)],
+}
+
+
+@pytest.mark.parametrize("input_gradient", [True, False])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_fused_network_equals_one_run_layer_by_layer(name, input_gradient, dtype, rng):
+    fused, plain = (Sequential(NETWORKS[name](), (11, 12, 3), seed=4, dtype=dtype, fuse=f) for f in (True, False))
+    x = rng.standard_normal((3, 11, 12, 3)).astype(dtype)
+    dy = rng.standard_normal((3, *plain.output_shape)).astype(dtype)
+    with use_kernels("fast"):
+        for pass_number in range(2):  # the second adds to the gradients of the first
+            assert_close(fused.forward(x, True), plain.forward(x, True), dtype, f"output {pass_number}")
+            dx, expected = (net.backward(dy, input_gradient=input_gradient) for net in (fused, plain))
+            if input_gradient:
+                assert_close(dx, expected, dtype, "dx")
+            else:
+                assert dx is None
+                assert expected is None
+    for key, parameter in fused.parameters().items():
+        assert_close(parameter.grad, plain.parameters()[key].grad, dtype, key)
+
+
+def test_fusing_runs_blocks_only_in_fast_mode_and_only_if_wanted(rng):
+    x = rng.standard_normal((1, 8, 8, 3)).astype("float32")
+    net = Sequential([Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten()], (8, 8, 3))
+    with use_kernels("fast"):
+        net.forward(x)
+        assert net.layers[0].x is None  # the block remembers, not the layer
+    with use_kernels("reference"):
+        net.forward(x)
+        assert net.layers[0].x is x
+    plain = Sequential([Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten()], (8, 8, 3), fuse=False)
+    with use_kernels("fast"):
+        plain.forward(x)
+    assert plain.layers[0].x is x
+
+
+def test_backward_follows_the_forward_pass_that_was_run_whatever_the_mode_is_by_then(rng):
+    net = Sequential([Conv2D(4, 3), ReLU(), MaxPool2D(2)], (8, 8, 3), dtype="float64")
+    x = rng.standard_normal((1, 8, 8, 3))
+    with use_kernels("fast"):
+        y = net.forward(x)
+    with use_kernels("reference"):
+        dx = net.backward(np.ones_like(y))
+        net.forward(x)
+    with use_kernels("fast"):
+        assert_close(net.backward(np.ones_like(y)), dx)
+
+
+def test_a_network_equals_its_operations_written_out(mode, rng):
+    net = Sequential([Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(3)], (8, 7, 2), dtype="float64")
+    value = {name: p.value for name, p in net.parameters().items()}
+    x, dy = rng.standard_normal((2, 8, 7, 2)), rng.standard_normal((2, 3))
+
+    z = ops.conv2d(x, value["conv1.weight"], value["conv1.bias"])
+    a = ops.relu(z)
+    pooled, argmax = ops.max_pool2d(a, (2, 2), (2, 2), (0, 0))
+    flat = pooled.reshape(2, -1)
+    assert_close(net.forward(x), ops.dense(flat, value["dense1.weight"], value["dense1.bias"]))
+
+    dflat, dweight_dense, dbias_dense = ops.dense_backward(dy, flat, value["dense1.weight"])
+    da = ops.max_pool2d_backward(dflat.reshape(pooled.shape), argmax, a.shape, (2, 2), (2, 2), (0, 0))
+    dx, dweight, dbias = ops.conv2d_backward(ops.relu_backward(da, a), x, value["conv1.weight"], (1, 1), (0, 0))
+    assert_close(net.backward(dy), dx)
+    for name, expected in {
+        "conv1.weight": dweight, "conv1.bias": dbias, "dense1.weight": dweight_dense, "dense1.bias": dbias_dense,
+    }.items():  # fmt: skip
+        assert_close(net.parameters()[name].grad, expected, what=name)
+
+
+def test_flatten_reads_row_by_row_with_channels_last(mode, rng):
+    net = Sequential([Flatten()], (2, 3, 4), dtype="float64")
+    x = rng.standard_normal((2, 2, 3, 4))
+    assert net.forward(x)[1, 1 * 12 + 2 * 4 + 3] == x[1, 1, 2, 3]
+    np.testing.assert_array_equal(net.backward(net.forward(x)), x)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others():
+    one, same, other = (Sequential([Conv2D(4, 3), Flatten(), Dense(3)], (6, 6, 3), seed=s) for s in (1, 1, 2))
+    for name, parameter in one.parameters().items():
+        np.testing.assert_array_equal(parameter.value, same.parameters()[name].value)
+    assert not np.array_equal(one.parameters()["conv1.weight"].value, other.parameters()["conv1.weight"].value)
+
+
+def test_both_dtypes_begin_with_the_same_weights():
+    single, double = (Sequential([Dense(3)], (4,), seed=1, dtype=d) for d in ("float32", "float64"))
+    np.testing.assert_array_equal(
+        single.parameters()["dense1.weight"].value,
+        double.parameters()["dense1.weight"].value.astype("float32"),
+    )
+
+
+def test_a_network_inside_a_network(mode, rng):
+    def flat():
+        return Sequential([Conv2D(3, 3), ReLU(), Flatten(), Dense(4), ReLU(), Dense(2)], (6, 6, 2), seed=3)
+
+    nested = Sequential(
+        [Sequential([Conv2D(3, 3), ReLU()]), Flatten(), Sequential([Dense(4), ReLU(), Dense(2)])], (6, 6, 2), seed=3
+    )
+    expected = flat()
+    assert [p.value.shape for p in nested.parameters().values()] == [
+        p.value.shape for p in expected.parameters().values()
+    ]
+    assert next(iter(nested.parameters())) == "sequential1.conv1.weight"
+    x = rng.standard_normal((2, 6, 6, 2)).astype("float32")
+    np.testing.assert_allclose(nested.forward(x), expected.forward(x), rtol=1e-5, atol=1e-6)
+    dx = nested.backward(np.ones((2, 2), "float32"))
+    np.testing.assert_allclose(dx, expected.backward(np.ones((2, 2), "float32")), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_batches_of_any_size(n, mode, rng):
+    net = Sequential([Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dropout(0.5), Dense(3)], (8, 8, 3))
+    y = net.forward(rng.standard_normal((n, 8, 8, 3)).astype("float32"), training=True)
+    assert y.shape == (n, 3)
+    assert net.backward(y).shape == (n, 8, 8, 3)
