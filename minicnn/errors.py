@@ -16,3 +16,7 @@ class ShapeError(UsageError):
 
 class DeviceError(UsageError):
     """A device was asked for that is not there, or arrays of two devices were mixed."""
+
+
+class Interrupted(Exception):
+    """The user stopped the work with Ctrl-C; the message says what is kept and how to go on."""

@@ -11,7 +11,7 @@ import typer
 
 import minicnn
 from minicnn.cli import data, evaluate, gradcheck, predict, summary, train
-from minicnn.errors import UsageError
+from minicnn.errors import Interrupted, UsageError
 
 app = typer.Typer(
     name="minicnn",
@@ -53,15 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _complain(message)
     except MemoryError as error:
         code = _complain(f"not enough memory ({error}): use a smaller --batch-size or --image-size")
+    except Interrupted as error:
+        code = _complain(str(error), 130)
     except (typer.Abort, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
-        code = 130
+        code = _complain("interrupted", 130)
     except BrokenPipeError:  # whoever read our output has gone, as in `minicnn data list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
 
 
-def _complain(message: str) -> int:
+def _complain(message: str, code: int = 2) -> int:
     print(f"minicnn: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+    return code

@@ -95,9 +95,7 @@ def train(
 
     progress = make_progress(sys.stdout)
     try:
-        run = Run.resume(resume, progress, **given) if resume is not None else Run.start(settings, out, progress)
-        for line in run.describe():
-            progress.note(line)
+        run = Run.start(settings, out, progress) if settings else Run.resume(resume, progress, **given)
         result = run.train()
     finally:
         progress.close()

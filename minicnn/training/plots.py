@@ -40,10 +40,12 @@ def draw_curves(history: Sequence[Epoch], path: Path, title: str) -> None:
     accuracy.axhline(best.val_accuracy, color="gray", linewidth=0.8, linestyle=":")
     accuracy.set_title(f"accuracy (best: {best.val_accuracy:.1%} after epoch {best.epoch})")
     accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
+    accuracy.set_ylim(0, 1.02)
     loss.set_title("loss in nats")
-    loss.set_ylim(bottom=0)
+    loss.set_ylim(0, 1.05 * max(max(row.train_loss, row.val_loss) for row in history))
     for axes in (loss, accuracy):
         axes.set_xlabel("epoch")
+        axes.set_xlim(0.5, max(len(history), 2) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
@@ -56,6 +58,7 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str], path: Path
 
     confusion: (K, K) integers. Raises UsageError when the file cannot be written.
     """
+    from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
@@ -65,7 +68,8 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str], path: Path
     axes = figure.subplots()
     shown = confusion.sum(axis=1, keepdims=True)
     shares = confusion / np.maximum(shown, 1)
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    # Colour by the root of the share: one mistake in a hundred is what one looks for, and would be white otherwise.
+    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1))
     # A name needs about 0.14 inches: with very many classes, every second, third, … has one.
     every = math.ceil(0.14 * classes / (0.8 * side))
     ticks = range(0, classes, every)
@@ -78,9 +82,9 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str], path: Path
     axes.set_title(title, parse_math=False)
     if classes <= COUNTS_SHOWN:
         for row, column in np.argwhere(confusion):
-            color = "white" if shares[row, column] > 0.5 else "black"
+            color = "white" if shares[row, column] > 0.35 else "black"
             axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=color, fontsize=9)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class's images")
+    bar = figure.colorbar(image, ax=axes, fraction=0.035, pad=0.02, label="share of the true class's images")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     _save(figure, path)
 

@@ -12,7 +12,7 @@ from minicnn import models
 from minicnn.backend import resolve_device
 from minicnn.data import NAMED_DATASETS, Loader, Skipped, Splits, open_dataset
 from minicnn.dispatch import kernel_mode
-from minicnn.errors import ShapeError, UsageError
+from minicnn.errors import Interrupted, ShapeError, UsageError
 from minicnn.files import write_whole
 from minicnn.threads import get_threads
 from minicnn.training.augmentation import make_transforms
@@ -109,19 +109,25 @@ class Run:
     def train(self) -> Evaluation:
         """Train to the last epoch; then return how the best weights do on the validation images.
 
-        Raises Diverged when the loss is no number any more; the files of the epochs before stay.
+        Raises Diverged when the loss is no number any more, and Interrupted when the user presses Ctrl-C; the files
+        of the epochs before stay.
         """
+        for line in self.describe():
+            self.progress.note(line)
         self._tell_of_skipped_files()
         with notice_of_compilation(self.progress.note):
             try:
                 self.trainer.train(self.training, self.validation, self._keep)
             except Diverged as error:
                 raise Diverged(f"{error}. {self._kept()}") from None
+            except KeyboardInterrupt:
+                path = self.directory.path
+                raise Interrupted(f"interrupted. {self._kept()}: minicnn train --resume {path} goes on") from None
             finally:
                 self.draw_curves()
             self.net.load(self.directory.best)
             result = evaluate(self.net, self.validation, self.normalization, self.trainer.device)
-        title = f"{self.title}: {result.accuracy:.1%} of {result.images} validation images"
+        title = f"{self.title}: {result.accuracy:.1%} of {result.images:,} validation images right"
         draw_confusion(result.confusion, self.splits.class_names, self.directory.confusion, title)
         return result
 
@@ -144,8 +150,8 @@ class Run:
         """Return in a few lines what came out of it and what can be done with it."""
         path = self.directory.path
         return [
-            f"best epoch {best_epoch(self.trainer.history).epoch}: {result.accuracy:.2%} of {result.images:,} validation "
-            f"images right, top-5 {result.top5_accuracy:.2%}, macro F1 {result.f1:.4f}",
+            f"best epoch {best_epoch(self.trainer.history).epoch}: {result.accuracy:.2%} of {result.images:,} "
+            f"validation images right, top-5 {result.top5_accuracy:.2%}, macro F1 {result.f1:.4f}",
             f"see {path}/curves.png and confusion.png; minicnn evaluate {path}; minicnn predict {path} IMAGE",
         ]
 
@@ -196,7 +202,7 @@ class Run:
 
     def _kept(self) -> str:
         done = len(self.trainer.history)
-        return f"{done} epoch{'' if done == 1 else 's'} before it are kept in {self.directory.path}"
+        return f"What {done} epoch{'' if done == 1 else 's'} before it learnt is kept in {self.directory.path}"
 
     def _tell_of_skipped_files(self) -> None:
         new = [entry for entry in self.splits.skipped if entry not in self._told]
