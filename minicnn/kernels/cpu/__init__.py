@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-# A thread that waits for the next kernel sleeps instead of spinning: on a few cores it would take them from the loader's
+# A thread that waits for the next kernel sleeps instead of spinning: on a few cores it would take them from the loader
 # threads or from another process. Waking costs about 10 µs a kernel. OpenMP reads this once, when Numba loads it.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 

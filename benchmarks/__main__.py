@@ -1,0 +1,74 @@
+"""The command line: `python -m benchmarks [--quick] [--only NAME] [--json] …`; prints tables and keeps the results."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine, report
+from benchmarks.engines import ENGINES
+from benchmarks.measure import QUICK, THOROUGH, measure, measure_layers, say
+from benchmarks.workloads import IMAGE_SIZES, documented, scaling
+
+RESULTS = Path(__file__).parent / "results"
+PARTS = ("networks", "layers", "scaling")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmarks", description="Measure minicnn beside its peers.")
+    parser.add_argument("--quick", action="store_true", help="few short turns, networks only, no NumPy formulas")
+    parser.add_argument("--only", action="append", choices=IMAGE_SIZES, metavar="NAME", help="only this network")
+    parser.add_argument("--part", action="append", choices=PARTS, help="only this part of the measurements")
+    parser.add_argument("--task", choices=("training", "inference"), help="only this task")
+    parser.add_argument("--engine", action="append", choices=ENGINES, help="only this engine beside minicnn")
+    parser.add_argument("--threads", type=int, default=machine.cores(), help="threads of every engine")
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument("--save", action="store_true", help=f"keep the results in {RESULTS.name}/ as JSON and Markdown")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="print the tables of kept results")
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure what was asked for."""
+    models = options.only or list(IMAGE_SIZES)
+    parts = options.part or (["networks"] if options.quick else list(PARTS))
+    effort = QUICK if options.quick else THOROUGH
+    engines = ["minicnn", *(options.engine or [e for e in ENGINES if e != "minicnn"])]
+    if options.quick and not options.engine:
+        engines.remove("numpy")
+    compared = [name for name in engines if name != "numpy"]
+    results: dict[str, Any] = {
+        "date": datetime.date.today().isoformat(), "machine": machine.describe(), "threads": options.threads,
+        "device": options.device, "effort": {"rounds": effort.rounds, "seconds": effort.seconds},
+    }  # fmt: skip
+    if "networks" in parts:
+        chosen = [w for w in documented(models, options.threads) if options.task in (None, w.task)]
+        results["workloads"] = [measure(w, engines, effort, options.device) for w in chosen]
+    if "layers" in parts:
+        training = [w for w in documented(models, options.threads) if w.task == "training"]
+        networks = [name for name in compared if name != "sgemm"]
+        results["layers"] = [measure_layers(w, networks, effort.rounds, options.device) for w in training]
+    if "scaling" in parts:
+        model = models[0]
+        results["scaling"] = [measure(w, compared, effort, options.device) for w in scaling(model, options.threads)]
+    return results
+
+
+def main() -> None:
+    options = arguments()
+    results = json.loads(options.table.read_text()) if options.table else run(options)
+    if options.save:
+        path = RESULTS / f"{results['date']}-{machine.short_name()}.json"
+        path.write_text(json.dumps(results, indent=1) + "\n")
+        path.with_suffix(".md").write_text(report.markdown(results))
+        say(f"kept in {path} and {path.with_suffix('.md').name}")
+    sys.stdout.write(json.dumps(results) + "\n" if options.json else report.markdown(results))
+
+
+if __name__ == "__main__":
+    main()

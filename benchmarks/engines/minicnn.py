@@ -1,0 +1,76 @@
+"""minicnn itself, with its kernels or (as a plain NumPy im2col engine) with its formulas."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.engines import LEARNING_RATE, MOMENTUM
+
+
+def create(model: str, image_size: int, batch: int, threads: int, device: str, kernels: str) -> MinicnnEngine:
+    os.environ["MINICNN_KERNELS"] = kernels
+    os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
+    return MinicnnEngine(model, image_size, batch, threads, device)
+
+
+class MinicnnEngine:
+    """See `benchmarks.engines.Engine`."""
+
+    def __init__(self, model: str, image_size: int, batch: int, threads: int, device: str) -> None:
+        import minicnn
+        from minicnn.backend import to_device
+
+        minicnn.set_threads(threads)
+        rng = np.random.default_rng(0)
+        self.net = minicnn.models.build(model, (image_size, image_size, 3), seed=0).to(device)
+        classes = self.net.output_shape[0]
+        self.x = to_device(rng.standard_normal((batch, image_size, image_size, 3), dtype=np.float32), device)
+        self.labels = to_device(rng.integers(0, classes, batch), device)
+        self.loss = minicnn.SoftmaxCrossEntropy()
+        self.optimizer: Any = None
+        self.make_optimizer = lambda: minicnn.SGD(self.net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+
+    def train_step(self) -> None:
+        self.optimizer = self.optimizer or self.make_optimizer()
+        self.loss.forward(self.net.forward(self.x, training=True), self.labels)
+        self.optimizer.zero_grad()
+        self.net.backward(self.loss.backward(), input_gradient=False)
+        self.optimizer.step()
+
+    def infer(self) -> None:
+        self.net.forward(self.x)
+
+    def layer_times(self, repeats: int) -> list[tuple[str, float, float]]:
+        from minicnn.dispatch import kernel_mode
+        from minicnn.layers.conv_block import fuse
+
+        x, times = self.x, []
+        for layer in fuse(self.net.layers) if kernel_mode() == "fast" else self.net.layers:
+            forward, backward = [], []
+            for _ in range(repeats + 1):  # the first is a warm-up
+                started = time.perf_counter()
+                y = layer.forward(x, training=True)
+                forward.append(time.perf_counter() - started)
+                started = time.perf_counter()
+                layer.backward(y, input_gradient=x is not self.x)
+                backward.append(time.perf_counter() - started)
+                for parameter in self.net.parameters().values():
+                    parameter.grad = None
+            times.append((layer.name, statistics.median(forward[1:]), statistics.median(backward[1:])))
+            x = y
+        return times
+
+    def flops(self) -> int:
+        from minicnn import Conv2D, Dense
+
+        total = 0
+        for layer in self.net.layers:
+            if isinstance(layer, Conv2D | Dense):
+                positions = layer.output_shape[0] * layer.output_shape[1] if isinstance(layer, Conv2D) else 1
+                total += 2 * positions * layer.weight.value.size
+        return total * len(self.x)
