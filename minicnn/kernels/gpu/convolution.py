@@ -1,4 +1,4 @@
-"""Convolution for CuPy arrays: im2col and cuBLAS, a chunk of pictures at a time. Shapes as in `minicnn.ops.convolution`.
+"""Convolution for CuPy arrays: im2col and cuBLAS, a few pictures at a time. Shapes as in `minicnn.ops.convolution`.
 
 The matrix of windows is KH·KW times the picture. It is made for as many pictures at once as the workspace holds
 (MINICNN_GPU_WORKSPACE, in MiB), multiplied, and overwritten by the next chunk, so that its memory does not grow with
@@ -33,7 +33,7 @@ def conv2d(x: Array, weight: Array, bias: Array, stride: Pair = (1, 1), padding:
 def conv2d_backward(
     dy: Array, x: Array, weight: Array, stride: Pair, padding: Padding, input_gradient: bool = True
 ) -> Gradients:
-    """Turn the gradient at the output into those at the inputs: the twin of `minicnn.ops.convolution.conv2d_backward`."""
+    """Turn the output's gradient into the inputs': the twin of `minicnn.ops.convolution.conv2d_backward`."""
     outputs = output_size((x.shape[1], x.shape[2]), (weight.shape[0], weight.shape[1]), stride, padding)
     require_shape(
         dy.shape == (x.shape[0], *outputs, weight.shape[3]) and weight.shape[2] == x.shape[3],

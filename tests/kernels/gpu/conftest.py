@@ -1,35 +1,53 @@
-"""The stand-in for a device learns to run CUDA C."""
+"""Where the kernels run: on a stand-in for a GPU, emulated by the CPU, and on a GPU where there is one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
+from minicnn.backend import require_cupy
 from tests.device_stand_in import DeviceArray, namespace
 from tests.kernels.gpu import emulator
 
 
+@dataclass(frozen=True)
+class Device:
+    """A place for arrays: `array` brings one there, and `Array` is its class there."""
+
+    array: Callable[[np.ndarray], Any]
+    Array: type
+
+
 @pytest.fixture(params=["forwards", "backwards"])
 def thread_order(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run the test with the threads in either order: no result may depend on it."""
+    """Run the test with the emulator's threads in either order: no result may depend on it."""
     monkeypatch.setattr(emulator, "backwards", request.param == "backwards")
     return request.param
 
 
 @pytest.fixture
-def emulated_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def emulated_gpu(monkeypatch: pytest.MonkeyPatch) -> Device:
     """Let stand-in arrays run the kernels of `minicnn.kernels.gpu`, and fill new memory with what is no number."""
     if emulator.compiler() is None:
         pytest.skip("g++, which compiles the CUDA kernels for the CPU, is not installed")
 
     def empty(shape: Any, dtype: Any = "float64") -> DeviceArray:
-        memory = np.empty(shape, dtype)
-        memory.view(np.uint8).fill(emulator.GUARD_BYTE) if memory.ndim and memory.size else None
-        return DeviceArray(memory)
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return DeviceArray(np.full(size, emulator.GUARD_BYTE, np.uint8).view(dtype).reshape(shape))
 
     monkeypatch.setattr(namespace, "RawModule", emulator.RawModule, raising=False)
     monkeypatch.setattr(namespace, "empty", empty, raising=False)
-    yield
+    return Device(DeviceArray, DeviceArray)
+
+
+@pytest.fixture(params=["emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> Device:
+    """Run the test on the emulated GPU, and with `pytest -m gpu` on the real one."""
+    if request.param == "emulated":
+        return request.getfixturevalue("emulated_gpu")
+    cupy = require_cupy()
+    return Device(cupy.asarray, cupy.ndarray)

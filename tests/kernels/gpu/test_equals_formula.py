@@ -1,7 +1,8 @@
-"""Every GPU kernel, run on the CPU, gives what its formula gives, over all geometries and with threads in any order."""
+"""Every GPU kernel gives what its formula gives on the CPU, over all geometries and with threads in any order."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,54 +10,56 @@ import pytest
 
 from minicnn import ops
 from tests.comparison import assert_close
-from tests.device_stand_in import DeviceArray
+from tests.kernels.gpu.conftest import Device
 from tests.ops.calls import CALLS, IN_PLACE
 from tests.ops.cases import POOLING_WINDOWS, WINDOWS
-
-pytestmark = pytest.mark.usefixtures("emulated_gpu")
 
 WITH_KERNEL = sorted(set(CALLS) - {"relu", "tanh"})  # these two are single operations of CuPy
 
 
-def on_device(arguments: Any) -> tuple[Any, ...]:
-    return tuple(DeviceArray(a) if isinstance(a, np.ndarray) else a for a in arguments)
+Check = Callable[[str, tuple[Any, ...], str], None]
 
 
-def check(name: str, arguments: tuple[Any, ...], dtype: str) -> None:
-    """Run the twin itself, so that it cannot step aside for the formula, and compare all that it returns or changes."""
-    operation = getattr(ops, name)
-    device_arguments, arguments = on_device(arguments), tuple(arguments)
-    got = operation.twin("gpu")(*device_arguments)
-    assert got is not NotImplemented, f"{name} has no kernel for this"
-    expected = operation.reference(*arguments)
-    if name in IN_PLACE:
-        assert got is None
-        got = tuple(device_arguments[i] for i in IN_PLACE[name] if arguments[i] is not None)
-        expected = tuple(arguments[i] for i in IN_PLACE[name] if arguments[i] is not None)
-    got = got if isinstance(got, tuple) else (got,)
-    expected = expected if isinstance(expected, tuple) else (expected,)
-    assert len(got) == len(expected)
-    for place, (ours, right) in enumerate(zip(got, expected, strict=True)):
-        what = f"result {place} of {name}"
-        if right is None:
-            assert ours is None, what
-            continue
-        assert isinstance(ours, DeviceArray), f"{what} is no device array"
-        right = np.asarray(right)
-        if right.dtype.kind == "f" and not np.isinf(right).any():
-            assert_close(ours.get(), right, dtype, what)
-        else:
-            assert ours.dtype == right.dtype, what
-            np.testing.assert_array_equal(ours.get(), right, err_msg=what)
+@pytest.fixture
+def check(device: Device) -> Check:
+    """Return a function that compares a kernel with its formula: check(name, host arguments, dtype)."""
+
+    def compare(name: str, arguments: tuple[Any, ...], dtype: str) -> None:
+        operation = getattr(ops, name)
+        device_arguments = tuple(device.array(a) if isinstance(a, np.ndarray) else a for a in arguments)
+        got = operation.twin("gpu")(*device_arguments)  # not through the dispatch, which would let it step aside
+        assert got is not NotImplemented, f"{name} has no kernel for this"
+        expected = operation.reference(*arguments)
+        if name in IN_PLACE:
+            assert got is None
+            changed = [i for i in IN_PLACE[name] if arguments[i] is not None]
+            got, expected = tuple(device_arguments[i] for i in changed), tuple(arguments[i] for i in changed)
+        got = got if isinstance(got, tuple) else (got,)
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        for place, (ours, right) in enumerate(zip(got, expected, strict=True)):
+            assert (ours is None) == (right is None)
+            if right is not None:
+                assert isinstance(ours, device.Array)
+                assert_equal(ours.get(), np.asarray(right), dtype, f"result {place} of {name}")
+
+    return compare
+
+
+def assert_equal(ours: np.ndarray, right: np.ndarray, dtype: str, what: str) -> None:
+    if right.dtype.kind == "f" and not np.isinf(right).any():
+        assert_close(ours, right, dtype, what)
+    else:
+        assert ours.dtype == right.dtype, what
+        np.testing.assert_array_equal(ours, right, err_msg=what)
 
 
 @pytest.mark.parametrize("name", WITH_KERNEL)
-def test_every_operation(name, dtype, thread_order, rng):
+def test_every_operation(check, name, dtype, thread_order, rng):
     check(name, CALLS[name](rng, dtype), dtype)
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
-def test_convolution_and_columns(window, dtype, rng):
+def test_convolution_and_columns(check, window, dtype, rng):
     kernel, stride, padding = window.geometry
     c, f = window.x_shape[3], 3
     x = rng.standard_normal(window.x_shape).astype(dtype)
@@ -73,7 +76,7 @@ def test_convolution_and_columns(window, dtype, rng):
 
 
 @pytest.mark.parametrize("window", POOLING_WINDOWS, ids=str)
-def test_pooling(window, dtype, rng):
+def test_pooling(check, window, dtype, rng):
     x = rng.standard_normal(window.x_shape).astype(dtype)
     y, argmax = ops.max_pool2d.reference(x, *window.geometry)
     dy = rng.standard_normal(y.shape).astype(dtype)
@@ -83,7 +86,7 @@ def test_pooling(window, dtype, rng):
     check("avg_pool2d_backward", (dy, x.shape, *window.geometry), dtype)
 
 
-def test_of_equal_numbers_the_first_wins_and_nan_wins_over_all(dtype):
+def test_of_equal_numbers_the_first_wins_and_nan_wins_over_all(check, dtype):
     ties = np.array([[0, 3, 3, 0], [3, 3, 0, 0], [1, 1, np.nan, 5], [1, 1, 7, np.nan]], dtype).reshape(1, 4, 4, 1)
     nothing = np.full((1, 4, 4, 1), -np.inf, dtype)
     for x in (ties, nothing, np.where(np.isnan(ties), np.inf, ties)):
@@ -91,7 +94,7 @@ def test_of_equal_numbers_the_first_wins_and_nan_wins_over_all(dtype):
             check("max_pool2d", (x.astype(dtype), (2, 2), (2, 2), padding), dtype)
 
 
-def test_a_window_of_more_than_256_pixels_has_a_wider_arg_max(dtype, rng):
+def test_a_window_of_more_than_256_pixels_has_a_wider_arg_max(check, dtype, rng):
     x = rng.standard_normal((1, 20, 21, 2)).astype(dtype)
     _, argmax = ops.max_pool2d.reference(x, (17, 17), (2, 1), (0, 0))
     assert argmax.dtype == np.int32
@@ -111,7 +114,7 @@ def test_a_window_of_more_than_256_pixels_has_a_wider_arg_max(dtype, rng):
     ids=["no pool", "2x2", "3x3 overlapping", "oblong"],
 )
 @pytest.mark.parametrize("kernel, stride, padding", [((3, 3), (1, 1), (0, 0)), ((2, 3), (2, 1), ((1, 0), (2, 1)))])
-def test_blocks(kernel, stride, padding, pool, relu, dtype, rng):
+def test_blocks(check, kernel, stride, padding, pool, relu, dtype, rng):
     x = rng.standard_normal((3, 9, 8, 3)).astype(dtype)
     weight = rng.standard_normal((*kernel, 3, 5)).astype(dtype)
     bias = rng.standard_normal(5).astype(dtype)
@@ -123,7 +126,7 @@ def test_blocks(kernel, stride, padding, pool, relu, dtype, rng):
     check("conv_block_backward", (dy, x, weight, y, argmax, *settings, False), dtype)
 
 
-def test_a_block_whose_numbers_are_all_negative_or_nan(dtype):
+def test_a_block_whose_numbers_are_all_negative_or_nan(check, dtype):
     x = -np.ones((1, 6, 6, 1), dtype)
     x[0, 2, 2, 0] = np.nan
     weight, bias = np.ones((1, 1, 1, 2), dtype), np.array([0.5, -0.5], dtype)
@@ -131,7 +134,7 @@ def test_a_block_whose_numbers_are_all_negative_or_nan(dtype):
 
 
 @pytest.mark.parametrize("pixels", [1, 63, 64, 65, 4097])
-def test_a_bias_gradient_over_any_number_of_rows(pixels, dtype, rng):
+def test_a_bias_gradient_over_any_number_of_rows(check, pixels, dtype, rng):
     dy, x, weight = (rng.standard_normal(s).astype(dtype) for s in ((pixels, 3), (pixels, 2), (2, 3)))
     check("dense_backward", (dy, x, weight), dtype)
     check("dense_backward", (dy, x, weight, False), dtype)
@@ -139,7 +142,7 @@ def test_a_bias_gradient_over_any_number_of_rows(pixels, dtype, rng):
 
 @pytest.mark.parametrize("classes", [1, 2, 10, 33, 257, 1000])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
-def test_softmax_over_any_number_of_classes(classes, smoothing, dtype, rng):
+def test_softmax_over_any_number_of_classes(check, classes, smoothing, dtype, rng):
     logits = (rng.standard_normal((5, classes)) * 30).astype(dtype)
     logits[0] = 800 if dtype == "float32" else -800
     probabilities = ops.softmax.reference(logits)
@@ -150,21 +153,21 @@ def test_softmax_over_any_number_of_classes(classes, smoothing, dtype, rng):
     check("softmax", (logits,), dtype)
 
 
-def test_softmax_of_what_is_not_finite(dtype):
+def test_softmax_of_what_is_not_finite(check, dtype):
     logits = np.array([[0, -np.inf, 1], [np.nan, 0, 1], [0, np.nan, -np.inf]], dtype)
     check("softmax", (logits,), dtype)
 
 
-def test_a_label_that_is_no_class_makes_the_loss_nan(dtype, rng):
-    logits = DeviceArray(rng.standard_normal((3, 4)).astype(dtype))
+def test_a_label_that_is_no_class_makes_the_loss_nan(device, dtype, rng):
+    logits = device.array(rng.standard_normal((3, 4)).astype(dtype))
     for label in (-1, 4, 2**40):
-        loss, _ = ops.softmax_cross_entropy(logits, DeviceArray(np.array([0, label, 1])))
+        loss, _ = ops.softmax_cross_entropy(logits, device.array(np.array([0, label, 1])))
         assert np.isnan(loss.get())
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1, 2**63 + 12345])
 @pytest.mark.parametrize("rate", [0.0, 0.25, 0.9])
-def test_dropout_has_the_same_mask(rate, seed, dtype, rng):
+def test_dropout_has_the_same_mask(check, rate, seed, dtype, rng):
     x = rng.standard_normal((7, 5, 31)).astype(dtype)
     check("dropout", (x, rate, seed), dtype)
     check("dropout_backward", (x, ops.dropout.reference(x, rate, seed)[1], rate), dtype)
@@ -172,7 +175,7 @@ def test_dropout_has_the_same_mask(rate, seed, dtype, rng):
 
 @pytest.mark.parametrize("momentum, nesterov", [(None, False), (0.9, False), (0.9, True)])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_sgd(momentum, nesterov, weight_decay, dtype, rng):
+def test_sgd(check, momentum, nesterov, weight_decay, dtype, rng):
     value, grad, velocity = (rng.standard_normal((33, 17)).astype(dtype) for _ in range(3))
     check(
         "sgd_update",
@@ -183,18 +186,18 @@ def test_sgd(momentum, nesterov, weight_decay, dtype, rng):
 
 @pytest.mark.parametrize("step", [1, 1000])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_adam(step, weight_decay, dtype, rng):
+def test_adam(check, step, weight_decay, dtype, rng):
     value, grad, mean, square = (rng.standard_normal((33, 17)).astype(dtype) for _ in range(4))
     check("adam_update", (value, grad, mean, square**2, step, 1e-3, 0.9, 0.999, 1e-8, weight_decay), dtype)
 
 
-def test_sigmoid_of_any_size(dtype):
+def test_sigmoid_of_any_size(check, dtype):
     x = np.array([-800, -90, -1, -0.0, 0, 1, 90, 800, np.nan, np.inf, -np.inf], dtype)
     check("sigmoid", (x,), dtype)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_every_byte_becomes_the_same_number(channels, dtype):
+def test_every_byte_becomes_the_same_number(check, channels, dtype):
     images = np.arange(256 * channels, dtype="uint32").astype("uint8").reshape(1, 16, 16, channels)
     mean, std = tuple(np.linspace(0, 0.5, channels)), tuple(np.linspace(0.2, 1, channels))
     check("normalize_pixels", (images, mean, std, dtype), dtype)

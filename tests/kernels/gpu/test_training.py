@@ -1,4 +1,4 @@
-"""Whole training steps with the GPU's kernels, run on the CPU: layers, blocks, loss and optimizers unchanged."""
+"""Whole training steps with the GPU's kernels: layers, blocks, loss and optimizers unchanged."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ from minicnn.training.optimizers import SGD, Adam, Optimizer
 from tests.device_stand_in import DeviceArray
 from tests.kernels.gpu import emulator
 
-pytestmark = pytest.mark.usefixtures("emulated_gpu")
-
 
 def every_layer(dtype: str) -> Sequential:
     layers = [
@@ -42,8 +40,7 @@ def cifar_cnn(dtype: str) -> Sequential:
     return net
 
 
-def losses_of_three_steps(net: Sequential, make_optimizer, dtype: str, on_device: bool) -> list[float]:
-    place = DeviceArray if on_device else np.asarray
+def losses_of_three_steps(net: Sequential, make_optimizer, dtype: str, place) -> list[float]:
     for parameter in net.parameters().values():
         parameter.value = place(parameter.value)
     optimizer: Optimizer = make_optimizer(net.parameters())
@@ -66,17 +63,18 @@ def losses_of_three_steps(net: Sequential, make_optimizer, dtype: str, on_device
     ids=["sgd", "adam"],
 )
 @pytest.mark.parametrize("make_net", [every_layer, cifar_cnn])
-def test_three_steps_end_with_the_same_weights(make_net, make_optimizer, dtype):
-    host, device = make_net(dtype), make_net(dtype)
+def test_three_steps_end_with_the_same_weights(make_net, make_optimizer, dtype, device):
+    host, net = make_net(dtype), make_net(dtype)
     with use_kernels("reference"):
-        expected = losses_of_three_steps(host, make_optimizer, dtype, on_device=False)
+        expected = losses_of_three_steps(host, make_optimizer, dtype, np.asarray)
     emulator.launched.clear()
-    got = losses_of_three_steps(device, make_optimizer, dtype, on_device=True)
-    assert {"im2col", "col2im", "bias_relu_max_pool", "max_pool_backward", "softmax_cross_entropy"} <= emulator.launched
+    got = losses_of_three_steps(net, make_optimizer, dtype, device.array)
+    if device.Array is DeviceArray:
+        assert {"im2col", "col2im", "bias_relu_max_pool", "max_pool_backward"} <= emulator.launched
     tolerance = {"float32": 1e-4, "float64": 1e-11}[dtype]
     np.testing.assert_allclose(got, expected, rtol=tolerance)
-    for name, parameter in device.parameters().items():
-        assert isinstance(parameter.value, DeviceArray) and parameter.value.dtype == dtype
+    for name, parameter in net.parameters().items():
+        assert isinstance(parameter.value, device.Array) and parameter.value.dtype == dtype
         # Adam divides by the gradient's own size: where that is zero but for rounding, the step's sign is arbitrary.
         assert_mostly_close(parameter.value.get(), host.parameters()[name].value, tolerance, name)
 
@@ -87,7 +85,7 @@ def assert_mostly_close(got: np.ndarray, expected: np.ndarray, tolerance: float,
 
 
 @pytest.mark.parametrize("images", [1, 2, 5])
-def test_a_small_workspace_changes_nothing(images, monkeypatch, rng):
+def test_a_small_workspace_changes_nothing(images, device, monkeypatch, rng):
     """Chunks of one, two (the last one smaller) and all images give the results of the whole batch."""
     monkeypatch.setattr(convolution, "chunk_size", lambda *sizes: images)
     x, weight, bias = (rng.standard_normal(shape) for shape in ((5, 9, 8, 3), (3, 3, 3, 4), (4,)))
@@ -98,8 +96,8 @@ def test_a_small_workspace_changes_nothing(images, monkeypatch, rng):
         y, argmax = ops.conv_block.reference(x, weight, bias, stride, padding, True, *pool)
         dy = rng.standard_normal(y.shape)
         right = ops.conv_block_backward.reference(dy, x, weight, y, argmax, stride, padding, True, *pool)
-        arrays = [None if a is None else DeviceArray(a) for a in (dy, x, weight, y, argmax)]
-        ours_y, ours_argmax = ops.conv_block(*arrays[1:3], DeviceArray(bias), stride, padding, True, *pool)
+        arrays = [None if a is None else device.array(a) for a in (dy, x, weight, y, argmax)]
+        ours_y, ours_argmax = ops.conv_block(*arrays[1:3], device.array(bias), stride, padding, True, *pool)
         np.testing.assert_allclose(ours_y.get(), y, atol=1e-12)
         if argmax is not None:
             np.testing.assert_array_equal(ours_argmax.get(), argmax)
