@@ -62,9 +62,7 @@ def download(name: str, *, source: str | None = None, progress: Progress | None 
     return dataset.folder
 
 
-def _fetch(
-    address: str, archive: Path, dataset: NamedDataset, progress: Progress | None
-) -> dict[str, str | int]:
+def _fetch(address: str, archive: Path, dataset: NamedDataset, progress: Progress | None) -> dict[str, str | int]:
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     url = Path(address).resolve().as_uri() if Path(address).exists() else address
     try:
@@ -80,14 +78,10 @@ def _fetch(
     except (OSError, ValueError) as error:  # URLError is an OSError; a malformed address is a ValueError
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         hint = "check the connection, or fetch the archive elsewhere and name it as the source"
-        raise UsageError(
-            f"{dataset.name} could not be downloaded from {address}: {reason}; {hint}"
-        ) from error
+        raise UsageError(f"{dataset.name} could not be downloaded from {address}: {reason}; {hint}") from error
     if dataset.md5 is not None and md5.hexdigest() != dataset.md5:
         got = f"{size} bytes with MD5 {md5.hexdigest()}"
-        raise UsageError(
-            f"{address} is not the published archive (MD5 {dataset.md5}): got {got}; download it again"
-        )
+        raise UsageError(f"{address} is not the published archive (MD5 {dataset.md5}): got {got}; download it again")
     return {"url": address, "bytes": size, "sha256": sha256.hexdigest()}
 
 

@@ -96,7 +96,7 @@ class ImageDataset:
         return ImageDataset(paths, self.labels[indices], self.classes, self.class_names, strict=self.strict)
 
     def skip(self, error: UnreadableImage) -> None:
-        """Note once that a file turned out to be unreadable.  Raises the error where the dataset is strict."""
+        """Note once that a file turned out to be unreadable.  Raises the error where strict."""
         if self.strict:
             raise error
         entry = Skipped(error.path, error.reason)
@@ -105,14 +105,12 @@ class ImageDataset:
 
 
 def class_folders(root: Path) -> list[str]:
-    """The names of the folders in `root`, sorted, without hidden ones.  Raises UsageError: it is no folder."""
+    """The names of the folders in `root`, sorted, without hidden ones.  Raises UsageError: no folder."""
     if not root.exists():
         raise UsageError(f"there is no folder {root}")
     if not root.is_dir():
         raise UsageError(f"{root} is a file; expected a folder with one folder a class")
-    return sorted(
-        entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith(".")
-    )
+    return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _images_of_class(folder: Path, skipped: list[Skipped], strict: bool) -> list[Path]:

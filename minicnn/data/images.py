@@ -18,10 +18,10 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 # A format is read only when it is named here, whatever the file's name claims: some of Pillow's other
 # decoders run external programs on the file (EPS) or read no pictures at all (HDF5).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "ICO", "TGA", "JPEG2000")
-SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"]
-    + [".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".tga", ".jp2", ".j2k"]
-)
+SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".tga", ".jp2", ".j2k",
+})  # fmt: skip
 
 ORIENTATION_TAG = 0x0112  # EXIF 2.3, table 4
 DRAFT_MARGIN = 2  # see read_image
@@ -94,9 +94,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "I" or image.mode.startswith("I;16"):
         return _gray16_to_rgb(image)
     if image.mode == "F":
-        raise ValueError(
-            "its pixels are floating point numbers without a fixed range; save it with 8 or 16 bits"
-        )
+        raise ValueError("its pixels are floating point numbers without a fixed range; save it with 8 or 16 bits")
     if image.has_transparency_data:
         picture = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")

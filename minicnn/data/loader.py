@@ -1,4 +1,4 @@
-"""Images on disk → batches: threads read and transform, the seed alone decides what comes and in what order."""
+"""Images on disk → batches: threads read and transform, the seed decides what comes and in what order."""
 
 from __future__ import annotations
 
@@ -84,9 +84,7 @@ class Loader:
         self.workers = workers
         self.prefetch = prefetch
         self.drop_last = drop_last
-        self._fixed, self._random = (
-            transform if isinstance(transform, Compose) else Compose((transform,))
-        ).split()
+        self._fixed, self._random = (transform if isinstance(transform, Compose) else Compose((transform,))).split()
         first = self._fixed.transforms[0] if self._fixed.transforms else None
         self._at_least = first.at_least if isinstance(first, Resize) else None
         self._cache = PixelCache(CACHE_LIMIT if cache else 0)
@@ -197,7 +195,7 @@ def _stack(pixels: list[np.ndarray]) -> np.ndarray:
     if len(sizes) > 1:
         (one_height, one_width, _), (other_height, other_width, _) = sorted(sizes)[:2]
         raise ShapeError(
-            f"pictures of one batch differ in size, {one_height}×{one_width} and {other_height}×{other_width} pixels: "
-            "end the transform with Resize(size) or CenterCrop(size)"
+            f"pictures of a batch differ in size, {one_height}×{one_width} and {other_height}×{other_width} "
+            "pixels: end the transform with Resize(size) or CenterCrop(size)"
         )
     return np.stack(pixels)

@@ -1,5 +1,4 @@
-"""The `shapes` data set: ten classes of shapes drawn at random, so that there is always something to learn
-from.
+"""The `shapes` data set: ten classes of shapes drawn at random, so there is always something to learn from.
 
 Every picture has one shape of random position, size, rotation, proportions, colours and texture on a textured
 background, under noise, and is saved as JPEG: nothing but the outline tells the classes apart.
@@ -23,9 +22,14 @@ VALIDATION_SHARE = 5  # every fifth picture
 SUPERSAMPLING = 4  # outlines are drawn this many times larger, then averaged
 JPEG_QUALITY = 90
 
-Outline = list[
-    tuple[np.ndarray, bool]
-]  # polygons (K, 2) about the origin within radius 1; True fills, False clears
+RADIUS = (0.28, 0.42)  # of the shape, in widths of the picture
+STRETCH = (0.8, 1.0)  # height over width
+TURN = 20.0  # degrees, either way
+CONTRAST = 0.8  # least distance between the colours of shape and background; black to white is 1.73
+TEXTURE = (0.02, 0.08)  # how far a texture strays from its colour, in the same unit
+NOISE = 0.06  # largest standard deviation of a picture's noise, where a channel spans 0…1
+
+Outline = list[tuple[np.ndarray, bool]]  # polygons (K, 2) about the origin within radius 1; True fills, False clears
 
 
 def make_shapes(
@@ -42,9 +46,7 @@ def make_shapes(
     target = Path(folder)
     if images_per_class < VALIDATION_SHARE or size < 16:
         got = f"{images_per_class} images a class of {size} pixels"
-        raise UsageError(
-            f"shapes need at least {VALIDATION_SHARE} images a class of at least 16 pixels; got {got}"
-        )
+        raise UsageError(f"shapes need at least {VALIDATION_SHARE} images a class of at least 16 pixels; got {got}")
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UsageError(f"{target} exists and is not an empty folder; name a new one")
     with new_folder(target) as partial:
@@ -63,7 +65,7 @@ def draw_shape(name: str, size: int, rng: np.random.Generator) -> Image.Image:
     background, foreground = _two_colors(rng)
     mask = _mask(OUTLINES[name](), size, rng)[:, :, None]
     pixels = mask * _textured(foreground, size, rng) + (1 - mask) * _textured(background, size, rng)
-    pixels += rng.normal(0, rng.uniform(0, 0.06), pixels.shape)
+    pixels += rng.uniform(0, NOISE) * rng.standard_normal(pixels.shape, dtype=np.float32)
     return Image.fromarray(np.rint(255 * pixels.clip(0, 1)).astype(np.uint8))
 
 
@@ -71,20 +73,21 @@ def _two_colors(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Two colours, each (3,) in 0…1, far enough apart that textures and noise do not hide the outline."""
     while True:
         first, second = rng.random(3), rng.random(3)
-        if np.linalg.norm(first - second) > 0.55:
+        if np.linalg.norm(first - second) > CONTRAST:
             return first, second
 
 
 def _textured(color: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """A square (size, size, 3) about `color`: plain, with a gradient, stripes, a grid of dots or blotches."""
-    axis = np.linspace(-1, 1, size)
+    axis = np.linspace(-1, 1, size, dtype=np.float32)
     angle = rng.uniform(0, 2 * np.pi)
-    along = axis[None, :] * np.cos(angle) + axis[:, None] * np.sin(angle)
-    across = axis[:, None] * np.cos(angle) - axis[None, :] * np.sin(angle)
+    cosine, sine = float(np.cos(angle)), float(np.sin(angle))
+    along = axis[None, :] * cosine + axis[:, None] * sine
+    across = axis[:, None] * cosine - axis[None, :] * sine
     frequency, phase = rng.uniform(8, 25), rng.uniform(0, 2 * np.pi)
     kind = rng.integers(5)
     if kind == 0:
-        pattern = np.zeros((size, size))
+        pattern = np.zeros((size, size), dtype=np.float32)
     elif kind == 1:
         pattern = along
     elif kind == 2:
@@ -93,30 +96,28 @@ def _textured(color: np.ndarray, size: int, rng: np.random.Generator) -> np.ndar
         pattern = np.sign(np.sin(frequency * along) * np.sin(frequency * across) - 0.3)
     else:
         coarse = Image.fromarray(rng.random((6, 6), dtype=np.float32))
-        pattern = 2 * np.asarray(coarse.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float64) - 1
-    second = rng.normal(0, 1, 3)
-    tint = rng.uniform(0.04, 0.16) * second / np.linalg.norm(second)
-    return color + pattern[:, :, None] * tint
+        pattern = 2 * np.asarray(coarse.resize((size, size), Image.Resampling.BICUBIC)) - 1
+    direction = rng.standard_normal(3)
+    tint = rng.uniform(*TEXTURE) * direction / np.linalg.norm(direction)
+    return color.astype(np.float32) + pattern[:, :, None] * tint.astype(np.float32)
 
 
 def _mask(outline: Outline, size: int, rng: np.random.Generator) -> np.ndarray:
-    """How much of each pixel the shape covers, (size, size) in 0…1, at a random place, size, angle and proportion."""
-    radius = rng.uniform(0.2, 0.42)
+    """How much of each pixel a shape of random place, size, angle and proportion covers, (size, size) in 0…1."""
+    radius = rng.uniform(*RADIUS)
     center = rng.uniform(radius, 1 - radius, 2)
-    angle = rng.uniform(0, 2 * np.pi)
-    stretch = np.diag([1.0, rng.uniform(0.8, 1.0)])
+    angle = np.radians(rng.uniform(-TURN, TURN))
+    stretch = np.diag([1.0, rng.uniform(*STRETCH)])
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     large = Image.new("L", (size * SUPERSAMPLING, size * SUPERSAMPLING))
     draw = ImageDraw.Draw(large)
     for polygon, filled in outline:
         corners = (center + radius * polygon @ (turn @ stretch).T) * large.width
         draw.polygon([(float(x), float(y)) for x, y in corners], fill=255 * filled)
-    return np.asarray(large.reduce(SUPERSAMPLING)) / 255.0
+    return np.asarray(large.reduce(SUPERSAMPLING), dtype=np.float32) / 255
 
 
-def _arc(
-    radius: float, start: float = 0.0, stop: float = 360.0, center: tuple[float, float] = (0, 0)
-) -> np.ndarray:
+def _arc(radius: float, start: float = 0.0, stop: float = 360.0, center: tuple[float, float] = (0, 0)) -> np.ndarray:
     """Points (48, 2) on a circle's arc, angles in degrees."""
     return _on_circle(np.linspace(start, stop, 48)) * radius + np.array(center)
 

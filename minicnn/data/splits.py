@@ -57,8 +57,8 @@ def open_dataset(
 
     A folder with `train/` (class folders inside) and `val/`, `valid/`, `validation/` or `test/` has those
     parts; where `test/` is the only other one, it is the validation part, and there is none for a final test.
-    Anything else is one folder a class, split at random, each class in the same proportions. A `labels.tsv`
-    in the folder gives the classes' names, a line each: class folder, tab, name.
+    Anything else is one folder a class, split at random, each class in the same proportions.
+    A `labels.tsv` in the folder gives the classes' names, a line each: class folder, tab, name.
 
     data: "shapes" (drawn on first use), another named set that has been downloaded, or a folder.
     seed: of the split, where one is made.
@@ -78,25 +78,21 @@ def open_dataset(
 def class_folders_of_data(folder: Path) -> list[str]:
     """`class_folders`, with the names of known data sets in the error where there is no such folder."""
     if not folder.exists():
-        raise UsageError(
-            f"there is no folder {folder}, nor a data set of that name ({', '.join(NAMED_DATASETS)})"
-        )
+        raise UsageError(f"there is no folder {folder}, nor a data set of that name ({', '.join(NAMED_DATASETS)})")
     return class_folders(folder)
 
 
 def stratified_split(labels: np.ndarray, fractions: Sequence[float], seed: int) -> list[np.ndarray]:
     """Divide indices at random so that every class is divided in the same proportions.
 
-    labels: (N,) int64.  fractions: of the parts, summing to 1; each part but the first gets round(fraction·n)
-        of the
-    n images of a class, at least one unless its fraction is 0; the first gets the rest.
+    labels: (N,) int64.
+    fractions: of the parts, summing to 1; each part but the first gets round(fraction·n) of the n images of a
+        class, at least one unless its fraction is 0; the first gets the rest.
     Returns one sorted array of indices a part; together they are 0 … N-1, each once.
     Raises UsageError for fractions that are none, or a class with too few images.
     """
     if min(fractions) < 0 or fractions[0] == 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise UsageError(
-            f"a split's fractions are at least 0 and sum to 1, the first above 0; got {tuple(fractions)}"
-        )
+        raise UsageError(f"a split's fractions are at least 0 and sum to 1, the first above 0; got {tuple(fractions)}")
     rng = np.random.default_rng(seed)
     parts: list[list[int]] = [[] for _ in fractions]
     for label in np.unique(labels):
@@ -111,9 +107,7 @@ def stratified_split(labels: np.ndarray, fractions: Sequence[float], seed: int) 
     return [np.array(sorted(part), dtype=np.int64) for part in parts]
 
 
-def _given_parts(
-    folder: Path, found: Sequence[str], strict: bool, seed: int, split: Sequence[float]
-) -> Splits:
+def _given_parts(folder: Path, found: Sequence[str], strict: bool, seed: int, split: Sequence[float]) -> Splits:
     validation = next((name for name in VALIDATION_FOLDERS if name in found), None)
     test = "test" if "test" in found else None
     if validation is None:
@@ -125,9 +119,7 @@ def _given_parts(
     _require_two_classes(train.classes, folder / "train")
 
     def part(name: str) -> ImageDataset:
-        return ImageDataset.from_folder(
-            folder / name, classes=train.classes, class_names=names, strict=strict
-        )
+        return ImageDataset.from_folder(folder / name, classes=train.classes, class_names=names, strict=strict)
 
     return Splits(train, part(validation), part(test) if test else None, folder)
 
@@ -147,13 +139,14 @@ def _random_parts(folder: Path, root: Path, strict: bool, seed: int, split: Sequ
 
 def _require_two_classes(classes: Sequence[str], root: Path) -> None:
     if len(classes) < 2:
-        raise UsageError(
-            f"{root} has only one class, {classes[0]!r}; telling classes apart takes at least two"
-        )
+        raise UsageError(f"{root} has only one class, {classes[0]!r}; telling classes apart takes at least two")
 
 
 def _class_names(folder: Path, classes: Sequence[str]) -> Mapping[str, str]:
-    """Read labels.tsv where there is one: class folder → name.  Raises UsageError unless it names exactly `classes`."""
+    """Read labels.tsv where there is one: class folder → name.
+
+    Raises UsageError unless it names exactly `classes`, once each.
+    """
     path = folder / LABELS_FILE
     if not path.exists():
         return {}
@@ -174,9 +167,7 @@ def _class_names(folder: Path, classes: Sequence[str]) -> Mapping[str, str]:
     if missing := [name for name in classes if name not in names]:
         raise UsageError(f"{path} has no line for {_count(missing)}; add it or remove the file")
     if extra := [name for name in names if name not in classes]:
-        raise UsageError(
-            f"{path} names {_count(extra)} without a class folder; add the folder or remove the line"
-        )
+        raise UsageError(f"{path} names {_count(extra)} without a class folder; add the folder or remove the line")
     return names
 
 

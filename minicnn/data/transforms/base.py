@@ -50,9 +50,7 @@ class Transform(ABC):
         try:
             return _classes[name]._from_settings(settings)
         except TypeError as error:
-            raise UsageError(
-                f"transform {name} cannot be made from the settings {settings}: {error}"
-            ) from error
+            raise UsageError(f"transform {name} cannot be made from the settings {settings}: {error}") from error
 
     @classmethod
     def _from_settings(cls, settings: dict[str, Any]) -> Transform:
@@ -110,9 +108,7 @@ def height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
     """
     sides = (size, size) if isinstance(size, int) else tuple(size)
     if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
-        raise UsageError(
-            f"an image size is one whole number or (height, width), each at least 1; got {size!r}"
-        )
+        raise UsageError(f"an image size is one whole number or (height, width), each at least 1; got {size!r}")
     return sides
 
 

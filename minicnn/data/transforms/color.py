@@ -20,8 +20,8 @@ class ColorJitter(RandomTransform):
         mean gray (contrast) or the picture in gray (saturation).
     hue: v ≤ 0.5 turns the colour circle by uniform(-v, v) of a full turn.
     Raises UsageError for values out of range.
-    Source: Howard 2013, "Some improvements on deep convolutional neural network based image classification",
-    §2.
+    Source: Howard 2013, "Some improvements on deep convolutional neural network based image classification"
+        (all but hue).
     """
 
     brightness: float = 0.0

@@ -26,8 +26,7 @@ class Resize(Transform):
 
     size: an int (a square) or (height, width), pixels.
     keep_aspect: False squashes to exactly `size`; True scales both sides alike until the shorter one is
-        `size`,
-        which then is one int: the documents' Resize(256) before CenterCrop(224) (document 004 §5.2.2).
+        `size`, then one int: the documents' Resize(256) before CenterCrop(224) (document 004 §5.2.3).
     Raises UsageError for sizes below 1, or two sizes with keep_aspect.
     """
 
@@ -37,9 +36,7 @@ class Resize(Transform):
     def __post_init__(self) -> None:
         height_and_width(self.size)
         if self.keep_aspect and not isinstance(self.size, int):
-            raise UsageError(
-                f"Resize(keep_aspect=True) takes one size, that of the shorter side; got {self.size!r}"
-            )
+            raise UsageError(f"Resize(keep_aspect=True) takes one size, that of the shorter side; got {self.size!r}")
         if not isinstance(self.size, int):
             object.__setattr__(self, "size", tuple(self.size))
 
@@ -60,7 +57,10 @@ class Resize(Transform):
 
 @dataclass(frozen=True)
 class CenterCrop(Transform):
-    """Cut `size` (an int or (height, width), pixels) out of the middle; a smaller picture gets a black border."""
+    """Cut `size` (an int or (height, width), pixels) out of the middle.
+
+    A smaller picture gets a black border.
+    """
 
     size: int | tuple[int, int]
 
@@ -77,8 +77,8 @@ class CenterCrop(Transform):
 class RandomCrop(RandomTransform):
     """Cut `size` (an int or (height, width), pixels) out at a random place.
 
-    padding: pixels of black border added on every side first, so that a crop of the picture's own size shifts
-        it.
+    padding: pixels of black border added on every side first, so that a crop of the picture's own size
+        shifts it.
     A smaller picture gets a black border.
     """
 
@@ -124,9 +124,7 @@ class RandomResizedCrop(RandomTransform):
         out_height, out_width = height_and_width(self.size)
         return image.resize((out_width, out_height), BILINEAR, box=(left, top, left + width, top + height))
 
-    def _draw(
-        self, image_height: int, image_width: int, rng: np.random.Generator
-    ) -> tuple[int, int, int, int]:
+    def _draw(self, image_height: int, image_width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
         for _ in range(10):
             area = rng.uniform(*self.scale) * image_height * image_width
             ratio = math.exp(rng.uniform(math.log(self.ratio[0]), math.log(self.ratio[1])))
@@ -194,8 +192,7 @@ class RandomScale(RandomTransform):
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         inverse = 1 / rng.uniform(*self.scale)
-        # Pillow asks for the inverse map, output pixel → input pixel: (x, y) → ((x - cx)/s + cx, (y - cy)/s +
-        # cy).
+        # Pillow asks for the inverse map, output → input pixel: a coordinate c to (c - middle)/s + middle.
         x_shift, y_shift = image.width / 2 * (1 - inverse), image.height / 2 * (1 - inverse)
         matrix = (inverse, 0, x_shift, 0, inverse, y_shift)
         return image.transform(image.size, Image.Transform.AFFINE, matrix, BILINEAR, fillcolor=self.fill)

@@ -1,0 +1,200 @@
+"""Batches: complete, in order, the same however they are made, and gone when nobody wants them."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minicnn.data import (
+    ColorJitter,
+    Compose,
+    HorizontalFlip,
+    ImageDataset,
+    Loader,
+    RandomCrop,
+    RandomResizedCrop,
+    Resize,
+    Transform,
+    UnreadableImage,
+    read_image,
+)
+from minicnn.data import loader as loader_module
+from minicnn.errors import ShapeError, UsageError
+
+RANDOM = Compose([Resize(20), RandomCrop(16), HorizontalFlip(), ColorJitter(0.3, 0.3, 0.3, 0.1)])
+
+
+@pytest.fixture
+def dataset(make_folder) -> ImageDataset:
+    return ImageDataset.from_folder(make_folder("pets", {"cat": 13, "dog": 10}))
+
+
+def batches(loader: Loader, epoch: int = 0) -> list[tuple[bytes, tuple[int, ...]]]:
+    return [(images.tobytes(), tuple(labels.tolist())) for images, labels in loader.epoch(epoch)]
+
+
+def loader_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("minicnn-loader")]
+
+
+def test_without_shuffle_every_image_comes_in_the_datasets_order(dataset: ImageDataset) -> None:
+    loader = Loader(dataset, 5, Resize((8, 12)))
+    images, labels = (np.concatenate(parts) for parts in zip(*loader.epoch(0), strict=True))
+    expected = [np.asarray(read_image(path).resize((12, 8), Image.Resampling.BILINEAR)) for path in dataset.paths]
+    np.testing.assert_array_equal(images, expected)
+    np.testing.assert_array_equal(labels, dataset.labels)
+    assert [len(labels) for _, labels in loader.epoch(1)] == [5, 5, 5, 5, 3]
+    assert len(loader) == 5
+
+
+def test_types_and_memory_layout(dataset: ImageDataset) -> None:
+    for images, labels in Loader(dataset, 23, RANDOM).epoch(0):
+        assert (images.dtype, images.shape) == (np.uint8, (23, 16, 16, 3))
+        assert images.flags.c_contiguous
+        assert (labels.dtype, labels.shape) == (np.int64, (23,))
+
+
+def test_drop_last(dataset: ImageDataset) -> None:
+    loader = Loader(dataset, 5, Resize(8), drop_last=True)
+    assert [len(labels) for _, labels in loader.epoch(0)] == [5, 5, 5, 5]
+    assert len(loader) == 4
+
+
+@pytest.mark.parametrize(
+    "transform", [RANDOM, RandomResizedCrop(16), Resize(16)], ids=["fixed head", "no head", "fixed"]
+)
+def test_workers_prefetch_and_cache_change_nothing(dataset: ImageDataset, transform: Transform) -> None:
+    def run(workers: int, prefetch: int, cache: bool) -> list[list[tuple[bytes, tuple[int, ...]]]]:
+        loader = Loader(dataset, 4, transform, shuffle=True, seed=5, workers=workers, prefetch=prefetch, cache=cache)
+        return [batches(loader, epoch) for epoch in range(3)]
+
+    expected = run(workers=0, prefetch=1, cache=False)
+    for workers, prefetch, cache in [(0, 1, True), (1, 1, True), (4, 2, True), (4, 9, False)]:
+        assert run(workers, prefetch, cache) == expected
+
+
+def test_a_cache_too_small_for_all_changes_nothing(dataset: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = batches(Loader(dataset, 4, RANDOM), epoch=1)
+    monkeypatch.setattr(loader_module, "CACHE_LIMIT", 5 * 20 * 20 * 3 + 7)
+    loader = Loader(dataset, 4, RANDOM)
+    batches(loader, epoch=0)
+    assert len(loader._cache._pictures) == 5
+    assert batches(loader, epoch=1) == expected
+
+
+def test_later_epochs_come_from_the_cache(dataset: ImageDataset) -> None:
+    loader = Loader(dataset, 4, RANDOM)
+    batches(loader)
+    for path in dataset.paths:
+        path.unlink()
+    assert sum(len(labels) for _, labels in loader.epoch(1)) == 23
+    assert dataset.skipped == []
+
+
+def test_an_epoch_depends_on_its_number_alone(dataset: ImageDataset) -> None:
+    loader = Loader(dataset, 4, RANDOM, shuffle=True, seed=5)
+    third = [batches(loader, epoch) for epoch in range(3)][2]
+    resumed = Loader(dataset, 4, RANDOM, shuffle=True, seed=5)
+    assert batches(resumed, epoch=2) == third
+    assert batches(resumed, epoch=1) != third
+    assert batches(Loader(dataset, 4, RANDOM, shuffle=True, seed=6), epoch=2) != third
+
+
+def test_shuffle_deals_every_image_once_and_anew_in_each_epoch(dataset: ImageDataset) -> None:
+    loader = Loader(dataset, 4, Resize(8), shuffle=True)
+    plain = {images.tobytes() for batch, _ in Loader(dataset, 4, Resize(8)).epoch(0) for images in batch}
+    orders = []
+    for epoch in range(2):
+        order = [image.tobytes() for batch, _ in loader.epoch(epoch) for image in batch]
+        assert len(order) == 23
+        assert set(order) == plain
+        orders.append(order)
+    assert orders[0] != orders[1]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 4])
+@pytest.mark.parametrize("cache", [True, False])
+def test_an_unreadable_image_leaves_its_batch_and_is_named(dataset: ImageDataset, workers: int, cache: bool) -> None:
+    for index in (6, 1):
+        path = dataset.paths[index]
+        path.write_bytes(path.read_bytes()[:-200])
+    loader = Loader(dataset, 4, Resize(8), workers=workers, cache=cache)
+    for epoch in range(2):
+        assert [len(labels) for _, labels in loader.epoch(epoch)] == [3, 3, 4, 4, 4, 3]
+    assert [entry.path for entry in dataset.skipped] == [dataset.paths[1], dataset.paths[6]]
+
+
+def test_a_batch_without_any_image_left_is_not_given_out(dataset: ImageDataset) -> None:
+    for path in dataset.paths[:4]:
+        path.write_bytes(path.read_bytes()[:-200])
+    assert [len(labels) for _, labels in Loader(dataset, 4, Resize(8)).epoch(0)] == [4, 4, 4, 4, 3]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_strict_dataset_raises_instead(dataset: ImageDataset, workers: int) -> None:
+    dataset.strict = True
+    dataset.paths[6].write_bytes(b"no picture any more")
+    with pytest.raises(UnreadableImage, match=r"006\.jpg"):
+        batches(Loader(dataset, 4, Resize(8), workers=workers))
+    assert loader_threads() == []
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_errors_in_threads_reach_the_caller(dataset: ImageDataset, workers: int) -> None:
+    class Broken(Transform):
+        def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+            raise ZeroDivisionError("in a transform")
+
+    with pytest.raises(ZeroDivisionError, match="in a transform"):
+        batches(Loader(dataset, 4, Broken(), workers=workers))
+    assert loader_threads() == []
+
+
+def test_leaving_the_loop_ends_the_threads(dataset: ImageDataset) -> None:
+    for _ in Loader(dataset, 2, RANDOM, workers=3, prefetch=6).epoch(0):
+        assert loader_threads()
+        break
+    assert loader_threads() == []
+    epoch = Loader(dataset, 2, RANDOM, workers=3).epoch(0)
+    next(epoch)
+    del epoch
+    assert loader_threads() == []
+
+
+def test_pictures_of_different_sizes_are_refused(make_folder) -> None:
+    make_folder("mixed", {"wide": 1}, size=(8, 12))
+    dataset = ImageDataset.from_folder(make_folder("mixed", {"square": 1}, size=(8, 8)))
+    with pytest.raises(ShapeError, match="8×8 and 8×12 pixels: end the transform with Resize"):
+        batches(Loader(dataset, 2, Compose([])))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 0}, "batch size must be at least 1; got 0"),
+        ({"workers": -1}, "workers must be at least 0; got -1"),
+        ({"prefetch": 0}, "prefetch must be at least 1; got 0"),
+        ({"seed": -1}, "seed is a whole number from 0"),
+        ({"batch_size": 24, "drop_last": True}, "drop_last leaves no batch: 23 images"),
+    ],
+)
+def test_numbers_out_of_range(dataset: ImageDataset, settings: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Loader(dataset, **{"batch_size": 4, "transform": Resize(8), **settings})
+
+
+def test_no_images(dataset: ImageDataset) -> None:
+    with pytest.raises(UsageError, match="the dataset has no images"):
+        Loader(dataset.subset(np.array([], dtype=np.int64)), 4, Resize(8))
+
+
+def test_the_cached_pictures_are_never_changed(dataset: ImageDataset, tmp_path: Path) -> None:
+    loader = Loader(dataset, 4, Resize(8))
+    first = [images for images, _ in loader.epoch(0)]
+    for images in first:
+        images[:] = 0  # a caller may do what it likes with its batch
+    assert batches(loader, epoch=1) == batches(Loader(dataset, 4, Resize(8)), epoch=1)

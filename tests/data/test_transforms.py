@@ -1,0 +1,214 @@
+"""Transforms against Pillow's and NumPy's own answers, their ranges, and that they leave their input alone."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minicnn.data import (
+    CenterCrop,
+    ColorJitter,
+    Compose,
+    HorizontalFlip,
+    RandomCrop,
+    RandomResizedCrop,
+    RandomRotation,
+    RandomScale,
+    Resize,
+    Transform,
+)
+from minicnn.data.transforms.color import turn_hue
+from minicnn.errors import UsageError
+
+DETERMINISTIC = [Resize(16), Resize((12, 20)), Resize(20, keep_aspect=True), CenterCrop(18), CenterCrop((50, 60))]
+RANDOM = [
+    RandomCrop(18),
+    RandomCrop((24, 32), padding=4),
+    RandomResizedCrop(16),
+    HorizontalFlip(),
+    RandomRotation(30, fill=(10, 20, 30)),
+    RandomScale((0.7, 1.4)),
+    ColorJitter(0.4, 0.4, 0.4, 0.1),
+]
+BOTH = Compose([Resize((30, 40)), RandomCrop(24), HorizontalFlip()])
+
+
+@pytest.fixture
+def image(rng: np.random.Generator) -> Image.Image:
+    return Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+
+
+def array(image: Image.Image) -> np.ndarray:
+    assert image.mode == "RGB"
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize("transform", [*DETERMINISTIC, *RANDOM, BOTH], ids=repr)
+class TestEveryTransform:
+    def test_leaves_its_input_alone(self, transform: Transform, image: Image.Image, rng: np.random.Generator) -> None:
+        before = array(image).copy()
+        for _ in range(5):
+            transform(image, rng)
+        np.testing.assert_array_equal(array(image), before)
+
+    def test_same_generator_same_result(self, transform: Transform, image: Image.Image) -> None:
+        results = [array(transform(image, np.random.default_rng(7))) for _ in range(2)]
+        np.testing.assert_array_equal(*results)
+
+    def test_random_says_whether_the_generator_matters(self, transform: Transform, image: Image.Image) -> None:
+        results = {array(transform(image, np.random.default_rng(seed))).tobytes() for seed in range(20)}
+        assert (len(results) > 1) == transform.random
+
+    def test_is_rebuilt_from_json(self, transform: Transform) -> None:
+        config = json.loads(json.dumps(transform.to_config()))
+        assert Transform.from_config(config) == transform
+
+    def test_is_named_in_its_representation(self, transform: Transform) -> None:
+        assert eval(repr(transform)) == transform
+
+
+def test_unknown_transforms_and_settings_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"unknown transform 'Blur'; known are .*CenterCrop"):
+        Transform.from_config({"name": "Blur"})
+    with pytest.raises(UsageError, match="Resize cannot be made from the settings"):
+        Transform.from_config({"name": "Resize", "sise": 3})
+
+
+def test_resize_squashes_or_keeps_the_aspect(image: Image.Image, rng: np.random.Generator) -> None:
+    assert array(Resize((10, 20))(image, rng)).shape == (10, 20, 3)
+    assert array(Resize(12, keep_aspect=True)(image, rng)).shape == (12, 16, 3)
+    assert array(Resize(12, keep_aspect=True)(image.transpose(Image.Transpose.ROTATE_90), rng)).shape == (16, 12, 3)
+    expected = image.resize((16, 16), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(array(Resize(16)(image, rng)), array(expected))
+
+
+def test_halving_is_the_triangle_filter(rng: np.random.Generator) -> None:
+    # Antialiased: at half size each output sums a triangle four input pixels wide, weights 1 3 3 1 of 8.
+    row = rng.integers(0, 256, 16)
+    image = Image.fromarray(np.repeat(row.astype(np.uint8)[None, :, None], 3, axis=2).repeat(2, axis=0))
+    small = array(Resize((2, 8))(image, rng))[0, :, 0].astype(int)
+    padded = np.convolve(row, [1, 3, 3, 1])[2:-1:2] / 8
+    assert np.abs(small[1:-1] - padded[1:-1]).max() <= 1
+
+
+def test_center_crop_is_the_middle_of_the_array(image: Image.Image, rng: np.random.Generator) -> None:
+    np.testing.assert_array_equal(array(CenterCrop((10, 20))(image, rng)), array(image)[7:17, 6:26])
+    grown = array(CenterCrop((30, 40))(image, rng))
+    np.testing.assert_array_equal(grown[3:27, 4:36], array(image))
+    assert grown.sum() == array(image).sum()
+
+
+def test_random_crop_takes_every_place(image: Image.Image, rng: np.random.Generator) -> None:
+    source = array(image)
+    windows = {source[top : top + 22, left : left + 30].tobytes() for top in range(3) for left in range(3)}
+    seen = {array(RandomCrop((22, 30))(image, rng)).tobytes() for _ in range(200)}
+    assert seen == windows
+
+
+def test_random_crop_with_padding_shifts(image: Image.Image, rng: np.random.Generator) -> None:
+    padded = np.pad(array(image), ((2, 2), (2, 2), (0, 0)))
+    windows = {padded[top : top + 24, left : left + 32].tobytes() for top in range(5) for left in range(5)}
+    assert {array(RandomCrop((24, 32), padding=2)(image, rng)).tobytes() for _ in range(400)} == windows
+
+
+def test_random_resized_crop_draws_areas_and_shapes_in_range(rng: np.random.Generator) -> None:
+    transform = RandomResizedCrop(8, scale=(0.2, 0.6), ratio=(0.5, 2.0))
+    for _ in range(300):
+        top, left, height, width = transform._draw(100, 140, rng)
+        assert 0 <= top <= 100 - height
+        assert 0 <= left <= 140 - width
+        assert 0.19 < height * width / 14_000 < 0.61
+        assert 0.48 < width / height < 2.05
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 400), (400, 4), (1, 1)])
+def test_random_resized_crop_falls_back_to_the_middle(height: int, width: int, rng: np.random.Generator) -> None:
+    transform = RandomResizedCrop(8, scale=(0.9, 1.0))
+    top, left, crop_height, crop_width = transform._draw(height, width, rng)
+    assert (top, left) == ((height - crop_height) // 2, (width - crop_width) // 2)
+    assert min(crop_height, crop_width) == min(height, width)
+    assert array(transform(Image.new("RGB", (width, height)), rng)).shape == (8, 8, 3)
+
+
+def test_horizontal_flip_mirrors_with_its_probability(image: Image.Image, rng: np.random.Generator) -> None:
+    mirrored = array(image)[:, ::-1]
+    flips = [np.array_equal(array(HorizontalFlip(0.3)(image, rng)), mirrored) for _ in range(1000)]
+    assert 0.25 < np.mean(flips) < 0.35
+    np.testing.assert_array_equal(array(HorizontalFlip(1.0)(image, rng)), mirrored)
+    np.testing.assert_array_equal(array(HorizontalFlip(0.0)(image, rng)), array(image))
+
+
+def test_rotation_keeps_the_size_and_fills_the_corners(image: Image.Image) -> None:
+    class Half:
+        def uniform(self, low: float, high: float) -> float:
+            return high
+
+    turned = array(RandomRotation(180)(image, Half()))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(turned, array(image)[::-1, ::-1])
+    tilted = array(RandomRotation(45, fill=(1, 2, 3))(image, Half()))  # type: ignore[arg-type]
+    assert tilted.shape == (24, 32, 3)
+    assert tilted[0, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_scale_zooms_about_the_middle(scale: float, rng: np.random.Generator) -> None:
+    disc = np.hypot(*np.mgrid[-15.5:16, -15.5:16]) < 8
+    image = Image.fromarray(np.repeat(disc[:, :, None], 3, axis=2).astype(np.uint8) * 255)
+    zoomed = array(RandomScale((scale, scale))(image, rng))[:, :, 0] > 127
+    assert np.isclose(zoomed.sum(), disc.sum() * scale**2, rtol=0.1)
+    np.testing.assert_allclose(np.argwhere(zoomed).mean(axis=0), [15.5, 15.5], atol=0.6)
+
+
+def test_brightness_contrast_and_saturation_mix_with_a_plainer_picture(image: Image.Image) -> None:
+    source = array(image).astype(float)
+    gray = np.asarray(image.convert("L")).astype(float)[:, :, None]
+    plainer = {
+        "brightness": np.zeros_like(source),
+        "contrast": np.full_like(source, np.floor(gray.mean() + 0.5)),
+        "saturation": np.broadcast_to(gray, source.shape),
+    }
+    for name, other in plainer.items():
+        rng, twin = np.random.default_rng(3), np.random.default_rng(3)
+        result = array(ColorJitter(**{name: 0.5})(image, rng))
+        twin.permutation(4)
+        factor = twin.uniform(0.5, 1.5)
+        expected = (factor * source + (1 - factor) * other).clip(0, 255)
+        assert np.abs(result - expected).max() <= 1.01, name
+
+
+def test_a_third_of_a_turn_makes_red_green() -> None:
+    assert np.abs(array(turn_hue(Image.new("RGB", (1, 1), "red"), 1 / 3)) - (0, 255, 0)).max() <= 8
+    gray = Image.new("RGB", (1, 1), (90, 90, 90))
+    assert array(turn_hue(gray, 0.4)).tolist() == [[[90, 90, 90]]]
+
+
+def test_split_cuts_before_the_first_random_transform() -> None:
+    fixed, rest = Compose([Resize(8), CenterCrop(6), HorizontalFlip(), Resize(4)]).split()
+    assert fixed == Compose([Resize(8), CenterCrop(6)])
+    assert rest == Compose([HorizontalFlip(), Resize(4)])
+    assert Compose([Resize(8)]).split() == (Compose([Resize(8)]), Compose([]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Resize(0),
+        lambda: Resize((8, 0)),
+        lambda: Resize((8, 8), keep_aspect=True),
+        lambda: CenterCrop((1, 2, 3)),
+        lambda: RandomCrop(8, padding=-1),
+        lambda: RandomResizedCrop(8, scale=(0.0, 1.0)),
+        lambda: RandomResizedCrop(8, ratio=(2.0, 1.0)),
+        lambda: HorizontalFlip(1.5),
+        lambda: RandomRotation(-5),
+        lambda: RandomScale((1.2, 0.8)),
+        lambda: ColorJitter(brightness=-0.1),
+        lambda: ColorJitter(hue=0.6),
+    ],
+)
+def test_settings_out_of_range_are_refused(make) -> None:
+    with pytest.raises(UsageError, match="got"):
+        make()
