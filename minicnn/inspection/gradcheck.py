@@ -5,7 +5,8 @@ A forward pass has many outputs and a derivative needs one number, so the output
     L = Σ y ⊙ r        ∂L/∂y = r        so backward(r) must return ∂L/∂x, and leave ∂L/∂w at every parameter w
 
 and each of those, element by element, is also (L(x + h) − L(x − h)) / 2h, which uses no formula of backward at all.
-How the differences are taken, and how kinks are told from mistakes, stands in `finite_differences`.
+How the differences are taken, and how kinks are told from mistakes, stands in `finite_differences`; how a mistake at
+one element of a large array is found, of which only some are checked one by one, in `suspects`.
 Source: Bishop 1995, "Neural Networks for Pattern Recognition", §4.8.
 """
 
@@ -21,6 +22,7 @@ from minicnn.backend import Array, array_module, device_of, to_device, to_numpy
 from minicnn.errors import ShapeError, UsageError
 from minicnn.inspection.finite_differences import Index, numeric_gradient, yardstick
 from minicnn.inspection.gradient_report import TOLERANCE, ArrayCheck, GradientReport
+from minicnn.inspection.suspects import find_suspect
 from minicnn.layers.base import Layer, Shape, generators_state, restore_generators
 
 SAMPLES = 2  # in a batch: with one alone, a forgotten sum or mean over the batch would not show
@@ -153,6 +155,9 @@ def _check(
     checks = []
     for name, array in arrays.items():
         indices = _choose_elements(analytic[name], elements, rng)
+        if len(indices) < array.size:
+            suspect = find_suspect(lambda: forward(**arrays), projection, array, analytic[name], rng)
+            indices += [suspect] if suspect is not None and suspect not in indices else []
         numeric, smooth = numeric_gradient(lambda: forward(**arrays), projection, array, indices, TOLERANCE / 4)
         checks.append(_compare(name, analytic[name], indices, numeric, smooth, rounding))
     return GradientReport(tuple(checks))

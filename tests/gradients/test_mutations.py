@@ -1,0 +1,116 @@
+"""Classic mistakes, put into the formulas one at a time: the gradient check catches every one of them.
+
+Each is a change of the operation's own source text. A formula that is rewritten no longer contains the old text, and
+then the test says so: the mistake has to be described anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from minicnn import SoftmaxCrossEntropy, gradcheck, ops, use_kernels
+from minicnn.inspection import GradientReport, gradcheck_loss
+from minicnn.inspection.checks import PICTURE
+from minicnn.layers import AvgPool2D, Conv2D, Dense, Dropout, MaxPool2D, ReLU, Sigmoid, Tanh
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A change in the source of an operation, and the layer and array whose gradient it spoils."""
+
+    what: str
+    operation: str
+    right: str
+    wrong: str
+    layer: Any
+    array: str = "x"
+
+
+# What the mistakes are made in. The layers' settings are those at which the mistake matters.
+DCOLUMNS = "dy_rows @ weight.reshape(kh * kw * c, f).T"
+DX = "dy @ weight.T"
+TARGET = "(1 - label_smoothing) * one_hot.astype(probabilities.dtype) + label_smoothing / k"
+CROP = "top : top + h, left : left + w"
+CROSS_ENTROPY = "softmax_cross_entropy_backward"
+CONV = Conv2D(3, 3)
+SQUARE_CONV = Conv2D(8, 2)  # KH·KW·C = F, so that a forgotten transpose fits
+STRIDED_CONV = Conv2D(3, 3, stride=2)
+LOPSIDED_CONV = Conv2D(3, 3, padding=((2, 0), (0, 1)))
+SQUARE_DENSE = Dense(6)
+LOSS = SoftmaxCrossEntropy()
+
+MISTAKES = [
+    Mistake("wrong sign", "conv2d_backward", "(columns.T @", "(-columns.T @", CONV, "weight"),
+    Mistake("transpose forgotten", "conv2d_backward", DCOLUMNS, DCOLUMNS.removesuffix(".T"), SQUARE_CONV),
+    Mistake("reshape for a transpose", "conv2d_backward", DCOLUMNS, "dy_rows @ weight.reshape(f, -1)", CONV),
+    Mistake("flipped kernel", "conv2d_backward", DCOLUMNS, DCOLUMNS.replace("weight", "weight[::-1, ::-1]"), CONV),
+    Mistake("mean over the batch twice", "conv2d_backward", "@ dy_rows)", "@ dy_rows / n)", CONV, "weight"),
+    Mistake("bias: mean for sum", "conv2d_backward", "rows.sum(axis=0)", "rows.mean(axis=0)", CONV, "bias"),
+    Mistake("bias forgotten", "conv2d", ") + bias", ") + 0 * bias", CONV, "bias"),
+    Mistake("flipped kernel", "conv2d", "weight.reshape(", "weight[::-1, ::-1].reshape(", CONV, "weight"),
+    Mistake("overlap: overwritten, not added", "col2im", "cols, :] +=", "cols, :] =", CONV),
+    Mistake("padding cut off the wrong side", "col2im", CROP, "bottom : bottom + h, right : right + w", LOPSIDED_CONV),
+    Mistake("padding put on the wrong side", "im2col", ", padding)", ", [p[::-1] for p in padding])", LOPSIDED_CONV),
+    Mistake("stride forgotten on the way back", "col2im", "(oh, ow), stride)", "(oh, ow), (1, 1))", STRIDED_CONV),
+    Mistake("rows and columns swapped", "col2im", "window_slice((ky, kx)", "window_slice((kx, ky)", CONV),
+    Mistake("transpose forgotten", "dense_backward", DX, DX.removesuffix(".T"), SQUARE_DENSE),
+    Mistake("factors in the wrong order", "dense_backward", "x.T @ dy", "dy.T @ x", SQUARE_DENSE, "weight"),
+    Mistake("bias: mean for sum", "dense_backward", "dy.sum(axis=0)", "dy.mean(axis=0)", SQUARE_DENSE, "bias"),
+    Mistake("mask on the wrong side", "relu_backward", "y > 0", "y <= 0", ReLU()),
+    Mistake("mask lets zeros through", "relu_backward", "y > 0", "y >= 0", ReLU()),
+    Mistake("mask of the wrong array", "relu_backward", "y > 0", "dy > 0", ReLU()),
+    Mistake("y for y(1 − y)", "sigmoid_backward", "dy * y * (1 - y)", "dy * y", Sigmoid()),
+    Mistake("1 − y for 1 − y²", "tanh_backward", "(1 - y * y)", "(1 - y)", Tanh()),
+    Mistake("to the whole window", "max_pool2d_backward", "dy * (argmax == ky * size[1] + kx)", "dy", MaxPool2D(2)),
+    Mistake("overlap: overwritten", "max_pool2d_backward", "cols, :] +=", "cols, :] =", MaxPool2D(3, stride=2)),
+    Mistake("window by columns", "max_pool2d_backward", "ky * size[1] + kx", "kx * size[0] + ky", MaxPool2D(3)),
+    Mistake("division forgotten", "avg_pool2d_backward", "dy / (size[0] * size[1])", "dy", AvgPool2D(2)),
+    Mistake("divided by one side only", "avg_pool2d_backward", "(size[0] * size[1])", "size[0]", AvgPool2D(2)),
+    Mistake("overlap: overwritten", "avg_pool2d_backward", "cols, :] +=", "cols, :] =", AvgPool2D(3, stride=2)),
+    Mistake("scale forgotten", "dropout_backward", " * (1 / (1 - rate))", "", Dropout(0.4)),
+    Mistake("mask forgotten", "dropout_backward", "dy * keep", "dy", Dropout(0.4)),
+    Mistake("1/N forgotten", CROSS_ENTROPY, "(probabilities - target) / n", "probabilities - target", LOSS),
+    Mistake("one-hot label forgotten", CROSS_ENTROPY, "(probabilities - target)", "probabilities", LOSS),
+    Mistake("wrong sign", CROSS_ENTROPY, "(probabilities - target)", "(target - probabilities)", LOSS),
+    Mistake("multiplied by itself", CROSS_ENTROPY, "(probabilities - target)", "(probabilities - target) ** 2", LOSS),
+    Mistake("smoothing forgotten", CROSS_ENTROPY, TARGET, "one_hot", SoftmaxCrossEntropy(0.1)),
+]
+
+
+def check(layer: Any) -> GradientReport:
+    if isinstance(layer, SoftmaxCrossEntropy):
+        return gradcheck_loss(layer)
+    flat = isinstance(layer, (Dense, ReLU, Sigmoid, Tanh, Dropout))
+    return gradcheck(layer, (6,) if flat else PICTURE)
+
+
+def put_in(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recompile the operation from its changed source, and put it in wherever `minicnn.ops` refers to it."""
+    original = getattr(ops, mistake.operation)
+    formula = inspect.unwrap(original)
+    source = inspect.getsource(formula)
+    assert mistake.right in source, f"{mistake.operation} no longer reads {mistake.right!r}: describe this mistake anew"
+    namespace = dict(vars(sys.modules[formula.__module__]))
+    exec(compile(source.replace(mistake.right, mistake.wrong), f"<{mistake.what}>", "exec"), namespace)
+    names = [f"minicnn.ops.{module.name}" for module in pkgutil.iter_modules(ops.__path__)]
+    for module in (ops, *(sys.modules[name] for name in names)):
+        if getattr(module, mistake.operation, None) is original:
+            monkeypatch.setattr(module, mistake.operation, namespace[mistake.operation])
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: f"{mistake.operation}: {mistake.what}")
+def test_mistake_is_caught(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
+    with use_kernels("reference"):
+        before = check(mistake.layer)
+        assert before.passed, before.describe()
+        put_in(mistake, monkeypatch)
+        report = check(mistake.layer)
+    assert not report.passed
+    assert report.max_relative_error > 1e-3
+    assert any(problem.startswith(f"{mistake.array}: ") for problem in report.problems), report.describe()

@@ -1,0 +1,151 @@
+"""Every backward function in `minicnn.ops` is the derivative of its forward function, in both modes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minicnn import ops
+from minicnn.inspection import gradcheck_operation
+
+GEOMETRIES = {
+    "plain": ((3, 3), (1, 1), (0, 0)),
+    "padded": ((3, 3), (1, 1), (1, 1)),
+    "strided": ((3, 2), (2, 1), (1, 0)),
+    "even kernel, padded on one side": ((2, 4), (1, 1), ((0, 1), (1, 2))),
+    "stride over the window": ((2, 2), (3, 4), (0, 0)),
+    "five by five": ((5, 5), (1, 1), (2, 2)),
+    "one by one": ((1, 1), (2, 2), (0, 0)),
+}
+
+
+def assert_gradients(forward: Callable[..., Any], backward: Callable[..., Any], **arrays: np.ndarray) -> None:
+    report = gradcheck_operation(forward, backward, arrays)
+    assert report.passed, report.describe()
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
+def test_activations(activation: str, mode: str, rng: np.random.Generator) -> None:
+    forward, slope = getattr(ops, activation), getattr(ops, f"{activation}_backward")
+    assert_gradients(forward, lambda dy, x: {"x": slope(dy, forward(x))}, x=rng.standard_normal((3, 4, 5, 2)))
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_convolution(geometry: str, mode: str, rng: np.random.Generator) -> None:
+    (kh, kw), stride, padding = GEOMETRIES[geometry]
+    assert_gradients(
+        lambda x, weight, bias: ops.conv2d(x, weight, bias, stride, padding),
+        lambda dy, x, weight, bias: dict(
+            zip(("x", "weight", "bias"), ops.conv2d_backward(dy, x, weight, stride, padding), strict=True)
+        ),
+        x=rng.standard_normal((2, 7, 8, 3)),
+        weight=rng.standard_normal((kh, kw, 3, 4)),
+        bias=rng.standard_normal(4),
+    )
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_im2col_and_col2im(geometry: str, mode: str, rng: np.random.Generator) -> None:
+    kernel, stride, padding = GEOMETRIES[geometry]
+    x = rng.standard_normal((2, 7, 8, 3))
+    assert_gradients(
+        lambda x: ops.im2col(x, kernel, stride, padding),
+        lambda dy, x: {"x": ops.col2im(dy, x.shape, kernel, stride, padding)},
+        x=x,
+    )
+    assert_gradients(
+        lambda columns: ops.col2im(columns, x.shape, kernel, stride, padding),
+        lambda dy, columns: {"columns": ops.im2col(dy, kernel, stride, padding)},
+        columns=ops.im2col(x, kernel, stride, padding),
+    )
+
+
+POOLS = {
+    "tiles": ((2, 2), (2, 2), (0, 0)),
+    "overlapping": ((3, 3), (2, 2), (0, 0)),
+    "overlapping and padded": ((3, 3), (1, 2), (1, 1)),
+    "wide": ((2, 3), (2, 1), ((1, 0), (0, 2))),
+    "gaps": ((2, 2), (3, 3), (0, 0)),
+}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_max_pool(pool: str, mode: str, rng: np.random.Generator) -> None:
+    settings = POOLS[pool]
+    assert_gradients(
+        lambda x: ops.max_pool2d(x, *settings)[0],
+        lambda dy, x: {"x": ops.max_pool2d_backward(dy, ops.max_pool2d(x, *settings)[1], x.shape, *settings)},
+        x=rng.standard_normal((2, 7, 8, 3)),
+    )
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_avg_pool(pool: str, mode: str, rng: np.random.Generator) -> None:
+    settings = POOLS[pool]
+    assert_gradients(
+        lambda x: ops.avg_pool2d(x, *settings),
+        lambda dy, x: {"x": ops.avg_pool2d_backward(dy, x.shape, *settings)},
+        x=rng.standard_normal((2, 7, 8, 3)),
+    )
+
+
+def test_dense(mode: str, rng: np.random.Generator) -> None:
+    assert_gradients(
+        ops.dense,
+        lambda dy, x, weight, bias: dict(zip(("x", "weight", "bias"), ops.dense_backward(dy, x, weight), strict=True)),
+        x=rng.standard_normal((5, 7)),
+        weight=rng.standard_normal((7, 4)),
+        bias=rng.standard_normal(4),
+    )
+
+
+def test_dropout(mode: str, rng: np.random.Generator) -> None:
+    assert_gradients(
+        lambda x: ops.dropout(x, 0.3, seed=7)[0],
+        lambda dy, x: {"x": ops.dropout_backward(dy, ops.dropout(x, 0.3, seed=7)[1], 0.3)},
+        x=rng.standard_normal((4, 6)),
+    )
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+def test_softmax_cross_entropy(smoothing: float, mode: str, rng: np.random.Generator) -> None:
+    labels = rng.integers(5, size=6)
+    assert_gradients(
+        lambda logits: ops.softmax_cross_entropy(logits, labels, smoothing)[0],
+        lambda dy, logits: {
+            "logits": dy
+            * ops.softmax_cross_entropy_backward(
+                ops.softmax_cross_entropy(logits, labels, smoothing)[1], labels, smoothing
+            )
+        },
+        logits=3 * rng.standard_normal((6, 5)),
+    )
+
+
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize(
+    "pool", [(None, (1, 1), (0, 0)), ((2, 2), (2, 2), (0, 0)), ((3, 3), (2, 2), (0, 0)), ((3, 3), (2, 2), (1, 1))]
+)
+@pytest.mark.parametrize("geometry", ["plain", "padded", "strided", "five by five"])
+def test_conv_block(geometry: str, pool: tuple[Any, ...], relu: bool, mode: str, rng: np.random.Generator) -> None:
+    (kh, kw), stride, padding = GEOMETRIES[geometry]
+    settings = (stride, padding, relu, *pool)
+
+    def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        return ops.conv_block(x, weight, bias, *settings)[0]
+
+    def backward(dy: np.ndarray, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
+        y, argmax = ops.conv_block(x, weight, bias, *settings)
+        gradients = ops.conv_block_backward(dy, x, weight, y, argmax, *settings)
+        return dict(zip(("x", "weight", "bias"), gradients, strict=True))
+
+    assert_gradients(
+        forward,
+        backward,
+        x=rng.standard_normal((2, 9, 10, 3)),
+        weight=rng.standard_normal((kh, kw, 3, 4)),
+        bias=rng.standard_normal(4),
+    )
