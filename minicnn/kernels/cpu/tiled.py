@@ -20,7 +20,7 @@ Shapes: x (N, H, W·C); weight (KH·KW·C, F); the rest as in `strips`. A leadin
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from minicnn.kernels.cpu.blas import gemm, one_blas_thread
 from minicnn.kernels.cpu.scratch import scratch, zeroed_scratch
@@ -28,6 +28,7 @@ from minicnn.kernels.cpu.strips import (
     Block, add_seams, add_strip, finish_strip, gradient_strip, load_strip, padded_rows, rows_per_strip, share,
     z_rows_under,
 )  # fmt: skip
+from minicnn.kernels.cpu.team import work_together
 
 SEPARATE, SHARED, INPUT = 0, 1, 2
 STRIP_ELEMENTS = 100_000  # of columns and z together: 400 KB in float32, well within an L2 cache
@@ -68,9 +69,10 @@ def forward(
     z_rows = (rows - 1) * step + block.pool_h
     padded, columns, z = (scratch(threads, count, x.dtype) for count in _elements(block, layout, z_rows))
     with one_blas_thread():
-        _forward(
-            x.reshape(*x.shape[:2], -1), weight.reshape(-1), bias, y, argmax, block, layout, rows, padded, columns, z
-        )
+        work_together(
+            _forward_share, threads, x.reshape(*x.shape[:2], -1), weight.reshape(-1), bias, y, argmax,
+            block, layout, rows, padded, columns, z,
+        )  # fmt: skip
 
 
 def backward(
@@ -88,29 +90,20 @@ def backward(
     seams = np.zeros((threads, max(block.kernel_h - block.stride_h, 1), row_length if input_gradient else 1), x.dtype)
     dx_rows = dx.reshape(*dx.shape[:2], -1)
     with one_blas_thread():
-        _backward(
-            dy, x.reshape(*x.shape[:2], -1), weight.reshape(-1), y, argmax, dx_rows, block, layout, rows,
-            input_gradient, padded, columns, dz, dweight, dbias, seams,
+        work_together(
+            _backward_share, threads, dy, x.reshape(*x.shape[:2], -1), weight.reshape(-1), y, argmax, dx_rows,
+            block, layout, rows, input_gradient, padded, columns, dz, dweight, dbias, seams,
         )  # fmt: skip
     if input_gradient:
         add_seams(dx_rows, seams, block, rows)
     return dweight[:, : weight.size].sum(axis=0), dbias[:, :bias_size].sum(axis=0)
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _forward(x, weight, bias, y, argmax, block, layout, strip_rows, padded, columns, z):
-    threads = padded.shape[0]
-    for thread in prange(threads):
-        _forward_share(
-            np.intp(thread), threads, x, weight, bias, y, argmax, block, layout, strip_rows,
-            padded[thread], columns[thread], z[thread],
-        )  # fmt: skip
-
-
-@njit(error_model="numpy", forceinline=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _forward_share(
     thread, threads, x, weight, bias, y, argmax, block, layout, strip_rows, padded, columns, z
 ):  # fmt: skip
+    padded, columns, z = padded[thread], columns[thread], z[thread]
     strips = -(-block.y_height // strip_rows)
     width = ((block.z_width - 1) * block.stride_w + block.kernel_w) * block.channels
     first, last = share(x.shape[0] * strips, thread, threads)
@@ -133,23 +126,13 @@ def _forward_share(
         finish_strip(z_strip.reshape(z_shape), z_from, bias, block, n, y_from, y_to, y, argmax)
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _backward(
-    dy, x, weight, y, argmax, dx, block, layout, strip_rows, input_gradient, padded, columns, dz, dweight, dbias, seams
-):  # fmt: skip
-    threads = padded.shape[0]
-    for thread in prange(threads):
-        _backward_share(
-            np.intp(thread), threads, dy, x, weight, y, argmax, dx, block, layout, strip_rows, input_gradient,
-            padded[thread], columns[thread], dz[thread], dweight[thread], dbias[thread, : block.filters], seams[thread],
-        )  # fmt: skip
-
-
-@njit(error_model="numpy", forceinline=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _backward_share(
     thread, threads, dy, x, weight, y, argmax, dx, block, layout, strip_rows, input_gradient,
-    padded, columns, dz, dweight, dbias, seam,
+    padded, columns, dz, dweight, dbias, seams,
 ):  # fmt: skip
+    padded, columns, dz, seam = padded[thread], columns[thread], dz[thread], seams[thread]
+    dweight, dbias = dweight[thread], dbias[thread, : block.filters]
     strips = -(-block.z_height // strip_rows)
     width = ((block.z_width - 1) * block.stride_w + block.kernel_w) * block.channels
     first, last = share(x.shape[0] * strips, thread, threads)

@@ -16,13 +16,14 @@ Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from minicnn.kernels.cpu.blas import gemm, one_blas_thread
 from minicnn.kernels.cpu.scratch import scratch, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
     Block, add_seams, add_strip, finish_strip, gradient_strip, load_strip, rows_per_strip, share, z_rows_under,
 )  # fmt: skip
+from minicnn.kernels.cpu.team import work_together
 from minicnn.kernels.cpu.winograd_tiles import (
     PLANE, POINTS, TILE, add_transposed_input, filter_matrix, transform_gradient, transform_input, transform_output,
 )  # fmt: skip
@@ -75,9 +76,10 @@ def forward(
     padded, z, v, m = _scratch(block, z_rows, group, threads)
     u = transform_filters(weight, filter_matrix(block.kernel_h))
     with one_blas_thread():
-        _forward(
-            x.reshape(*x.shape[:2], -1), u, bias, y, argmax, block, rows, group, batch_of_tiles(block), padded, z, v, m
-        )
+        work_together(
+            _forward_share, threads, x.reshape(*x.shape[:2], -1), u, bias, y, argmax, block, rows, group,
+            batch_of_tiles(block), padded, z, v, m,
+        )  # fmt: skip
 
 
 def backward(
@@ -95,8 +97,8 @@ def backward(
     seams = np.zeros((threads, block.kernel_h - 1, x.shape[2] * x.shape[3] if input_gradient else 1), x.dtype)
     dx_rows = dx.reshape(*dx.shape[:2], -1)
     with one_blas_thread():
-        _backward(
-            dy, x.reshape(*x.shape[:2], -1), u, y, argmax, dx_rows, block, rows, group, batch_of_tiles(block),
+        work_together(
+            _backward_share, threads, dy, x.reshape(*x.shape[:2], -1), u, y, argmax, dx_rows, block, rows, group, batch_of_tiles(block),
             input_gradient, padded, dpadded, dz, v, m, du, dbias, seams,
         )  # fmt: skip
     if input_gradient:
@@ -152,18 +154,9 @@ def transform_filter_gradients(du, g, shape):
     return dweight
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _forward(x, u, bias, y, argmax, block, strip_rows, group, batch, padded, z, v, m):
-    threads = padded.shape[0]
-    for thread in prange(threads):
-        _forward_share(
-            np.intp(thread), threads, x, u, bias, y, argmax, block, strip_rows, group, batch,
-            padded[thread], z[thread], v[thread], m[thread],
-        )  # fmt: skip
-
-
-@njit(error_model="numpy", forceinline=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _forward_share(thread, threads, x, u, bias, y, argmax, block, strip_rows, group, batch, padded, z, v, m):
+    padded, z, v, m = padded[thread], z[thread], v[thread], m[thread]
     outputs, strips = TILE + 1 - block.kernel_h, -(-block.y_height // strip_rows)
     across = -(-block.z_width // outputs)
     first, last = share(-(-x.shape[0] // group) * strips, thread, threads)
@@ -188,24 +181,13 @@ def _forward_share(thread, threads, x, u, bias, y, argmax, block, strip_rows, gr
             finish_strip(results[n - n_from], z_from, bias, block, n, y_from, y_to, y, argmax)
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _backward(
-    dy, x, u, y, argmax, dx, block, strip_rows, group, batch, input_gradient, padded, dpadded, dz, v, m, du, dbias, seams
-):  # fmt: skip
-    threads = padded.shape[0]
-    for thread in prange(threads):
-        _backward_share(
-            np.intp(thread), threads, dy, x, u, y, argmax, dx, block, strip_rows, group, batch, input_gradient,
-            padded[thread], dpadded[thread], dz[thread], v[thread], m[thread], du[thread],
-            dbias[thread, : block.filters], seams[thread],
-        )  # fmt: skip
-
-
-@njit(error_model="numpy", forceinline=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _backward_share(
     thread, threads, dy, x, u, y, argmax, dx, block, strip_rows, group, batch, input_gradient,
-    padded, dpadded, dz, v, m, du, dbias, seam,
+    padded, dpadded, dz, v, m, du, dbias, seams,
 ):  # fmt: skip
+    padded, dpadded, dz, v, m = padded[thread], dpadded[thread], dz[thread], v[thread], m[thread]
+    du, dbias, seam = du[thread], dbias[thread, : block.filters], seams[thread]
     outputs, strips = TILE + 1 - block.kernel_h, -(-block.z_height // strip_rows)
     across = -(-block.z_width // outputs)
     first, last = share(-(-x.shape[0] // group) * strips, thread, threads)
