@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from minicnn.backend import Array, array_module, device_of, to_device, to_numpy
 from minicnn.errors import ShapeError, UsageError
@@ -139,6 +140,7 @@ def _behind_loss(forward: Forward, backward: Backward, loss: Loss, labels: Array
     return forward_with_loss, backward_with_loss
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # thousands of small products: threads cost more than they bring
 def _check(
     forward: Forward, backward: Backward, arrays: dict[str, Array], rng: np.random.Generator, elements: int
 ) -> GradientReport:
