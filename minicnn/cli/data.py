@@ -39,7 +39,8 @@ def download(
     from minicnn import data
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
+    console = Console(file=sys.stderr)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(name, total=None)
         folder = data.download(
             name, source=source, progress=lambda done, total: bar.update(task, completed=done, total=total or None)

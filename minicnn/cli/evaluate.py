@@ -10,7 +10,7 @@ import typer
 
 
 def evaluate(
-    run: Annotated[str, typer.Argument(help="The folder of a training run.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The folder of a training run.")],
     data: Annotated[
         str | None,
         typer.Argument(
@@ -28,6 +28,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Measure a trained network on images."""
+    from minicnn.backend import device_session
     from minicnn.data import Loader
     from minicnn.training import evaluation
     from minicnn.training.run import skipped_text
@@ -36,7 +37,8 @@ def evaluate(
     trained = TrainedRun.open(run, checkpoint, device)
     images = trained.images(data, part, strict)
     loader = Loader(images, batch_size, trained.transform, workers=workers, cache=False)
-    result = evaluation.evaluate(trained.net, loader, trained.normalization, trained.device)
+    with device_session(trained.device, batch_size):
+        result = evaluation.evaluate(trained.net, loader, trained.normalization, trained.device)
     evaluation.require_finite(result, f"{run} ({checkpoint} weights)")
     if images.skipped:
         print(skipped_text(images.skipped), file=sys.stderr)

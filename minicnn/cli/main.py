@@ -28,14 +28,19 @@ app.command()(gradcheck.gradcheck)
 app.add_typer(data.app, name="data")
 
 
-@app.callback()
-def options(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
-) -> None:
-    """Train, check and use convolutional networks whose every formula is written out by hand."""
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"minicnn {minicnn.__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Train, check and use convolutional networks whose every formula is written out by hand."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -48,9 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = command.main(
             list(sys.argv[1:] if arguments is None else arguments), "minicnn", standalone_mode=False
         )
-    except (UsageError, typer.TyperException) as error:
-        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-        code = _complain(message)
+    except UsageError as error:
+        code = _complain(str(error))
+    except typer.TyperException as error:  # a verb, an option or an argument that is missing or unknown
+        code = _complain(f"{error.format_message().rstrip('.')}; see minicnn --help")
     except MemoryError as error:
         code = _complain(f"not enough memory ({error}): use a smaller --batch-size or --image-size")
     except Interrupted as error:

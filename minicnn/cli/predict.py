@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,8 +11,8 @@ from minicnn.errors import UsageError
 
 
 def predict(
-    run: Annotated[str, typer.Argument(help="The folder of a training run.")],
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The folder of a training run.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files.")],
     top: Annotated[int, typer.Option(help="How many classes to name for each image.")] = 5,
     checkpoint: Annotated[str, typer.Option(help="Which weights: best or last.")] = "best",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
@@ -24,18 +24,18 @@ def predict(
     from minicnn.training.trained import TrainedRun
 
     trained = TrainedRun.open(run, checkpoint)
-    predictions = []
-    for image, probabilities in zip(images, trained.predict(images), strict=True):
-        best = (-probabilities).argsort(kind="stable")[:top].tolist()
-        named = [
+    likeliest: list[list[dict[str, Any]]] = [
+        [
             {"class": trained.classes[k], "name": trained.class_names[k], "probability": float(probabilities[k])}
-            for k in best
+            for k in (-probabilities).argsort(kind="stable")[:top]
         ]
-        predictions.append({"image": image, "top": named})
+        for probabilities in trained.predict(images)
+    ]
     if as_json:
+        predictions = [{"image": image, "top": named} for image, named in zip(images, likeliest, strict=True)]
         print(json.dumps({"run": run, "checkpoint": checkpoint, "predictions": predictions}))
         return
-    for prediction in predictions:
-        print(prediction["image"])
-        for entry in prediction["top"]:
+    for image, named in zip(images, likeliest, strict=True):
+        print(image)
+        for entry in named:
             print(f"  {entry['probability']:7.2%}  {entry['name']}")

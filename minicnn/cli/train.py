@@ -88,14 +88,15 @@ def train(
     refused = [_option_name(name) for name in given if name not in CHANGEABLE] + (["--out"] if out is not None else [])
     if resume is not None and refused:
         raise UsageError(f"--resume goes on with the run's own settings: leave out {', '.join(refused)}")
-    settings = Settings(**given) if resume is None else None
+    if resume is None:
+        settings = Settings(**given)  # complains before anything is imported that takes long
 
     from minicnn.training.progress import make_progress
     from minicnn.training.run import Run
 
     progress = make_progress(sys.stdout)
     try:
-        run = Run.start(settings, out, progress) if settings else Run.resume(resume, progress, **given)
+        run = Run.start(settings, out, progress) if resume is None else Run.resume(resume, progress, **given)
         result = run.train()
     finally:
         progress.close()

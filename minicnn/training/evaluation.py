@@ -76,6 +76,7 @@ class Evaluation:
         }
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows shows in the loss: NumPy need not warn as well
 def evaluate(net: Sequential, loader: Loader, normalization: Normalization, device: str = "cpu") -> Evaluation:
     """Run every image of `loader` through `net`, without dropout and without learning.
 

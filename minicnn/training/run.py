@@ -9,7 +9,7 @@ from typing import Any
 
 import minicnn
 from minicnn import models
-from minicnn.backend import resolve_device
+from minicnn.backend import device_session, resolve_device
 from minicnn.data import NAMED_DATASETS, Loader, Skipped, Splits, open_dataset
 from minicnn.dispatch import kernel_mode
 from minicnn.errors import Interrupted, ShapeError, UsageError
@@ -115,7 +115,8 @@ class Run:
         for line in self.describe():
             self.progress.note(line)
         self._tell_of_skipped_files()
-        with notice_of_compilation(self.progress.note):
+        device = self.trainer.device
+        with notice_of_compilation(self.progress.note), device_session(device, self.settings.batch_size):
             try:
                 self.trainer.train(self.training, self.validation, self._keep)
             except Diverged as error:
@@ -126,7 +127,7 @@ class Run:
             finally:
                 self.draw_curves()
             self.net.load(self.directory.best)
-            result = evaluate(self.net, self.validation, self.normalization, self.trainer.device)
+            result = evaluate(self.net, self.validation, self.normalization, device)
         title = f"{self.title}: {result.accuracy:.1%} of {result.images:,} validation images right"
         draw_confusion(result.confusion, self.splits.class_names, self.directory.confusion, title)
         return result

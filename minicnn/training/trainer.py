@@ -73,25 +73,24 @@ class Trainer:
             self.progress.epoch_done(self.history[-1], self.epochs)
             after_epoch(self)
 
+    @np.errstate(over="ignore", invalid="ignore")  # what overflows shows in the loss: NumPy need not warn as well
     def train_epoch(self, batches: Loader) -> tuple[float, float, float]:
         """Take one step for each batch. Returns (mean loss in nats, accuracy, images per second)."""
         epoch = len(self.history)
         totals = RunningTotals()
         began = looked = time.perf_counter()
-        # What overflows on the way shows in the loss, which is looked at; NumPy need not warn of it as well.
-        with np.errstate(over="ignore", invalid="ignore"):
-            for step, (x, labels) in enumerate(feed(batches, epoch, self.normalization, self.device), start=1):
-                self.optimizer.lr = self.highest_lr * self.schedule(self._share_done(batches))
-                logits = self.net.forward(x, training=True)
-                loss = self.loss.forward(logits, labels)
-                self.net.backward(self.loss.backward(), input_gradient=False)
-                self.optimizer.step()
-                self.optimizer.zero_grad()
-                totals.add(loss, logits, labels)
-                now = time.perf_counter()
-                if now - looked >= LOOK_INTERVAL:
-                    self._look(totals, step, len(batches), now - began)
-                    looked = now
+        for step, (x, labels) in enumerate(feed(batches, epoch, self.normalization, self.device), start=1):
+            self.optimizer.lr = self.highest_lr * self.schedule(self._share_done(batches))
+            logits = self.net.forward(x, training=True)
+            loss = self.loss.forward(logits, labels)
+            self.net.backward(self.loss.backward(), input_gradient=False)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            totals.add(loss, logits, labels)
+            now = time.perf_counter()
+            if now - looked >= LOOK_INTERVAL:
+                self._look(totals, step, len(batches), now - began)
+                looked = now
         train_loss, train_accuracy = totals.read()
         self._require_finite(train_loss, "the loss")
         return train_loss, train_accuracy, totals.images / (time.perf_counter() - began)

@@ -1,0 +1,144 @@
+"""Every verb on good input: what it prints, and that --json prints one object and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minicnn as package
+from tests.cli.command import SMALL, Command
+
+
+def test_help_names_every_verb(minicnn: Command) -> None:
+    answer = minicnn("--help")
+    assert answer.code == 0 and answer.err == ""
+    for verb in ("train", "evaluate", "predict", "summary", "gradcheck", "data"):
+        assert verb in answer.out
+
+
+@pytest.mark.parametrize("verb", [["train"], ["evaluate"], ["predict"], ["summary"], ["gradcheck"], ["data", "make"]])
+def test_every_verb_has_help(minicnn: Command, verb: list[str]) -> None:
+    answer = minicnn(*verb, "--help")
+    assert answer.code == 0 and answer.out.startswith("Usage: minicnn")
+
+
+def test_version(minicnn: Command) -> None:
+    assert minicnn("--version").out == f"minicnn {package.__version__}\n"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom minicnn.cli.main import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print([name for name in ('numba', 'scipy', 'matplotlib', 'PIL', 'rich', 'cupy') if name in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines()[-1] == "[]"
+
+
+def test_train_leaves_a_run(run: Path) -> None:
+    assert {"config.json", "metrics.csv", "best.safetensors", "last.safetensors", "curves.png", "confusion.png"} <= {
+        entry.name for entry in run.iterdir()
+    }
+
+
+def test_train_to_a_folder_of_its_own_choice(
+    minicnn: Command, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = minicnn("train", shapes, *SMALL)
+    assert answer.code == 0 and answer.err == ""
+    assert "run directory: runs/shapes-cnn2-1" in answer.out
+    assert answer.out.splitlines()[-2].startswith("best epoch 1: ")
+    assert Path("runs/shapes-cnn2-1/best.safetensors").exists()
+
+
+def test_resume_trains_on(minicnn: Command, shapes: Path, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert minicnn("train", shapes, *SMALL, "--epochs", 3, "--out", whole).code == 0
+    assert minicnn("train", shapes, *SMALL, "--epochs", 2, "--out", parts).code == 0
+    answer = minicnn("train", "--resume", parts, "--epochs", 3)
+    assert answer.code == 0 and "2 of 3 epochs are done, going on" in answer.out
+    assert (whole / "last.safetensors").read_bytes() == (parts / "last.safetensors").read_bytes()
+
+
+def test_evaluate(minicnn: Command, run: Path) -> None:
+    answer = minicnn("evaluate", run)
+    assert answer.code == 0 and answer.out.startswith("10 images: accuracy ")
+    assert "arrow" in answer.out and "triangle" in answer.out
+
+
+def test_evaluate_json_is_one_object(minicnn: Command, run: Path, shapes: Path) -> None:
+    answer = minicnn("evaluate", run, "--json", "--checkpoint", "last")
+    figures = json.loads(answer.out)
+    assert answer.err == "" and answer.out.count("\n") == 1
+    assert {"accuracy", "top5_accuracy", "loss", "precision", "recall", "f1", "per_class", "confusion_matrix"} <= set(
+        figures
+    )
+    assert figures["images"] == 10 and len(figures["per_class"]) == 10
+    row = list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))[-1]
+    assert figures["accuracy"] == pytest.approx(float(row["val_accuracy"]))
+    assert figures["loss"] == pytest.approx(float(row["val_loss"]), rel=1e-4)
+    assert np.trace(figures["confusion_matrix"]) == round(10 * figures["accuracy"])
+    assert json.loads(minicnn("evaluate", run, shapes / "train", "--json").out)["images"] == 40
+
+
+def test_predict(minicnn: Command, run: Path, shapes: Path) -> None:
+    images = sorted((shapes / "val").rglob("*.jpg"))[:2]
+    answer = minicnn("predict", run, *images, "--top", 3)
+    lines = answer.out.splitlines()
+    assert answer.code == 0 and [lines[0], lines[4]] == [str(image) for image in images] and len(lines) == 8
+    predictions = json.loads(minicnn("predict", run, *images, "--json", "--top", 10).out)["predictions"]
+    assert [entry["image"] for entry in predictions] == [str(image) for image in images]
+    probabilities = [entry["probability"] for entry in predictions[0]["top"]]
+    assert sum(probabilities) == pytest.approx(1, rel=1e-5)
+    assert probabilities == sorted(probabilities, reverse=True)
+
+
+def test_summary(minicnn: Command) -> None:
+    answer = minicnn("summary", "cnn3", "--image-size", 64, "--classes", 10)
+    assert answer.code == 0 and "conv3" in answer.out
+
+
+def test_data(minicnn: Command, tmp_path: Path) -> None:
+    listed = minicnn("data", "list")
+    assert listed.code == 0 and all(name in listed.out for name in ("shapes", "imagenette", "cifar10"))
+    made = minicnn("data", "make", "shapes", tmp_path / "new", "--images-per-class", 5, "--size", 16)
+    assert made.code == 0 and len(list((tmp_path / "new" / "val").rglob("*.jpg"))) == 10
+
+
+def test_a_file_that_is_no_image_is_named_counted_and_skipped(minicnn: Command, shapes: Path, tmp_path: Path) -> None:
+
+
+    data = shutil.copytree(shapes, tmp_path / "data")
+    (data / "train" / "ring" / "poem.jpg").write_text("no picture")
+    answer = minicnn("train", data, *SMALL, "--out", tmp_path / "run")
+    assert answer.code == 0
+    (line,) = [line for line in answer.out.splitlines() if "skipped" in line]
+    assert line.startswith("skipped 1 file that cannot be read") and "poem.jpg" in line
+
+
+def test_ctrl_c_keeps_the_run_and_says_how_to_go_on(minicnn: Command, shapes: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    arguments = [str(a) for a in ("train", shapes, *SMALL, "--epochs", 100_000, "--out", path)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minicnn", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while not (path / "best.safetensors").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and err.count("\n") == 1
+    assert f"minicnn train --resume {path} goes on" in err
+    assert not list(path.glob(".*.tmp"))
+    done = len((path / "metrics.csv").read_text().splitlines()) - 1
+    assert minicnn("train", "--resume", path, "--epochs", done + 2).code == 0

@@ -1,0 +1,74 @@
+"""Stopping and going on: bit by bit the same as never having stopped; damaged files are refused whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minicnn import SGD, Dense, Flatten, Sequential
+from minicnn.data import Splits
+from minicnn.errors import UsageError
+from minicnn.training.checkpoints import load_checkpoint, save_checkpoint
+from minicnn.training.history import Epoch, best_epoch, to_csv
+from minicnn.training.trainer import Trainer
+from tests.training.tiny import SIZE, assert_same_weights, make_loaders, weights_of
+
+Make = Callable[..., Trainer]
+
+
+def test_two_epochs_and_two_more_are_four(make_trainer: Make, splits: Splits, tmp_path: Path) -> None:
+    """The network has dropout, the images are flipped at random, Adam remembers: all of it goes on where it was."""
+    straight, first, second = make_trainer(4), make_trainer(2), make_trainer(4, seed=99)
+    straight.train(*make_loaders(splits))
+    first.train(*make_loaders(splits))
+    save_checkpoint(first, tmp_path / "state.safetensors")
+    load_checkpoint(second, tmp_path / "state.safetensors")
+    second.train(*make_loaders(splits))
+    assert_same_weights(straight, second)
+    for name, array in straight.optimizer.state_arrays().items():
+        np.testing.assert_array_equal(array, second.optimizer.state_arrays()[name])
+    losses = [(row.epoch, row.train_loss, row.val_loss) for row in straight.history]
+    assert losses == [(row.epoch, row.train_loss, row.val_loss) for row in second.history]
+
+
+def test_a_damaged_checkpoint_changes_nothing(make_trainer: Make, tmp_path: Path) -> None:
+    trainer = make_trainer()
+    path = tmp_path / "state.safetensors"
+    save_checkpoint(trainer, path)
+    path.write_bytes(path.read_bytes()[:-100])
+    before = weights_of(trainer)
+    with pytest.raises(UsageError, match="damaged"):
+        load_checkpoint(trainer, path)
+    for name, value in before.items():
+        np.testing.assert_array_equal(value, trainer.net.parameters()[name].value)
+
+
+def test_another_networks_or_optimizers_checkpoint_is_refused(make_trainer: Make, tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    trainer = make_trainer()
+    other = Sequential([Flatten(), Dense(10)], input_shape=(SIZE, SIZE, 3))
+    save_checkpoint(Trainer(other, SGD(other.parameters()), epochs=1), path)
+    with pytest.raises(UsageError, match="another network"):
+        load_checkpoint(trainer, path)
+    save_checkpoint(Trainer(trainer.net, SGD(trainer.net.parameters()), epochs=1), path)
+    with pytest.raises(UsageError, match="optimizer state"):
+        load_checkpoint(trainer, path)
+    trainer.net.save(path)
+    with pytest.raises(UsageError, match=r"another network|state of a training run"):
+        load_checkpoint(trainer, path)
+
+
+def test_the_best_epoch_and_the_table() -> None:
+    rows = [
+        Epoch(number, 1.0, 0.5, loss, accuracy, 0.9, 1e-3, 100.0, 2.0)
+        for number, (loss, accuracy) in enumerate([(1.0, 0.5), (0.9, 0.7), (0.8, 0.7), (0.8, 0.7)], start=1)
+    ]
+    assert best_epoch(rows).epoch == 3  # of equal accuracy the lower loss, of equal losses the earlier
+    lines = to_csv(rows).splitlines()
+    assert lines[0] == (
+        "epoch,train_loss,train_accuracy,val_loss,val_accuracy,val_top5,lr,images_per_second,seconds"
+    )
+    assert lines[2] == "2,1,0.5,0.9,0.7,0.9,0.001,100,2"

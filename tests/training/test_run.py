@@ -1,0 +1,165 @@
+"""A run from settings to a folder: what it holds, what it can be rebuilt from, what is refused before it exists."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minicnn.data import Loader
+from minicnn.errors import UsageError
+from minicnn.training.evaluation import evaluate
+from minicnn.training.progress import PlainProgress
+from minicnn.training.run import Run
+from minicnn.training.run_directory import RunDirectory, free_run_directory
+from minicnn.training.settings import Settings
+from minicnn.training.trained import TrainedRun
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def tiny(shapes: Path, **changes: Any) -> Settings:
+    return Settings(data=str(shapes), model="cnn2", image_size=16, batch_size=32, workers=0).changed(**changes)
+
+
+@pytest.fixture(scope="module")
+def finished(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run of three epochs with augmentation."""
+    path = tmp_path_factory.mktemp("runs") / "finished"
+    Run.start(tiny(shapes, epochs=3, augment="flip,crop"), str(path)).train()
+    return path
+
+
+def test_the_folder_holds_everything(finished: Path, shapes: Path) -> None:
+    assert {entry.name for entry in finished.iterdir()} == {
+        "config.json", "metrics.csv", "best.safetensors", "last.safetensors", "state.safetensors", "curves.png",
+        "confusion.png",
+    }  # fmt: skip
+    config = json.loads((finished / "config.json").read_text())
+    assert Settings.from_config(config["settings"]) == tiny(shapes, epochs=3, augment="flip,crop")
+    assert config["classes"][:2] == ["arrow", "circle"] and len(config["class_names"]) == 10
+    assert config["images"] == {"train": 80, "validation": 20}
+    assert config["input_shape"] == [16, 16, 3]
+    assert {"minicnn", "python", "numpy", "numba"} <= set(config["versions"])
+    assert [step["name"] for step in config["train_transform"]["transforms"]] == [
+        "Resize", "HorizontalFlip", "RandomCrop",
+    ]  # fmt: skip
+    rows = list(csv.DictReader((finished / "metrics.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    for picture in ("curves.png", "confusion.png"):
+        assert (finished / picture).read_bytes().startswith(PNG)
+
+
+def test_a_resumed_run_equals_one_that_never_stopped(finished: Path, shapes: Path, tmp_path: Path) -> None:
+    path = tmp_path / "resumed"
+    Run.start(tiny(shapes, epochs=1, augment="flip,crop"), str(path)).train()
+    Run.resume(str(path), epochs=3).train()
+    for name in ("last.safetensors", "best.safetensors"):
+        assert (path / name).read_bytes() == (finished / name).read_bytes()
+    assert json.loads((path / "config.json").read_text())["settings"]["epochs"] == 3
+
+
+def test_the_trained_run_does_as_its_table_says(finished: Path) -> None:
+    rows = list(csv.DictReader((finished / "metrics.csv").read_text().splitlines()))
+    for checkpoint, expected in (("last", rows[-1]["val_accuracy"]), ("best", max(r["val_accuracy"] for r in rows))):
+        trained = TrainedRun.open(str(finished), checkpoint)
+        result = evaluate(trained.net, Loader(trained.images(), 7, trained.transform), trained.normalization)
+        assert result.accuracy == pytest.approx(float(expected))
+
+
+def test_images_of_another_folder(finished: Path, shapes: Path, tmp_path: Path) -> None:
+    trained = TrainedRun.open(str(finished))
+    assert len(trained.images(str(shapes))) == 20
+    assert len(trained.images(str(shapes / "train"))) == 80
+    (tmp_path / "strange").mkdir()
+    with pytest.raises(UsageError, match="not among"):
+        trained.images(str(tmp_path))
+
+
+def test_predictions_are_the_networks(finished: Path, shapes: Path) -> None:
+    paths = sorted(map(str, (shapes / "val").rglob("*.jpg")))
+    probabilities = TrainedRun.open(str(finished)).predict(paths)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    one_by_one = np.concatenate([TrainedRun.open(str(finished)).predict([path]) for path in paths[:3]])
+    np.testing.assert_allclose(probabilities[:3], one_by_one, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "cnn9"}, "unknown model 'cnn9': choose one of cnn3"),
+        ({"optimizer": "adagrad"}, "unknown optimizer 'adagrad': choose one of sgd, adam"),
+        ({"schedule": "saw"}, "unknown schedule"),
+        ({"augment": "flip,mirror"}, "unknown augmentation 'mirror'"),
+        ({"normalize": "1-2"}, "unknown normalization"),
+        ({"device": "tpu"}, "unknown device"),
+        ({"image_size": 5}, "conv2"),
+        ({"lr": -1.0}, "lr"),
+        ({"label_smoothing": 1.0}, "label_smoothing"),
+        ({"data": "no/such/folder"}, "no folder"),
+    ],
+)
+def test_nothing_is_written_when_something_is_refused(
+    shapes: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        Run.start(tiny(shapes, **changes), str(tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_check_types_and_ranges() -> None:
+    assert Settings(lr=1).lr == 1.0 and isinstance(Settings(lr=1).lr, float)
+    with pytest.raises(UsageError, match="batch size must be at least 1; got 0"):
+        Settings(batch_size=0)
+    with pytest.raises(UsageError, match="epochs should be a int"):
+        Settings(epochs="ten")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="unknown ones: colour"):
+        Settings.from_config({**Settings().to_config(), "colour": 1})
+
+
+def test_changed_images_are_noticed(shapes: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(shapes, tmp_path / "data")
+    Run.start(tiny(data, epochs=2), str(tmp_path / "run"))
+    next((data / "train" / "ring").iterdir()).unlink()
+    with pytest.raises(UsageError, match=r"are not those that .* was trained on"):
+        Run.resume(str(tmp_path / "run"))
+
+
+def test_a_finished_run_says_how_to_go_on(finished: Path) -> None:
+    with pytest.raises(UsageError, match=r"3 epochs and is done; --epochs 13"):
+        Run.resume(str(finished))
+
+
+def test_free_run_directories_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert free_run_directory("shapes", "cnn3").path == Path("runs/shapes-cnn3-1")
+    Path("runs/shapes-cnn3-1").mkdir(parents=True)
+    assert free_run_directory("shapes", "cnn3").path == Path("runs/shapes-cnn3-2")
+    assert free_run_directory("some/where/flowers/", "cnn2").path == Path("runs/flowers-cnn2-1")
+
+
+def test_a_used_folder_is_refused(tmp_path: Path) -> None:
+    RunDirectory(tmp_path).require_unused()
+    RunDirectory(tmp_path / "new").require_unused()
+    (tmp_path / "diary.txt").write_text("dear diary")
+    with pytest.raises(UsageError, match="not an empty folder"):
+        RunDirectory(tmp_path).require_unused()
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match="--resume"):
+        RunDirectory(tmp_path).require_unused()
+
+
+def test_plain_progress_speaks_in_lines(shapes: Path, tmp_path: Path) -> None:
+    stream = io.StringIO()
+    Run.start(tiny(shapes, epochs=2), str(tmp_path / "run"), PlainProgress(stream)).train()
+    lines = [line for line in stream.getvalue().splitlines() if "compiling" not in line]
+    assert lines[0] == f"{shapes}: 80 for train, 20 for validation; 10 classes"
+    assert lines[1].startswith("cnn2 on 16×16 pixels: ")
+    assert [line.split(":")[0] for line in lines[-2:]] == ["epoch 1/2", "epoch 2/2"]
+    assert "\x1b" not in stream.getvalue()
