@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from minicnn.data.cache import new_folder
 from minicnn.errors import UsageError
 
-SHAPES_VERSION = 1  # counted up whenever the same seed would draw other pictures
+SHAPES_VERSION = 2  # counted up whenever the same seed would draw other pictures
 IMAGES_PER_CLASS = 500
 VALIDATION_SHARE = 5  # every fifth picture
 SUPERSAMPLING = 4  # outlines are drawn this many times larger, then averaged
@@ -158,7 +158,7 @@ def _semicircle() -> Outline:
 
 
 def _square() -> Outline:
-    return [(_regular_polygon(4), True)]
+    return [(_regular_polygon(4, first=-45), True)]
 
 
 def _star() -> Outline:
@@ -172,8 +172,9 @@ def _triangle() -> Outline:
     return [(_regular_polygon(3), True)]
 
 
-def _regular_polygon(corners: int) -> np.ndarray:
-    return _on_circle(np.arange(corners) * 360 / corners)
+def _regular_polygon(corners: int, first: float = -90) -> np.ndarray:
+    """Corners (corners, 2) on the unit circle, the first at an angle in degrees: -90 is the top of the picture."""
+    return _on_circle(first + np.arange(corners) * 360 / corners)
 
 
 def _on_circle(degrees: np.ndarray) -> np.ndarray:
