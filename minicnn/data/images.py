@@ -63,8 +63,8 @@ def read_image(path: str | os.PathLike[str], at_least: tuple[int, int] | None = 
     path: the file.
     at_least: (height, width) in pixels that will still be needed, or None for all of them. A JPEG may then be
         decoded at a half, a quarter or an eighth of its size, which costs less, as long as twice `at_least`
-        remains: the antialiased resize that follows then differs by less than one gray level of
-        255 on average.
+        remains: after the antialiased resize that follows, pixels differ by less than one gray level of 255 on
+        average.
     Returns a Pillow image of mode "RGB".
     Raises UnreadableImage for a missing, truncated or unknown file and for a decompression bomb (more than 89
     million pixels).
