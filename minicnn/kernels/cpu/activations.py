@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from minicnn.kernels.cpu.elementwise import flat, takes
+from minicnn.kernels.cpu.elementwise import flat, run_divided, takes
 from minicnn.kernels.cpu.memory import empty
 
 
@@ -14,7 +14,7 @@ def relu(x: np.ndarray) -> np.ndarray:
     if not takes(x):
         return NotImplemented
     y = empty(x.shape, x.dtype)
-    _relu(flat(x), y.reshape(-1))
+    run_divided(_relu, (flat(x), y.reshape(-1)))
     return y
 
 
@@ -23,7 +23,7 @@ def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     if not takes(dy, y):
         return NotImplemented
     dx = empty(dy.shape, dy.dtype)
-    _relu_backward(flat(dy), flat(y), dx.reshape(-1))
+    run_divided(_relu_backward, (flat(dy), flat(y), dx.reshape(-1)))
     return dx
 
 
@@ -32,7 +32,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     if not takes(x):
         return NotImplemented
     y = empty(x.shape, x.dtype)
-    _sigmoid(flat(x), y.reshape(-1))
+    run_divided(_sigmoid, (flat(x), y.reshape(-1)))
     return y
 
 
@@ -41,7 +41,7 @@ def sigmoid_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     if not takes(dy, y):
         return NotImplemented
     dx = empty(dy.shape, dy.dtype)
-    _sigmoid_backward(flat(dy), flat(y), dx.reshape(-1))
+    run_divided(_sigmoid_backward, (flat(dy), flat(y), dx.reshape(-1)))
     return dx
 
 
@@ -58,36 +58,36 @@ def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     if not takes(dy, y):
         return NotImplemented
     dx = empty(dy.shape, dy.dtype)
-    _tanh_backward(flat(dy), flat(y), dx.reshape(-1))
+    run_divided(_tanh_backward, (flat(dy), flat(y), dx.reshape(-1)))
     return dx
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _relu(x, y):
-    for i in prange(x.size):
+    for i in range(x.size):
         y[i] = 0 if x[i] < 0 else x[i]  # a comparison with NaN is false: NaN stays
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _relu_backward(dy, y, dx):
-    for i in prange(dy.size):
+    for i in range(dy.size):
         dx[i] = dy[i] * (1 if y[i] > 0 else 0)
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _sigmoid(x, y):
-    for i in prange(x.size):
+    for i in range(x.size):
         small = np.exp(-abs(x[i]))
         y[i] = (1 if x[i] >= 0 else small) / (1 + small)
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _sigmoid_backward(dy, y, dx):
-    for i in prange(dy.size):
+    for i in range(dy.size):
         dx[i] = dy[i] * y[i] * (1 - y[i])
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _tanh_backward(dy, y, dx):
-    for i in prange(dy.size):
+    for i in range(dy.size):
         dx[i] = dy[i] * (1 - y[i] * y[i])

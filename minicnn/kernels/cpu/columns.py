@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from minicnn.kernels.cpu.memory import empty
+from minicnn.kernels.cpu.team import share, work_together
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, require_shape
+from minicnn.threads import get_threads
 
 FLOATS = (np.float32, np.float64)
 
@@ -19,7 +21,7 @@ def im2col(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> np.nd
     oh, ow = output_size((h, w), kernel, stride, padding)
     (top, _), (left, _) = pad_amounts(padding)
     columns = empty((n * oh * ow, kernel[0] * kernel[1] * c), x.dtype)
-    _gather(np.ascontiguousarray(x), columns.reshape(n * oh, ow, *kernel, c), *stride, top, left)
+    work_together(_gather, get_threads(), np.ascontiguousarray(x), columns.reshape(n * oh, ow, *kernel, c), *stride, top, left)
     return columns
 
 
@@ -34,16 +36,17 @@ def col2im(columns: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: 
         columns.shape == (n * oh * ow, kernel[0] * kernel[1] * c), "col2im", columns=columns.shape, x_shape=x_shape
     )
     x = empty(x_shape, columns.dtype)
-    _add_back(np.ascontiguousarray(columns).reshape(n, oh, ow, *kernel, c), x, *stride, top, left)
+    work_together(_add_back, get_threads(), np.ascontiguousarray(columns).reshape(n, oh, ow, *kernel, c), x, *stride, top, left)
     return x
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _gather(x, columns, sh, sw, top, left):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gather(thread, threads, x, columns, sh, sw, top, left):
     rows, ow, kh, kw, c = columns.shape
     oh = rows // x.shape[0]
-    for row in prange(rows):
-        n, i = divmod(np.intp(row), oh)  # prange counts unsigned
+    first, end = share(rows, thread, threads)
+    for row in range(first, end):
+        n, i = divmod(row, oh)
         for j in range(ow):
             for ky in range(kh):
                 y = i * sh + ky - top
@@ -54,13 +57,14 @@ def _gather(x, columns, sh, sw, top, left):
                         columns[row, j, ky, kx, channel] = x[n, y, xx, channel] if inside else 0.0
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _add_back(columns, x, sh, sw, top, left):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_back(thread, threads, columns, x, sh, sw, top, left):
     # A row of the picture collects from the windows over it, so no two threads ever add to the same pixel.
     _, oh, ow, kh, kw, c = columns.shape
     images, h, w, _ = x.shape
-    for row in prange(images * h):
-        n, y = divmod(np.intp(row), h)
+    first, end = share(images * h, thread, threads)
+    for row in range(first, end):
+        n, y = divmod(row, h)
         x[n, y].fill(0)
         for ky in range(kh):
             i, between = divmod(y + top - ky, sh)

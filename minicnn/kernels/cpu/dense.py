@@ -9,10 +9,11 @@ its rows of dweight, before the next piece is looked at.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from minicnn.kernels.cpu.blas import gemm, one_blas_thread
 from minicnn.kernels.cpu.memory import empty
+from minicnn.kernels.cpu.team import share, work_together
 from minicnn.ops.windows import require_shape
 from minicnn.threads import get_threads
 
@@ -30,15 +31,15 @@ def dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     )  # fmt: skip
     if not _takes(x, weight, bias):
         return NotImplemented
-    n, units = x.shape[0], weight.shape[1]
+    n, units, threads = x.shape[0], weight.shape[1], get_threads()
     y = empty((n, units), x.dtype)
-    parts = empty((get_threads(), n, units), x.dtype)
+    parts = empty((threads, n, units), x.dtype)
     x, weight, bias = (np.ascontiguousarray(array) for array in (x, weight, bias))
     if n <= FEW_ROWS:
-        _sum_by_rows(x, weight, parts)
+        work_together(_sum_by_rows, threads, x, weight, parts)
     else:
         with one_blas_thread():
-            _sum_by_products(x, weight, parts)
+            work_together(_sum_by_products, threads, x, weight, parts)
     np.add(parts[0], bias, out=y)
     for part in parts[1:]:
         y += part
@@ -55,13 +56,12 @@ def dense_backward(
     )  # fmt: skip
     if not _takes(x, weight, dy):
         return NotImplemented
-    inputs, units = weight.shape
     dweight = empty(weight.shape, weight.dtype)
     dx = empty(x.shape if input_gradient else (1, 1), x.dtype)
-    rows = max(1, min(PIECE // units, -(-inputs // get_threads())))
+    rows = max(1, PIECE // weight.shape[1])
     dy, x, weight = (np.ascontiguousarray(array) for array in (dy, x, weight))
     with one_blas_thread():
-        _backward(dy, x, weight, dx, dweight, rows, input_gradient)
+        work_together(_backward, get_threads(), dy, x, weight, dx, dweight, rows, input_gradient)
     return dx if input_gradient else None, dweight, dy.sum(axis=0)
 
 
@@ -70,56 +70,52 @@ def _takes(x: np.ndarray, weight: np.ndarray, other: np.ndarray) -> bool:
     return same and x.shape[0] * weight.size > SMALLEST
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _sum_by_products(x, weight, parts):
-    """Fill parts[p] (N, U) with x·weight over the p-th share of the inputs."""
-    shares, n, units = parts.shape
-    inputs = x.shape[1]
-    x_flat, weight_flat = x.reshape(-1), weight.reshape(-1)
-    for p in prange(shares):
-        share = np.intp(p)
-        first, end = share * inputs // shares, (share + 1) * inputs // shares
-        part = parts[share].reshape(-1)
-        if first == end:
-            part.fill(0)
-        else:
-            from_row = weight_flat[first * units :]
-            gemm(False, False, n, units, end - first, x_flat[first:], inputs, from_row, units, False, part, units)
-
-
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _sum_by_rows(x, weight, parts):
-    """Fill parts as `_sum_by_products` does, four rows of the weight at a time."""
-    shares, n, _ = parts.shape
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_by_products(thread, threads, x, weight, parts):
+    """Fill parts[thread] (N, U) with x·weight over the thread's share of the inputs."""
     inputs, units = weight.shape
-    for p in prange(shares):
-        share = np.intp(p)
-        first, end = share * inputs // shares, (share + 1) * inputs // shares
-        parts[share].fill(0)
-        by_four = first + (end - first) // 4 * 4
-        for d in range(first, by_four, 4):
-            w0, w1, w2, w3 = weight[d], weight[d + 1], weight[d + 2], weight[d + 3]
-            for row in range(n):
-                x0, x1, x2, x3 = x[row, d], x[row, d + 1], x[row, d + 2], x[row, d + 3]
-                for u in range(units):
-                    parts[share, row, u] += x0 * w0[u] + x1 * w1[u] + x2 * w2[u] + x3 * w3[u]
-        for d in range(by_four, end):
-            for row in range(n):
-                for u in range(units):
-                    parts[share, row, u] += x[row, d] * weight[d, u]
+    first, end = share(inputs, thread, threads)
+    part = parts[thread].reshape(-1)
+    if first == end:
+        part.fill(0)
+    else:
+        columns, rows = x.reshape(-1)[first:], weight.reshape(-1)[first * units :]
+        gemm(False, False, x.shape[0], units, end - first, columns, inputs, rows, units, False, part, units)
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _backward(dy, x, weight, dx, dweight, rows, input_gradient):
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _sum_by_rows(thread, threads, x, weight, parts):
+    """Fill parts[thread] as `_sum_by_products` does, four rows of the weight at a time."""
+    inputs, units = weight.shape
+    first, end = share(inputs, thread, threads)
+    by_four = first + (end - first) // 4 * 4
+    for n in range(x.shape[0]):
+        parts[thread, n].fill(0)
+    for d in range(first, by_four, 4):
+        w0, w1, w2, w3 = weight[d], weight[d + 1], weight[d + 2], weight[d + 3]
+        for n in range(x.shape[0]):
+            part, x0, x1, x2, x3 = parts[thread, n], x[n, d], x[n, d + 1], x[n, d + 2], x[n, d + 3]
+            for u in range(units):
+                part[u] += x0 * w0[u] + x1 * w1[u] + x2 * w2[u] + x3 * w3[u]
+    for d in range(by_four, end):
+        for n in range(x.shape[0]):
+            part = parts[thread, n]
+            for u in range(units):
+                part[u] += x[n, d] * weight[d, u]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _backward(thread, threads, dy, x, weight, dx, dweight, rows, input_gradient):
+    """Fill the columns of dx and the rows of dweight that belong to the thread's share of the inputs."""
     n, units = dy.shape
     inputs = x.shape[1]
     dy_flat, x_flat, weight_flat = dy.reshape(-1), x.reshape(-1), weight.reshape(-1)
     dx_flat, dweight_flat = dx.reshape(-1), dweight.reshape(-1)
-    for piece in prange((inputs + rows - 1) // rows):
-        first = np.intp(piece) * rows
-        count = min(rows, inputs - first)
+    begin, end = share(inputs, thread, threads)
+    for first in range(begin, end, rows):
+        count = min(rows, end - first)
         if input_gradient:
-            piece_weight = weight_flat[first * units :]
-            gemm(False, True, n, count, units, dy_flat, units, piece_weight, units, False, dx_flat[first:], inputs)
-        piece_dweight = dweight_flat[first * units :]
-        gemm(True, False, count, units, n, x_flat[first:], inputs, dy_flat, units, False, piece_dweight, units)
+            piece = weight_flat[first * units :]
+            gemm(False, True, n, count, units, dy_flat, units, piece, units, False, dx_flat[first:], inputs)
+        piece = dweight_flat[first * units :]
+        gemm(True, False, count, units, n, x_flat[first:], inputs, dy_flat, units, False, piece, units)

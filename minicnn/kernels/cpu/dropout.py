@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from minicnn.kernels.cpu.elementwise import flat, takes
+from minicnn.kernels.cpu.elementwise import flat, run_divided, takes
 from minicnn.kernels.cpu.memory import empty
+from minicnn.kernels.cpu.team import share, work_together
+from minicnn.threads import get_threads
 
 
 def dropout(x: np.ndarray, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -15,7 +17,10 @@ def dropout(x: np.ndarray, rate: float, seed: int) -> tuple[np.ndarray, np.ndarr
         return NotImplemented
     y, keep = empty(x.shape, x.dtype), empty(x.shape, np.bool_)
     low, high, smallest = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32), np.uint32(rate * 2**32)
-    _dropout(flat(x), x.dtype.type(1 / (1 - rate)), low, high, smallest, y.reshape(-1), keep.reshape(-1))
+    work_together(
+        _dropout, get_threads(), flat(x), x.dtype.type(1 / (1 - rate)), low, high, smallest, y.reshape(-1),
+        keep.reshape(-1),
+    )  # fmt: skip
     return y, keep
 
 
@@ -24,7 +29,7 @@ def dropout_backward(dy: np.ndarray, keep: np.ndarray, rate: float) -> np.ndarra
     if not takes(dy) or keep.shape != dy.shape or keep.dtype != np.bool_:
         return NotImplemented
     dx = empty(dy.shape, dy.dtype)
-    _dropout_backward(flat(dy), flat(keep), dy.dtype.type(1 / (1 - rate)), dx.reshape(-1))
+    run_divided(_dropout_backward, (flat(dy), flat(keep), dx.reshape(-1)), dy.dtype.type(1 / (1 - rate)))
     return dx
 
 
@@ -42,15 +47,17 @@ def _hash(word):
     return np.uint32(word ^ (word >> np.uint32(16)))
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _dropout(x, scale, low, high, smallest, y, keep):
-    for i in prange(x.size):
-        kept = _hash(np.uint32(_hash(np.uint32(np.uint32(i) ^ low)) ^ high)) >= smallest
+@njit(cache=True, nogil=True, error_model="numpy")
+def _dropout(thread, threads, x, scale, low, high, smallest, y, keep):
+    first, end = share(x.size, thread, threads)
+    x, y, keep = x[first:end], y[first:end], keep[first:end]
+    for i in range(x.size):
+        kept = _hash(np.uint32(_hash(np.uint32(np.uint32(first + i) ^ low)) ^ high)) >= smallest
         keep[i] = kept
         y[i] = x[i] * (scale if kept else 0 * scale)
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _dropout_backward(dy, keep, scale, dx):
-    for i in prange(dy.size):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _dropout_backward(dy, keep, dx, scale):
+    for i in range(dy.size):
         dx[i] = dy[i] * (scale if keep[i] else 0 * scale)

@@ -1,11 +1,17 @@
-"""What the element-by-element kernels share: which arrays they take, and how they look at them."""
+"""What the element-by-element kernels share: which arrays they take, and how they divide them among threads."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
+from minicnn.kernels.cpu.team import work_together
+from minicnn.threads import get_threads
+
 FLOATS = (np.float32, np.float64)
-SMALLEST = 1 << 15  # elements: below that NumPy is done before the threads are awake
+SMALLEST = 1 << 16  # elements: below that NumPy is done before the threads are awake
 
 
 def takes(*arrays: np.ndarray) -> bool:
@@ -26,3 +32,15 @@ def flat(array: np.ndarray) -> np.ndarray:
 def flat_in_place(*arrays: np.ndarray) -> list[np.ndarray] | None:
     """Return views of `arrays` as rows that can be written through, or None where one of them is not contiguous."""
     return [a.reshape(-1) for a in arrays] if all(a.flags.c_contiguous for a in arrays) else None
+
+
+def run_divided(kernel: Callable[..., None], rows: Sequence[np.ndarray], *others: Any) -> None:
+    """Call kernel(*rows, *others) on equal pieces of the rows, all of one length, with a thread for each piece."""
+    work_together(_run_on_piece, get_threads(), kernel, rows, others)
+
+
+def _run_on_piece(
+    thread: int, threads: int, kernel: Callable[..., None], rows: Sequence[np.ndarray], others: tuple[Any, ...]
+) -> None:
+    first, end = (len(rows[0]) * number // threads for number in (thread, thread + 1))
+    kernel(*(row[first:end] for row in rows), *others)

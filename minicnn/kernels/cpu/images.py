@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from minicnn.kernels.cpu.elementwise import FLOATS, SMALLEST
+from minicnn.kernels.cpu.elementwise import FLOATS, SMALLEST, run_divided
 from minicnn.kernels.cpu.memory import empty
 
 
@@ -23,14 +23,14 @@ def normalize_pixels(
     table = (bytes_as_floats - np.asarray(mean, dtype)) / np.asarray(std, dtype)
     y = empty(images.shape, table.dtype)
     rows = (-1, images.shape[-2] * channels)
-    _look_up(np.ascontiguousarray(images).reshape(rows), table, y.reshape(rows))
+    run_divided(_look_up, (np.ascontiguousarray(images).reshape(rows), y.reshape(rows)), table)
     return y
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _look_up(images, table, y):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _look_up(images, y, table):
     channels = table.shape[1]
-    for row in prange(images.shape[0]):
+    for row in range(images.shape[0]):
         for first in range(0, images.shape[1], channels):
             for c in range(channels):
                 y[row, first + c] = table[images[row, first + c], c]

@@ -7,11 +7,13 @@ no two threads ever write to the same element. The innermost loops run over chan
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from minicnn.kernels.cpu.memory import empty
+from minicnn.kernels.cpu.team import share, work_together
 from minicnn.ops.pooling import argmax_dtype, require_pooling_padding
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, require_shape
+from minicnn.threads import get_threads
 
 FLOATS = (np.float32, np.float64)
 
@@ -23,7 +25,7 @@ def max_pool2d(x: np.ndarray, size: Pair, stride: Pair, padding: Padding) -> tup
     require_pooling_padding(size, padding)
     shape = (x.shape[0], *output_size((x.shape[1], x.shape[2]), size, stride, padding), x.shape[3])
     y, argmax = empty(shape, x.dtype), empty(shape, argmax_dtype(size))
-    _max_forward(np.ascontiguousarray(x), y, argmax, *size, *stride, *_top_left(padding))
+    work_together(_max_forward, get_threads(), np.ascontiguousarray(x), y, argmax, *size, *stride, *_top_left(padding))
     return y, argmax
 
 
@@ -40,7 +42,7 @@ def max_pool2d_backward(
     )  # fmt: skip
     dx = empty(x_shape, dy.dtype)
     argmax = np.ascontiguousarray(argmax)
-    _max_backward(np.ascontiguousarray(dy), argmax, dx, *size, *stride, *_top_left(padding))
+    work_together(_max_backward, get_threads(), np.ascontiguousarray(dy), argmax, dx, *size, *stride, *_top_left(padding))
     return dx
 
 
@@ -50,7 +52,7 @@ def avg_pool2d(x: np.ndarray, size: Pair, stride: Pair, padding: Padding) -> np.
         return NotImplemented
     require_pooling_padding(size, padding)
     y = empty((x.shape[0], *output_size((x.shape[1], x.shape[2]), size, stride, padding), x.shape[3]), x.dtype)
-    _average_forward(np.ascontiguousarray(x), y, *size, *stride, *_top_left(padding))
+    work_together(_average_forward, get_threads(), np.ascontiguousarray(x), y, *size, *stride, *_top_left(padding))
     return y
 
 
@@ -63,7 +65,7 @@ def avg_pool2d_backward(
     outputs = output_size((x_shape[1], x_shape[2]), size, stride, padding)
     require_shape(dy.shape == (x_shape[0], *outputs, x_shape[3]), "avg_pool2d_backward", dy=dy.shape, x_shape=x_shape)
     dx = empty(x_shape, dy.dtype)
-    _average_backward(np.ascontiguousarray(dy), dx, *size, *stride, *_top_left(padding))
+    work_together(_average_backward, get_threads(), np.ascontiguousarray(dy), dx, *size, *stride, *_top_left(padding))
     return dx
 
 
@@ -72,12 +74,13 @@ def _top_left(padding: Padding) -> Pair:
     return top, left
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _max_forward(x, y, argmax, kh, kw, sh, sw, top, left):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _max_forward(thread, threads, x, y, argmax, kh, kw, sh, sw, top, left):
     images, oh, ow, channels = y.shape
     _, h, w, _ = x.shape
-    for row in prange(images * oh):
-        n, i = divmod(np.intp(row), oh)  # prange counts unsigned
+    first, end = share(images * oh, thread, threads)
+    for row in range(first, end):
+        n, i = divmod(row, oh)
         for j in range(ow):
             best, where = y[n, i, j], argmax[n, i, j]
             best.fill(-np.inf)
@@ -93,12 +96,13 @@ def _max_forward(x, y, argmax, kh, kw, sh, sw, top, left):
                         where[c] = index if better else where[c]
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _max_backward(dy, argmax, dx, kh, kw, sh, sw, top, left):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _max_backward(thread, threads, dy, argmax, dx, kh, kw, sh, sw, top, left):
     images, h, w, channels = dx.shape
     _, oh, ow, _ = dy.shape
-    for row in prange(images * h):
-        n, y = divmod(np.intp(row), h)
+    first, end = share(images * h, thread, threads)
+    for row in range(first, end):
+        n, y = divmod(row, h)
         dx[n, y].fill(0)
         for i in range(max(0, (y + top - kh + sh) // sh), min(oh, (y + top) // sh + 1)):
             ky = y + top - i * sh
@@ -111,12 +115,13 @@ def _max_backward(dy, argmax, dx, kh, kw, sh, sw, top, left):
                         pixel[c] += gradient[c] if where[c] == index else 0.0
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _average_forward(x, y, kh, kw, sh, sw, top, left):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _average_forward(thread, threads, x, y, kh, kw, sh, sw, top, left):
     images, oh, ow, channels = y.shape
     _, h, w, _ = x.shape
-    for row in prange(images * oh):
-        n, i = divmod(np.intp(row), oh)  # prange counts unsigned
+    first, end = share(images * oh, thread, threads)
+    for row in range(first, end):
+        n, i = divmod(row, oh)
         for j in range(ow):
             total = y[n, i, j]
             total.fill(0)
@@ -129,12 +134,13 @@ def _average_forward(x, y, kh, kw, sh, sw, top, left):
                 total[c] /= kh * kw
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _average_backward(dy, dx, kh, kw, sh, sw, top, left):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _average_backward(thread, threads, dy, dx, kh, kw, sh, sw, top, left):
     images, h, w, channels = dx.shape
     _, oh, ow, _ = dy.shape
-    for row in prange(images * h):
-        n, y = divmod(np.intp(row), h)
+    first, end = share(images * h, thread, threads)
+    for row in range(first, end):
+        n, y = divmod(row, h)
         dx[n, y].fill(0)
         for i in range(max(0, (y + top - kh + sh) // sh), min(oh, (y + top) // sh + 1)):
             for j in range(ow):

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from minicnn.kernels.cpu.team import share
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts
 
 
@@ -86,6 +87,20 @@ def z_rows_under(block, y_from, y_to):
 
 
 @njit(error_model="numpy")
+def copy_row(source, target):
+    """Copy `source` to the beginning of `target`."""
+    for e in range(source.size):
+        target[e] = source[e]
+
+
+@njit(error_model="numpy")
+def add_row(source, target):
+    """Add `source` to the beginning of `target`."""
+    for e in range(source.size):
+        target[e] += source[e]
+
+
+@njit(error_model="numpy")
 def load_strip(x, n, first_row, block, padded):
     """Copy the rows of picture n from first_row on, which may lie outside, into `padded`, with zeros around them."""
     height, width = x.shape[1], x.shape[2]
@@ -98,8 +113,7 @@ def load_strip(x, n, first_row, block, padded):
             continue
         source = x[n, first_row + row]
         target[:before].fill(0)
-        for e in range(copied):
-            target[before + e] = source[e]
+        copy_row(source[:copied], target[before:])
         target[before + copied :].fill(0)
 
 
@@ -119,37 +133,23 @@ def add_strip(dpadded, dx, n, z_from, z_to, own_from, block, seam):
     before = min(block.left * block.channels, dpadded.shape[1])
     copied = min(width, dpadded.shape[1] - before)
     for row in range(max(0, -first_row), min(dpadded.shape[0], height - first_row)):
-        source, y = dpadded[row, before:], first_row + row
+        source, y = dpadded[row, before : before + copied], first_row + row
         if y < foreign:
-            _add_row(source, seam[y - foreign + overlap], copied)
+            add_row(source, seam[y - foreign + overlap])
         elif y < begun:
-            _add_row(source, dx[n, y], copied)
+            add_row(source, dx[n, y])
         else:
-            target = dx[n, y]
-            for e in range(copied):
-                target[e] = source[e]
-            target[copied:].fill(0)
+            copy_row(source, dx[n, y])
+            dx[n, y, copied:].fill(0)
     if z_to == block.z_height:
         for y in range(max(0, first_row + dpadded.shape[0]), height):
             dx[n, y].fill(0)
 
 
 @njit(error_model="numpy")
-def _add_row(source, target, count):
-    for e in range(count):
-        target[e] += source[e]
-
-
-@njit(error_model="numpy")
 def padded_rows(block, z_rows):
     """Return how many padded input rows lie under so many rows of z, those between strides included."""
     return (z_rows - 1) * block.stride_h + max(block.kernel_h, block.stride_h)
-
-
-@njit(error_model="numpy")
-def share(total, thread, threads):
-    """Return the first of a thread's strips and the one after its last: equal, contiguous shares."""
-    return total * thread // threads, total * (thread + 1) // threads
 
 
 @njit(cache=True, error_model="numpy")
@@ -162,7 +162,7 @@ def add_seams(dx, seams, block, strip_rows):
         first_row = strip * strip_rows * block.stride_h - block.top
         if strip > 0:
             for row in range(max(0, -first_row), min(overlap, dx.shape[1] - first_row)):
-                _add_row(seams[thread, row], dx[n, first_row + row], dx.shape[2])
+                add_row(seams[thread, row], dx[n, first_row + row])
 
 
 @njit(error_model="numpy")
@@ -191,33 +191,16 @@ def _add_bias(z, bias, relu, y):
 
 
 @njit(error_model="numpy")
-def _larger(candidate, best):
-    # True for a greater number and for the first NaN.
-    return not (candidate <= best) and best == best
-
-
-@njit(error_model="numpy")
 def _pool_2x2(z, bias, relu, y, argmax):
-    zero = bias.dtype.type(0)
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
-            a, b, c, d = z[2 * i, 2 * j], z[2 * i, 2 * j + 1], z[2 * i + 1, 2 * j], z[2 * i + 1, 2 * j + 1]
             pixel, where = y[i, j], argmax[i, j]
-            for f in range(bias.size):
-                best, index = a[f] + bias[f], np.int32(0)
-                if relu:
-                    best = zero if best <= zero else best
-                candidate = b[f] + bias[f]
-                index = np.int32(1) if _larger(candidate, best) else index
-                best = candidate if _larger(candidate, best) else best
-                candidate = c[f] + bias[f]
-                index = np.int32(2) if _larger(candidate, best) else index
-                best = candidate if _larger(candidate, best) else best
-                candidate = d[f] + bias[f]
-                index = np.int32(3) if _larger(candidate, best) else index
-                best = candidate if _larger(candidate, best) else best
-                pixel[f] = best
-                where[f] = index
+            pixel.fill(0 if relu else -np.inf)
+            where.fill(0)
+            _keep_larger(z[2 * i, 2 * j], bias, 0, pixel, where)
+            _keep_larger(z[2 * i, 2 * j + 1], bias, 1, pixel, where)
+            _keep_larger(z[2 * i + 1, 2 * j], bias, 2, pixel, where)
+            _keep_larger(z[2 * i + 1, 2 * j + 1], bias, 3, pixel, where)
 
 
 @njit(error_model="numpy")
@@ -233,13 +216,18 @@ def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
             where.fill(first_ky * block.pool_w + first_kx if block.relu else 0)
             for ky in range(first_ky, min(block.pool_h, block.z_height - row)):
                 for kx in range(first_kx, min(block.pool_w, block.z_width - column)):
-                    candidates = z[row + ky - z_from, column + kx]
-                    index = np.int32(ky * block.pool_w + kx)
-                    for f in range(bias.size):
-                        candidate = candidates[f] + bias[f]
-                        better = _larger(candidate, pixel[f])
-                        pixel[f] = candidate if better else pixel[f]
-                        where[f] = index if better else where[f]
+                    index = ky * block.pool_w + kx
+                    _keep_larger(z[row + ky - z_from, column + kx], bias, index, pixel, where)
+
+
+@njit(error_model="numpy")
+def _keep_larger(candidates, bias, index, best, where):
+    """Put z + bias, and the pixel's index in its window, where it is larger than the best so far, or the first NaN."""
+    for f in range(bias.size):
+        candidate = candidates[f] + bias[f]
+        larger = not (candidate <= best[f]) and best[f] == best[f]
+        best[f] = candidate if larger else best[f]
+        where[f] = index if larger else where[f]
 
 
 @njit(error_model="numpy")
@@ -249,52 +237,55 @@ def gradient_strip(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
     dz may reach beyond the needed rows and columns of z: there it is left alone.
     """
     if not block.pooled:
-        _mask(dy[n, z_from:z_to], y[n, z_from:z_to], block.relu, dz)
+        _mask(dy[n, z_from:z_to], y[n, z_from:z_to], block.relu, dz, dbias)
     elif (
         block.pool_h == 2 and block.pool_w == 2 and block.pool_stride_h == 2 and block.pool_stride_w == 2
         and block.pool_top == 0 and block.pool_left == 0 and z_from % 2 == 0 and z_to % 2 == 0
     ):  # fmt: skip
         rows = slice(z_from // 2, z_to // 2)
-        _unpool_2x2(dy[n, rows], y[n, rows], argmax[n, rows], block.relu, dz)
+        _unpool_2x2(dy[n, rows], y[n, rows], argmax[n, rows], block.relu, dz, dbias)
     else:
-        _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz)
-    for i in range(z_to - z_from):
-        for j in range(block.z_width):
-            pixel = dz[i, j]
-            for f in range(dbias.size):
-                dbias[f] += pixel[f]
+        _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz, dbias)
 
 
 @njit(error_model="numpy")
-def _mask(dy, y, relu, dz):
+def _mask(dy, y, relu, dz, dbias):
     zero = dz.dtype.type(0)
     for i in range(dy.shape[0]):
         for j in range(dy.shape[1]):
             gradient, activation, pixel = dy[i, j], y[i, j], dz[i, j]
             for f in range(gradient.size):
                 pixel[f] = gradient[f] if activation[f] > zero or not relu else zero
+            add_row(pixel, dbias)
 
 
 @njit(error_model="numpy")
-def _unpool_2x2(dy, y, argmax, relu, dz):
-    zero = dz.dtype.type(0)
+def _unpool_2x2(dy, y, argmax, relu, dz, dbias):
     for i in range(dy.shape[0]):
         for j in range(dy.shape[1]):
-            a, b, c, d = dz[2 * i, 2 * j], dz[2 * i, 2 * j + 1], dz[2 * i + 1, 2 * j], dz[2 * i + 1, 2 * j + 1]
-            gradients, activation, where = dy[i, j], y[i, j], argmax[i, j]
-            for f in range(gradients.size):
-                gradient = gradients[f] if activation[f] > zero or not relu else zero
-                a[f] = gradient if where[f] == 0 else zero
-                b[f] = gradient if where[f] == 1 else zero
-                c[f] = gradient if where[f] == 2 else zero
-                d[f] = gradient if where[f] == 3 else zero
+            gradient, activation, where = dy[i, j], y[i, j], argmax[i, j]
+            _set_gradient(gradient, activation, relu, where, 0, dz[2 * i, 2 * j], dbias)
+            _set_gradient(gradient, activation, relu, where, 1, dz[2 * i, 2 * j + 1], dbias)
+            _set_gradient(gradient, activation, relu, where, 2, dz[2 * i + 1, 2 * j], dbias)
+            _set_gradient(gradient, activation, relu, where, 3, dz[2 * i + 1, 2 * j + 1], dbias)
 
 
 @njit(error_model="numpy")
-def _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz):
+def _set_gradient(gradient, activation, relu, where, index, pixel, dbias):
+    """Set a pixel of dz to the gradient in the channels where it was the maximum and ReLU let it through."""
+    # One pixel at a time: for four outputs in one loop the compiler would not prove that they do not overlap.
+    zero = gradient.dtype.type(0)
+    for f in range(gradient.size):
+        passed = where[f] == index and (activation[f] > zero or not relu)
+        pixel[f] = gradient[f] if passed else zero
+    add_row(pixel, dbias)
+
+
+@njit(error_model="numpy")
+def _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
     zero = dz.dtype.type(0)
-    # A row of z lies in the windows that begin at most pool_h − 1 rows above it.
     dz[: z_to - z_from].fill(0)
+    # A row of z lies in the windows that begin at most pool_h − 1 rows above it.
     first = max(0, (z_from + block.pool_top - block.pool_h) // block.pool_stride_h + 1)
     last = min(block.y_height, (z_to - 1 + block.pool_top) // block.pool_stride_h + 1)
     for i in range(first, last):
@@ -307,5 +298,8 @@ def _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz):
                     index = ky * block.pool_w + kx
                     pixel = dz[row + ky - z_from, column + kx]
                     for f in range(gradient.size):
-                        passes = where[f] == index and (activation[f] > zero or not block.relu)
-                        pixel[f] += gradient[f] if passes else zero
+                        passed = where[f] == index and (activation[f] > zero or not block.relu)
+                        pixel[f] += gradient[f] if passed else zero
+    for i in range(z_to - z_from):
+        for j in range(block.z_width):
+            add_row(dz[i, j], dbias)

@@ -11,22 +11,30 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from numba import njit
+
 from minicnn.threads import available_cores
 
 _pool: ThreadPoolExecutor | None = None
 
 
-def work_together(share: Callable[..., None], threads: int, *arguments: object) -> None:
-    """Call share(thread, threads, *arguments) for thread = 0…threads−1 at the same time, and wait for all."""
+def work_together(task: Callable[..., None], threads: int, *arguments: object) -> None:
+    """Call task(thread, threads, *arguments) for thread = 0…threads−1 at the same time, and wait for all."""
     global _pool
     if _pool is None and threads > 1:
         _pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="minicnn-kernel")
-    others = [_pool.submit(share, thread, threads, *arguments) for thread in range(1, threads)] if _pool else []
+    others = [_pool.submit(task, thread, threads, *arguments) for thread in range(1, threads)] if _pool else []
     try:
-        share(0, threads, *arguments)
+        task(0, threads, *arguments)
     finally:
         for other in others:
             other.result()
+
+
+@njit(error_model="numpy")
+def share(total, thread, threads):
+    """Return the first piece of a thread's share of `total` pieces, and the one after its last: equal and contiguous."""
+    return total * thread // threads, total * (thread + 1) // threads
 
 
 def _forget_pool() -> None:

@@ -22,15 +22,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minicnn.kernels.cpu.blas import gemm, one_blas_thread
+from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
 from minicnn.kernels.cpu.scratch import scratch, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
-    Block, add_seams, add_strip, finish_strip, gradient_strip, load_strip, padded_rows, rows_per_strip, share,
+    Block, add_row, add_seams, add_strip, finish_strip, gradient_strip, load_strip, padded_rows, rows_per_strip,
     z_rows_under,
 )  # fmt: skip
-from minicnn.kernels.cpu.team import work_together
+from minicnn.kernels.cpu.team import share, work_together
 
 SEPARATE, SHARED, INPUT = 0, 1, 2
+VECTOR = 16  # elements copied at a time; scratch memory has as many to spare at its end
 STRIP_ELEMENTS = 100_000  # of columns and z together: 400 KB in float32, well within an L2 cache
 
 
@@ -89,9 +90,10 @@ def backward(
     row_length = x.shape[2] * x.shape[3]
     seams = np.zeros((threads, max(block.kernel_h - block.stride_h, 1), row_length if input_gradient else 1), x.dtype)
     dx_rows = dx.reshape(*dx.shape[:2], -1)
+    transposed_weight = np.ascontiguousarray(weight.reshape(-1, block.filters).T).reshape(-1)
     with one_blas_thread():
         work_together(
-            _backward_share, threads, dy, x.reshape(*x.shape[:2], -1), weight.reshape(-1), y, argmax, dx_rows,
+            _backward_share, threads, dy, x.reshape(*x.shape[:2], -1), transposed_weight, y, argmax, dx_rows,
             block, layout, rows, input_gradient, padded, columns, dz, dweight, dbias, seams,
         )  # fmt: skip
     if input_gradient:
@@ -121,14 +123,14 @@ def _forward_share(
             rows = padded_rows(block, z_to - z_from)
             padded_strip = padded[: rows * width].reshape(rows, width)
             load_strip(x, n, z_from * block.stride_h - block.top, block, padded_strip)
-            _gather(padded_strip, block, layout, z_to - z_from, columns)
+            _gather(padded, rows, width, block, layout, z_to - z_from, columns)
             _multiply(columns, weight, block, layout, z_to - z_from, z_strip)
         finish_strip(z_strip.reshape(z_shape), z_from, bias, block, n, y_from, y_to, y, argmax)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _backward_share(
-    thread, threads, dy, x, weight, y, argmax, dx, block, layout, strip_rows, input_gradient,
+    thread, threads, dy, x, transposed_weight, y, argmax, dx, block, layout, strip_rows, input_gradient,
     padded, columns, dz, dweight, dbias, seams,
 ):  # fmt: skip
     padded, columns, dz, seam = padded[thread], columns[thread], dz[thread], seams[thread]
@@ -152,30 +154,30 @@ def _backward_share(
             _add_weight_gradient(rows_of_x, dz, block, layout, z_rows, dweight)
         else:
             load_strip(x, n, z_from * block.stride_h - block.top, block, padded_strip)
-            _gather(padded_strip, block, layout, z_rows, columns)
+            _gather(padded, rows, width, block, layout, z_rows, columns)
             _add_weight_gradient(columns, dz, block, layout, z_rows, dweight)
         if input_gradient:
-            _column_gradient(dz, weight, block, layout, z_rows, columns)
+            _column_gradient(dz, transposed_weight, block, layout, z_rows, columns)
             _add_back(columns, block, layout, z_rows, padded_strip)
             first_strip = first - n * strips if first > n * strips else 0
             add_strip(padded_strip, dx, n, z_from, z_to, first_strip * strip_rows, block, seam)
 
 
 @njit(error_model="numpy")
-def _gather(padded, block, layout, z_rows, columns):
-    """Copy the windows of a strip into columns."""
+def _gather(padded, rows, width, block, layout, z_rows, columns):
+    """Copy the windows of a strip into columns; `padded` is flat, rows of so many elements."""
     run, step = block.kernel_w * block.channels, block.stride_w * block.channels
     to = 0
     if layout == SHARED:
         for j in range(block.z_width):
-            for row in range(padded.shape[0]):
-                _copy_run(padded[row, j * step :], columns[to:], run)
+            for row in range(rows):
+                _copy_run(padded[row * width + j * step :], columns[to:], run)
                 to += run
     else:
         for i in range(z_rows):
             for j in range(block.z_width):
                 for ky in range(block.kernel_h):
-                    _copy_run(padded[i * block.stride_h + ky, j * step :], columns[to:], run)
+                    _copy_run(padded[(i * block.stride_h + ky) * width + j * step :], columns[to:], run)
                     to += run
 
 
@@ -189,27 +191,24 @@ def _add_back(columns, block, layout, z_rows, padded):
     if layout == SHARED:
         for j in range(block.z_width):
             for row in range(padded.shape[0]):
-                _add_run(columns[start:], padded[row, j * step :], run)
+                add_row(columns[start : start + run], padded[row, j * step :])
                 start += run
     else:
         kernel_h = 1 if layout == INPUT else block.kernel_h
         for i in range(z_rows):
             for j in range(block.z_width):
                 for ky in range(kernel_h):
-                    _add_run(columns[start:], padded[i * block.stride_h + ky, j * step :], run)
+                    add_row(columns[start : start + run], padded[i * block.stride_h + ky, j * step :])
                     start += run
 
 
 @njit(error_model="numpy")
 def _copy_run(source, target, count):
-    for e in range(count):
-        target[e] = source[e]
-
-
-@njit(error_model="numpy")
-def _add_run(source, target, count):
-    for e in range(count):
-        target[e] += source[e]
+    # Whole vectors: what is copied too much, the next run overwrites, and after the last one scratch has room.
+    for start in range(0, count, VECTOR):
+        into, out_of = target[start:], source[start:]
+        for e in range(VECTOR):
+            into[e] = out_of[e]
 
 
 @njit(error_model="numpy")
@@ -229,7 +228,7 @@ def _multiply(columns, weight, block, layout, z_rows, z):
     products, windows, length, apart = _row_of_windows(block, layout, z_rows)
     for i in range(products):
         a, c = columns[i * apart :], z[i * windows * filters :]
-        gemm(False, False, windows, filters, window, a, length, weight, filters, False, c, filters)
+        multiply(windows, filters, window, a, length, weight, filters, False, c, filters)
 
 
 @njit(error_model="numpy")
@@ -239,11 +238,11 @@ def _add_weight_gradient(columns, dz, block, layout, z_rows, dweight):
     products, windows, length, apart = _row_of_windows(block, layout, z_rows)
     for i in range(products):
         a, b = columns[i * apart :], dz[i * windows * filters :]
-        gemm(True, False, window, filters, windows, a, length, b, filters, True, dweight, filters)
+        add_transposed_product(window, filters, windows, a, length, b, filters, dweight, filters)
 
 
 @njit(error_model="numpy")
-def _column_gradient(dz, weight, block, layout, z_rows, columns):
+def _column_gradient(dz, transposed_weight, block, layout, z_rows, columns):
     """dcolumns = dz·Wᵀ; where windows share columns, their gradients are added up by the product itself."""
     window, filters = block.kernel_h * block.kernel_w * block.channels, block.filters
     products, windows, length, apart = _row_of_windows(block, layout, z_rows)
@@ -251,4 +250,4 @@ def _column_gradient(dz, weight, block, layout, z_rows, columns):
         columns[: windows * length].fill(0)
     for i in range(products):
         a, c = dz[i * windows * filters :], columns[i * apart :]
-        gemm(False, True, windows, window, filters, a, filters, weight, filters, layout == SHARED, c, length)
+        multiply(windows, window, filters, a, filters, transposed_weight, window, layout == SHARED, c, length)

@@ -7,9 +7,9 @@ is as dear as the forward pass, and memory is all that it waits for.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from minicnn.kernels.cpu.elementwise import flat, flat_in_place, takes
+from minicnn.kernels.cpu.elementwise import flat, flat_in_place, run_divided, takes
 
 
 def sgd_update(
@@ -21,15 +21,11 @@ def sgd_update(
     rows = flat_in_place(*changed) if takes(grad, *changed) else None
     if rows is None:
         return NotImplemented
-    number = value.dtype.type
-    if velocity is None:
-        _descend(rows[0], flat(grad), number(lr), number(weight_decay))
-    else:
-        # w ← w − lr·(a·g + b·v) is both: plain momentum with (a, b) = (0, 1), Nesterov's with (1, μ).
-        a, b = (1, momentum) if nesterov else (0, 1)
-        _descend_with_momentum(
-            rows[0], flat(grad), rows[1], number(lr), number(momentum), number(a), number(b), number(weight_decay)
-        )
+    # w ← w − lr·(a·g + b·v) is both: plain momentum with (a, b) = (0, 1), Nesterov's with (1, μ).
+    a, b = (1, momentum) if nesterov else (0, 1)
+    numbers = (lr, weight_decay) if velocity is None else (lr, weight_decay, momentum, a, b)
+    kernel = _descend if velocity is None else _descend_with_momentum
+    run_divided(kernel, [flat(grad), *rows], *map(value.dtype.type, numbers))
     return None
 
 
@@ -41,30 +37,31 @@ def adam_update(
     rows = flat_in_place(value, mean, square) if takes(grad, value, mean, square) else None
     if rows is None:
         return NotImplemented
-    numbers = (beta1, 1 - beta1, beta2, 1 - beta2, lr / (1 - beta1**step), 1 / (1 - beta2**step), epsilon, weight_decay)
-    _adam(rows[0], flat(grad), rows[1], rows[2], *(value.dtype.type(number) for number in numbers))
+    correction1, correction2 = 1 / (1 - beta1**step), 1 / (1 - beta2**step)
+    numbers = (lr * correction1, weight_decay, beta1, 1 - beta1, beta2, 1 - beta2, correction2, epsilon)
+    run_divided(_adam, [flat(grad), *rows], *map(value.dtype.type, numbers))
     return None
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _descend(value, grad, lr, decay):
-    for i in prange(value.size):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _descend(grad, value, lr, decay):
+    for i in range(value.size):
         value[i] -= lr * (grad[i] + decay * value[i])
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _descend_with_momentum(value, grad, velocity, lr, momentum, a, b, decay):
-    for i in prange(value.size):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _descend_with_momentum(grad, value, velocity, lr, decay, momentum, a, b):
+    for i in range(value.size):
         g = grad[i] + decay * value[i]
         v = momentum * velocity[i] + g
         velocity[i] = v
         value[i] -= lr * (a * g + b * v)
 
 
-@njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def _adam(value, grad, mean, square, beta1, rest1, beta2, rest2, lr, correction, epsilon, decay):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _adam(grad, value, mean, square, lr, decay, beta1, rest1, beta2, rest2, correction, epsilon):
     # lr is already divided by 1 − β₁ᵗ, and correction is 1 / (1 − β₂ᵗ).
-    for i in prange(value.size):
+    for i in range(value.size):
         g = grad[i] + decay * value[i]
         m = beta1 * mean[i] + rest1 * g
         s = beta2 * square[i] + rest2 * g * g

@@ -18,12 +18,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minicnn.kernels.cpu.blas import gemm, one_blas_thread
+from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
 from minicnn.kernels.cpu.scratch import scratch, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
-    Block, add_seams, add_strip, finish_strip, gradient_strip, load_strip, rows_per_strip, share, z_rows_under,
+    Block, add_seams, add_strip, finish_strip, gradient_strip, load_strip, rows_per_strip, z_rows_under,
 )  # fmt: skip
-from minicnn.kernels.cpu.team import work_together
+from minicnn.kernels.cpu.team import share, work_together
 from minicnn.kernels.cpu.winograd_tiles import (
     PLANE, POINTS, TILE, add_transposed_input, filter_matrix, transform_gradient, transform_input, transform_output,
 )  # fmt: skip
@@ -91,14 +91,14 @@ def backward(
     padded, dz, v, m = _scratch(block, rows, group, threads)
     dpadded = scratch(threads, padded.shape[1], x.dtype)
     g = filter_matrix(block.kernel_h)
-    u = transform_filters(weight, g)
-    du = zeroed_scratch(threads, u.size, x.dtype)
+    transposed_u = transform_filters(np.ascontiguousarray(weight.swapaxes(2, 3)), g)
+    du = zeroed_scratch(threads, transposed_u.size, x.dtype)
     dbias = zeroed_scratch(threads, block.filters, x.dtype)
     seams = np.zeros((threads, block.kernel_h - 1, x.shape[2] * x.shape[3] if input_gradient else 1), x.dtype)
     dx_rows = dx.reshape(*dx.shape[:2], -1)
     with one_blas_thread():
         work_together(
-            _backward_share, threads, dy, x.reshape(*x.shape[:2], -1), u, y, argmax, dx_rows, block, rows, group, batch_of_tiles(block),
+            _backward_share, threads, dy, x.reshape(*x.shape[:2], -1), transposed_u, y, argmax, dx_rows, block, rows, group, batch_of_tiles(block),
             input_gradient, padded, dpadded, dz, v, m, du, dbias, seams,
         )  # fmt: skip
     if input_gradient:
@@ -183,7 +183,7 @@ def _forward_share(thread, threads, x, u, bias, y, argmax, block, strip_rows, gr
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _backward_share(
-    thread, threads, dy, x, u, y, argmax, dx, block, strip_rows, group, batch, input_gradient,
+    thread, threads, dy, x, transposed_u, y, argmax, dx, block, strip_rows, group, batch, input_gradient,
     padded, dpadded, dz, v, m, du, dbias, seams,
 ):  # fmt: skip
     padded, dpadded, dz, v, m = padded[thread], dpadded[thread], dz[thread], v[thread], m[thread]
@@ -214,7 +214,7 @@ def _backward_share(
                 transform_gradient(gradients[picture], outputs, row * outputs, column * outputs, m[t * block.filters :])
             _add_filter_gradient(v, m, block, count, du)
             if input_gradient:
-                _input_gradient(m, u, block, count, v)
+                _input_gradient(m, transposed_u, block, count, v)
                 for t in range(count):
                     picture, row, column = _place(start + t, down, across)
                     add_transposed_input(v[t * block.channels :], dinputs[picture], row * outputs, column * outputs)
@@ -252,7 +252,7 @@ def _multiply(v, u, block, tiles, m):
     """M_k = V_k·U_k."""
     c, f = block.channels, block.filters
     for k in range(POINTS):
-        gemm(False, False, tiles, f, c, v[k * PLANE :], c, u[k].reshape(c * f), f, False, m[k * PLANE :], f)
+        multiply(tiles, f, c, v[k * PLANE :], c, u[k].reshape(c * f), f, False, m[k * PLANE :], f)
 
 
 @njit(error_model="numpy")
@@ -260,12 +260,12 @@ def _add_filter_gradient(v, m, block, tiles, du):
     """dU_k += V_kᵀ·dM_k."""
     c, f = block.channels, block.filters
     for k in range(POINTS):
-        gemm(True, False, c, f, tiles, v[k * PLANE :], c, m[k * PLANE :], f, True, du[k * c * f :], f)
+        add_transposed_product(c, f, tiles, v[k * PLANE :], c, m[k * PLANE :], f, du[k * c * f :], f)
 
 
 @njit(error_model="numpy")
-def _input_gradient(m, u, block, tiles, v):
+def _input_gradient(m, transposed_u, block, tiles, v):
     """dV_k = dM_k·U_kᵀ."""
     c, f = block.channels, block.filters
     for k in range(POINTS):
-        gemm(False, True, tiles, c, f, m[k * PLANE :], f, u[k].reshape(c * f), f, False, v[k * PLANE :], c)
+        multiply(tiles, c, f, m[k * PLANE :], f, transposed_u[k].reshape(f * c), c, False, v[k * PLANE :], c)
