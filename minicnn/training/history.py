@@ -13,7 +13,7 @@ class Epoch(NamedTuple):
 
     epoch: counted from 1. Losses are means in nats; accuracies are shares, 0 … 1. Those of training are over the epoch,
     while the weights were changing, with dropout and augmentation; those of validation are at its end. lr: of its last
-    step. images_per_second: while training. seconds: training and validation.
+    step. images_per_second: while training, without a run's first step. seconds: of training and validation.
     """
 
     epoch: int

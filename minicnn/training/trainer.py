@@ -51,6 +51,7 @@ class Trainer:
         self.progress = progress or Progress()
         self.highest_lr = optimizer.lr
         self.history: list[Epoch] = []
+        self._warm = False
 
     def train(
         self, training: Loader, validation: Loader, after_epoch: Callable[[Trainer], None] = lambda trainer: None
@@ -79,6 +80,7 @@ class Trainer:
         epoch = len(self.history)
         totals = RunningTotals()
         began = looked = time.perf_counter()
+        uncounted = 0  # images before `began`
         for step, (x, labels) in enumerate(feed(batches, epoch, self.normalization, self.device), start=1):
             self.optimizer.lr = self.highest_lr * self.schedule(self._share_done(batches))
             logits = self.net.forward(x, training=True)
@@ -88,26 +90,27 @@ class Trainer:
             self.optimizer.zero_grad()
             totals.add(loss, logits, labels)
             now = time.perf_counter()
+            if not self._warm and len(batches) > 1:  # the first step of all, which compiles kernels, tells no speed
+                self._warm, began, looked, uncounted = True, now, now, totals.images
             if now - looked >= LOOK_INTERVAL:
-                self._look(totals, step, len(batches), now - began)
+                self._look(totals, step, len(batches), (totals.images - uncounted) / (now - began))
                 looked = now
         train_loss, train_accuracy = totals.read()
         self._require_finite(train_loss, "the loss")
-        return train_loss, train_accuracy, totals.images / (time.perf_counter() - began)
+        return train_loss, train_accuracy, (totals.images - uncounted) / (time.perf_counter() - began)
 
     def _share_done(self, batches: Loader) -> float:
         # The middle of the coming step: cosine then wastes no step on a rate of 0, nor does a warm-up.
         return min((self.optimizer.steps + 0.5) / (self.epochs * len(batches)), 1.0)
 
-    def _look(self, totals: RunningTotals, step: int, steps: int, seconds: float) -> None:
+    def _look(self, totals: RunningTotals, step: int, steps: int, images_per_second: float) -> None:
         loss, accuracy = totals.read()
         self._require_finite(loss, "the loss")
         epoch = len(self.history) + 1
         steps_left = (self.epochs - epoch + 1) * steps - step
+        seconds_left = steps_left * totals.images / step / images_per_second
         self.progress.moment(
-            Moment(
-                epoch, self.epochs, step, steps, loss, accuracy, totals.images / seconds, seconds / step * steps_left
-            )
+            Moment(epoch, self.epochs, step, steps, loss, accuracy, images_per_second, seconds_left)
         )
 
     def _require_finite(self, loss: float, what: str) -> None:
