@@ -23,9 +23,7 @@ settings.load_profile("minicnn")
 def pytest_report_header() -> str:
     """Say what a failure would need to happen again."""
     oracle = "with PyTorch" if importlib.util.find_spec("torch") else "without PyTorch: tests against it are skipped"
-    return (
-        f"minicnn: seed {SEED}, numpy {np.__version__}, numba {numba.__version__}, {get_threads()} threads, {oracle}"
-    )
+    return f"minicnn: seed {SEED}, numpy {np.__version__}, numba {numba.__version__}, {get_threads()} threads, {oracle}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -63,7 +63,7 @@ def test_every_twin_has_its_operation_s_name_and_signature(path: Path):
 def test_every_operation_has_its_twin(device):
     """A twin whose name drifts from its operation's is never called and never missed, except here."""
     twins = {name for path in TWIN_FILES if path.parent.name == device for name in functions_in(path)}
-    assert set(ops.__all__) - twins == WITHOUT_TWIN[device]
+    assert set(ops.__all__) - twins <= WITHOUT_TWIN[device]
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
