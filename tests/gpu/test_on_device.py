@@ -184,9 +184,9 @@ def test_too_large_a_batch_is_one_clear_line():
     limit = pool.get_limit()
     pool.set_limit(size=pool.total_bytes() + 32 * 2**20)
     try:
-        with pytest.raises(UsageError, match=r"a batch of 512 images .* MiB were free; .*--batch-size") as caught:
-            with device_session("gpu", batch_size=512):  # noqa: SIM117
-                net.forward(cupy.zeros((512, 64, 64, 3), dtype="float32"))
+        expected = r"a batch of 512 images .* MiB were free; .*--batch-size"
+        with pytest.raises(UsageError, match=expected) as caught, device_session("gpu", batch_size=512):
+            net.forward(cupy.zeros((512, 64, 64, 3), dtype="float32"))
     finally:
         pool.set_limit(size=limit)
     assert "\n" not in str(caught.value)
