@@ -34,28 +34,32 @@ _xxgemm = types.ExternalFunction(
 
 
 @njit(error_model="numpy")
-def _compiled_product(transpose_a, m, n, k, a, lda, b, ldb, accumulate, c, ldc):
+def _compiled_gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc):
     # A row-major matrix is its transpose to a column-major routine: C = A·B is asked for as Cᵀ = Bᵀ·Aᵀ.
     ta = _T if transpose_a else _N
+    tb = _T if transpose_b else _N
     if c.itemsize == 4:
         beta = _ONE32 if accumulate else _ZERO32
-        _xxgemm(_S, _N, ta, n, m, k, _ONE32.ctypes, b.ctypes, ldb, a.ctypes, lda, beta.ctypes, c.ctypes, ldc)
+        _xxgemm(_S, tb, ta, n, m, k, _ONE32.ctypes, b.ctypes, ldb, a.ctypes, lda, beta.ctypes, c.ctypes, ldc)
     else:
         beta64 = _ONE64 if accumulate else _ZERO64
-        _xxgemm(_D, _N, ta, n, m, k, _ONE64.ctypes, b.ctypes, ldb, a.ctypes, lda, beta64.ctypes, c.ctypes, ldc)
+        _xxgemm(_D, tb, ta, n, m, k, _ONE64.ctypes, b.ctypes, ldb, a.ctypes, lda, beta64.ctypes, c.ctypes, ldc)
 
 
-def _plain_product(transpose_a, m, n, k, a, lda, b, ldb, accumulate, c, ldc):
+def _plain_gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc):
     def matrix(array, rows, columns, row_length):
         strides = (row_length * array.itemsize, array.itemsize)
         return np.lib.stride_tricks.as_strided(array, (rows, columns), strides)
 
     left = matrix(a, k, m, lda).T if transpose_a else matrix(a, m, k, lda)
     result = matrix(c, m, n, ldc)
-    result[:] = left @ matrix(b, k, n, ldb) + (result if accumulate else 0)
+    right = matrix(b, n, k, ldb).T if transpose_b else matrix(b, k, n, ldb)
+    result[:] = left @ right + (result if accumulate else 0)
 
 
-_product = _plain_product if numba.config.DISABLE_JIT else _compiled_product
+# gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc):
+#     C (m, n) = op(A) (m, k) · op(B) (k, n), added to C if `accumulate`; the arrays as for `multiply`.
+gemm = _plain_gemm if numba.config.DISABLE_JIT else _compiled_gemm
 
 
 @njit(error_model="numpy")
@@ -67,8 +71,8 @@ def multiply(m, n, k, a, lda, b, ldb, accumulate, c, ldc):
     """
     rows = _piece(m, n * k)
     for start in range(0, m, rows):
-        _product(
-            False, min(rows, m - start), n, k, a[start * lda :], lda, b, ldb, accumulate, c[start * ldc :], ldc
+        gemm(
+            False, False, min(rows, m - start), n, k, a[start * lda :], lda, b, ldb, accumulate, c[start * ldc :], ldc
         )  # fmt: skip
 
 
@@ -77,7 +81,7 @@ def add_transposed_product(m, n, k, a, lda, b, ldb, c, ldc):
     """C (m, n) += Aᵀ · B with A (k, m) and B (k, n), stored as for `multiply`."""
     terms = _piece(k, m * n)
     for start in range(0, k, terms):
-        _product(True, m, n, min(terms, k - start), a[start * lda :], lda, b[start * ldb :], ldb, True, c, ldc)
+        gemm(True, False, m, n, min(terms, k - start), a[start * lda :], lda, b[start * ldb :], ldb, True, c, ldc)
 
 
 @njit(error_model="numpy")
