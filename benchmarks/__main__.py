@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, report
+from benchmarks import gpu, machine, report
 from benchmarks.engines import ENGINES
 from benchmarks.measure import QUICK, THOROUGH, measure, measure_layers, say
 from benchmarks.workloads import IMAGE_SIZES, documented, scaling
@@ -61,6 +61,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     options = arguments()
+    if options.device == "gpu":
+        gpu.main(options)
+        return
     results = json.loads(options.table.read_text()) if options.table else run(options)
     if options.save:
         path = RESULTS / f"{results['date']}-{machine.short_name()}.json"

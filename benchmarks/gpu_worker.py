@@ -1,0 +1,203 @@
+"""A process that holds one engine on the GPU: reads one JSON request a line, answers with one JSON line.
+
+Times are read from CUDA events around many steps that are queued without waiting for each other, as training does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.engines import create
+
+COPY_BYTES = 2**30  # large enough that no cache holds it
+SIDE = 8192  # of the matrices whose product tells the card's rate
+
+
+class Minicnn:
+    """minicnn on CuPy."""
+
+    def __init__(self, **settings: Any) -> None:
+        import cupy
+
+        self.cupy = cupy
+        self.engine = create("minicnn", **settings)
+
+    def seconds(self, step: Callable[[], Any], repeats: int) -> float:
+        """Return the mean duration of `step` on the device."""
+        begin, end = self.cupy.cuda.Event(), self.cupy.cuda.Event()
+        begin.record()
+        for _ in range(repeats):
+            step()
+        end.record()
+        end.synchronize()
+        return self.cupy.cuda.get_elapsed_time(begin, end) / 1e3 / repeats
+
+    def blocks(self) -> list[tuple[str, Any, Any]]:
+        """Return (name, forward, backward) of each layer or fused block, each ready to be called again and again."""
+        from minicnn.layers.conv_block import fuse
+
+        x, found = self.engine.x, []
+        for layer in fuse(self.engine.net.layers):
+            y = layer.forward(x, training=True)
+            kept = dict(vars(layer))  # what backward uses up; given back to it each time
+            found.append((layer.name, _call(layer.forward, x, True), _backward(layer, kept, y, x is not self.engine.x)))
+            x = y
+        return found
+
+    def peak_mib(self) -> float:
+        """Return the most memory that the pool has held, in MiB."""
+        return self.cupy.get_default_memory_pool().total_bytes() / 2**20
+
+    def card(self) -> dict[str, Any]:
+        """Return the card's name, and the rates of a copy (bytes/s) and of a matrix product (FLOP/s) on it."""
+        cupy = self.cupy
+        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
+        source = cupy.zeros(COPY_BYTES, dtype="uint8")
+        target = cupy.empty_like(source)
+        a = cupy.random.default_rng(0).standard_normal((SIDE, SIDE), dtype="float32")
+        c = cupy.empty_like(a)
+        rates = []
+        for step, work in (
+            (lambda: cupy.copyto(target, source), 2 * COPY_BYTES),
+            (lambda: cupy.matmul(a, a, out=c), 2 * SIDE**3),
+        ):
+            self.seconds(step, 3)
+            rates.append(work / self.seconds(step, 10))
+        return {
+            "name": properties["name"].decode(), "driver": cupy.cuda.runtime.driverGetVersion(),
+            "cuda": cupy.cuda.runtime.runtimeGetVersion(), "bytes_per_second": rates[0], "flops_per_second": rates[1],
+        }  # fmt: skip
+
+
+class Pytorch:
+    """PyTorch with cuDNN, channels_last."""
+
+    def __init__(self, tf32: bool, **settings: Any) -> None:
+        import torch
+
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cudnn.benchmark = True  # its fastest algorithm for these shapes
+        self.torch = torch
+        self.engine = create("pytorch channels_last", **settings)
+        self.engine.synchronize = lambda: None  # the events wait
+
+    def seconds(self, step: Callable[[], Any], repeats: int) -> float:
+        """Return the mean duration of `step` on the device."""
+        begin, end = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        for _ in range(repeats):
+            step()
+        end.record()
+        end.synchronize()
+        return begin.elapsed_time(end) / 1e3 / repeats
+
+    def blocks(self) -> list[tuple[str, Any, Any]]:
+        """Return (name, forward, backward) of each layer or run of layers that minicnn fuses."""
+        x, found = self.engine.x, []
+        self.engine.net.train()
+        for name, block in self.engine.blocks():
+            x = x.detach().requires_grad_(x is not self.engine.x)
+            y = block(x)
+            backward = _call(self._gradient, y, [t for t in (x, *block.parameters()) if t.requires_grad])
+            found.append((name, _call(block, x), backward))
+            x = y
+        return found
+
+    def _gradient(self, y: Any, inputs: list[Any]) -> None:
+        if inputs:
+            self.torch.autograd.grad(y, inputs, y.detach(), retain_graph=True)
+
+    def peak_mib(self) -> float:
+        """Return the most memory that the pool has held, in MiB."""
+        return self.torch.cuda.max_memory_reserved() / 2**20
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    return lambda: function(*arguments)
+
+
+def _backward(layer: Any, kept: dict[str, Any], dy: Any, input_gradient: bool) -> Callable[[], Any]:
+    def run() -> None:
+        vars(layer).update(kept)
+        layer.backward(dy, input_gradient=input_gradient)
+        for inner in (layer, getattr(layer, "conv", layer)):
+            for parameter in inner.parameters().values():
+                parameter.grad = None
+
+    return run
+
+
+def answer(request: dict[str, Any], engine: Any) -> Any:
+    """Do what was asked for and return the answer."""
+    order = request["order"]
+    if order == "run":
+        step = engine.engine.train_step if request["task"] == "training" else engine.engine.infer
+        return engine.seconds(step, request["repeats"])
+    if order == "layers":
+        times = []
+        for name, forward, backward in engine.blocks():
+            engine.seconds(forward, 3)
+            engine.seconds(backward, 3)
+            times.append(
+                (name, engine.seconds(forward, request["repeats"]), engine.seconds(backward, request["repeats"]))
+            )
+        return times
+    if order == "work":
+        return {"flops": engine.engine.flops(), "bytes": least_bytes(engine.engine.net, len(engine.engine.x))}
+    return {"peak": engine.peak_mib, "card": getattr(engine, "card", None)}[order]()
+
+
+def least_bytes(net: Any, batch: int) -> dict[str, int]:
+    """Return the bytes that a step at least moves if every fused block reads its inputs and writes its outputs once.
+
+    Forward: x and y of each block, a byte an output for the arg max, the weights. Training adds backward (dy, y, arg
+    max and x read, dx written, the weights read and their gradients written) and SGD (w, grad and v read, w and v
+    written). Flatten moves nothing.
+    """
+    from minicnn.layers.conv_block import ConvBlock, fuse
+    from minicnn.layers.flatten import Flatten
+
+    forward = backward = 0
+    layers = fuse(net.layers)
+    for place, layer in enumerate(layers):
+        if isinstance(layer, Flatten):
+            continue
+        first, last = (layer.conv, layer.pool or layer.relu) if isinstance(layer, ConvBlock) else (layer, layer)
+        x, y = (batch * _count(shape) for shape in (first.input_shape, last.output_shape))
+        marks = y if getattr(layer, "pool", None) is not None else 0
+        forward += 4 * (x + y) + marks
+        backward += 4 * (2 * y + x + (x if place else 0)) + marks
+    weights = 4 * sum(parameter.value.size for parameter in net.parameters().values())
+    return {"inference": forward + weights, "training": forward + backward + (1 + 2 + 5) * weights}
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")  # only answers may reach the pipe: whatever a library prints goes to stderr
+    os.dup2(2, 1)
+    engine: Any = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["order"] == "create":
+            tf32, settings = request["tf32"], request["settings"]
+            engine = Pytorch(tf32, **settings) if request["name"] == "pytorch" else Minicnn(**settings)
+            reply: Any = "ready"
+        else:
+            reply = answer(request, engine)
+        print(json.dumps(reply), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        main()
