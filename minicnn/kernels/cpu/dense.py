@@ -20,7 +20,12 @@ from minicnn.threads import get_threads
 FLOATS = (np.float32, np.float64)
 SMALLEST = 1 << 18  # products: below that NumPy's BLAS uses one thread, and waking others does not pay
 FEW_ROWS = 4  # so few pictures that packing the weights for a matrix product costs more than the product itself
-PIECE = 1 << 16  # weights: 256 KiB in float32, beside as much of dweight in the second-level cache
+# OpenBLAS copies (packs) its arguments before it multiplies, which doubles the time when there are few pictures to use
+# a copied weight for. It leaves that out for products of up to UNPACKED multiplications, and, where the second matrix
+# is transposed, of up to UNPACKED_TRANSPOSED of its elements; so the weights are multiplied in such pieces.
+UNPACKED = 1_000_000
+UNPACKED_TRANSPOSED = 4096
+PACKED_PIECE = 1 << 16  # weights, for many pictures: with as much of dweight it fits into the second-level cache
 
 
 def dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -39,7 +44,7 @@ def dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
         work_together(_sum_by_rows, threads, x, weight, parts)
     else:
         with one_blas_thread():
-            work_together(_sum_by_products, threads, x, weight, parts)
+            work_together(_sum_by_products, threads, x, weight, parts, _rows_at_a_time(n, units)[0])
     np.add(parts[0], bias, out=y)
     for part in parts[1:]:
         y += part
@@ -58,10 +63,12 @@ def dense_backward(
         return NotImplemented
     dweight = empty(weight.shape, weight.dtype)
     dx = empty(x.shape if input_gradient else (1, 1), x.dtype)
-    rows = max(1, PIECE // weight.shape[1])
+    rows, transposed_rows = _rows_at_a_time(*dy.shape)
     dy, x, weight = (np.ascontiguousarray(array) for array in (dy, x, weight))
     with one_blas_thread():
-        work_together(_backward, get_threads(), dy, x, weight, dx, dweight, rows, input_gradient)
+        work_together(
+            _backward, get_threads(), dy, x, weight, dx, dweight, rows, transposed_rows, input_gradient
+        )
     return dx if input_gradient else None, dweight, dy.sum(axis=0)
 
 
@@ -70,17 +77,27 @@ def _takes(x: np.ndarray, weight: np.ndarray, other: np.ndarray) -> bool:
     return same and x.shape[0] * weight.size > SMALLEST
 
 
+def _rows_at_a_time(n: int, units: int) -> tuple[int, int]:
+    """Return how many of the weight's rows to multiply at a time, and how many when they are transposed."""
+    rows = UNPACKED // (n * units)
+    if rows < 8:
+        packed = max(1, PACKED_PIECE // units)
+        return packed, packed
+    return rows, max(4, UNPACKED_TRANSPOSED // units)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sum_by_products(thread, threads, x, weight, parts):
+def _sum_by_products(thread, threads, x, weight, parts, rows):
     """Fill parts[thread] (N, U) with x·weight over the thread's share of the inputs."""
+    n = x.shape[0]
     inputs, units = weight.shape
-    first, end = share(inputs, thread, threads)
-    part = parts[thread].reshape(-1)
-    if first == end:
+    x_flat, weight_flat, part = x.reshape(-1), weight.reshape(-1), parts[thread].reshape(-1)
+    begin, end = share(inputs, thread, threads)
+    if begin == end:
         part.fill(0)
-    else:
-        columns, rows = x.reshape(-1)[first:], weight.reshape(-1)[first * units :]
-        gemm(False, False, x.shape[0], units, end - first, columns, inputs, rows, units, False, part, units)
+    for first in range(begin, end, rows):
+        count, piece = min(rows, end - first), weight_flat[first * units :]
+        gemm(False, False, n, units, count, x_flat[first:], inputs, piece, units, first > begin, part, units)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -105,7 +122,7 @@ def _sum_by_rows(thread, threads, x, weight, parts):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _backward(thread, threads, dy, x, weight, dx, dweight, rows, input_gradient):
+def _backward(thread, threads, dy, x, weight, dx, dweight, rows, transposed_rows, input_gradient):
     """Fill the columns of dx and the rows of dweight that belong to the thread's share of the inputs."""
     n, units = dy.shape
     inputs = x.shape[1]
@@ -113,9 +130,10 @@ def _backward(thread, threads, dy, x, weight, dx, dweight, rows, input_gradient)
     dx_flat, dweight_flat = dx.reshape(-1), dweight.reshape(-1)
     begin, end = share(inputs, thread, threads)
     for first in range(begin, end, rows):
-        count = min(rows, end - first)
-        if input_gradient:
-            piece = weight_flat[first * units :]
-            gemm(False, True, n, count, units, dy_flat, units, piece, units, False, dx_flat[first:], inputs)
+        past = min(first + rows, end)
         piece = dweight_flat[first * units :]
-        gemm(True, False, count, units, n, x_flat[first:], inputs, dy_flat, units, False, piece, units)
+        gemm(True, False, past - first, units, n, x_flat[first:], inputs, dy_flat, units, False, piece, units)
+        if input_gradient:
+            for d in range(first, past, transposed_rows):
+                count, piece = min(transposed_rows, past - d), weight_flat[d * units :]
+                gemm(False, True, n, count, units, dy_flat, units, piece, units, False, dx_flat[d:], inputs)
