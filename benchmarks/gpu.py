@@ -131,8 +131,8 @@ def markdown(results: dict[str, Any]) -> str:
     head = (
         f"Measured {results['date']} on {tf32['name']}, batch {results['batch']}; {versions}. The card copies at "
         f"{tf32['bytes_per_second'] / 1e9:,.0f} GB/s and multiplies matrices at "
-        f"{tf32['flops_per_second'] / 1e12:,.0f} TFLOP/s in TF32, {float32['flops_per_second'] / 1e12:,.0f} in float32, "
-        "measured in the same run. Ratios are PyTorch's time ÷ minicnn's: more is better for minicnn."
+        f"{tf32['flops_per_second'] / 1e12:,.0f} TFLOP/s in TF32, {float32['flops_per_second'] / 1e12:,.0f} in "
+        "float32, measured in the same run. Ratios are PyTorch's time ÷ minicnn's: more is better for minicnn."
     )
     sections = [head, network_table(results)]
     if results["layers"]:

@@ -23,24 +23,29 @@ extern "C" __global__ void im2col(const REAL* x, REAL* columns, int count, int h
     }
 }
 
+// The windows that lie over a pixel, on one axis: window i covers the padded places i·stride … i·stride + length − 1.
+struct Windows {
+    int first, last;
+    __device__ Windows(int place, int length, int stride, int count)
+        : first(place < length ? 0 : (place - length) / stride + 1), last(min(place / stride, count - 1)) {}
+};
+
 // Give every pixel the sum of its copies. Windows overlap, so each pixel collects from the windows that lie over it,
 // always in the same order: no two threads write to one place, nothing is atomic, and every run gives the same bits.
-// Window row i has the pixel's row y at its offset ky when i·SH + ky = y + top.
+// Going from the last window to the first goes through the offsets ky and kx upwards, as the formula does.
 extern "C" __global__ void col2im(const REAL* columns, REAL* x, int pixels, int h, int w, int c, int oh, int ow,
                                   int kh, int kw, int sh, int sw, int top, int left)
 {
     int pixel = blockIdx.x * blockDim.y + threadIdx.y;  // (n·H + y)·W + x'
     if (pixel >= pixels) return;
-    int xx = pixel % w, y = pixel / w % h, n = pixel / w / h;
+    int down = pixel / w % h + top, across = pixel % w + left, n = pixel / w / h;  // its place in the padded picture
+    Windows rows(down, kh, sh, oh), cols(across, kw, sw, ow);
     for (int channel = threadIdx.x; channel < c; channel += blockDim.x) {
         REAL sum = 0;
-        for (int ky = 0; ky < kh; ky++) {
-            int down = y + top - ky, i = down / sh;
-            if (down < 0 || down % sh != 0 || i >= oh) continue;
-            for (int kx = 0; kx < kw; kx++) {
-                int across = xx + left - kx, j = across / sw;
-                if (across < 0 || across % sw != 0 || j >= ow) continue;
+        for (int i = rows.last; i >= rows.first; i--) {
+            for (int j = cols.last; j >= cols.first; j--) {
                 long long window = ((long long)n * oh + i) * ow + j;
+                int ky = down - i * sh, kx = across - j * sw;
                 sum += columns[((window * kh + ky) * kw + kx) * c + channel];
             }
         }

@@ -4,6 +4,13 @@
 // which collects from the windows over it, always in the same order: nothing is atomic. INDEX holds an arg max: the
 // element (ky, kx) of a window has the index ky·KW + kx.
 
+// The windows that lie over a pixel, on one axis: window i covers the padded places i·stride … i·stride + length − 1.
+struct Windows {
+    int first, last;
+    __device__ Windows(int place, int length, int stride, int count)
+        : first(place < length ? 0 : (place - length) / stride + 1), last(min(place / stride, count - 1)) {}
+};
+
 // What the pool reads: the picture itself, or a convolution's product before its bias and ReLU.
 struct Picture {
     const REAL* x;
@@ -71,17 +78,14 @@ extern "C" __global__ void max_pool_backward(const REAL* dy, const REAL* y, int 
 {
     int pixel = blockIdx.x * blockDim.y + threadIdx.y;  // (n·H + row)·W + x'
     if (pixel >= pixels) return;
-    int xx = pixel % w, row = pixel / w % h, n = pixel / w / h;
+    int down = pixel / w % h + top, across = pixel % w + left, n = pixel / w / h;  // its place in the padded picture
+    Windows rows(down, kh, sh, oh), cols(across, kw, sw, ow);
     for (int channel = threadIdx.x; channel < c; channel += blockDim.x) {
         REAL sum = 0;
-        for (int ky = 0; ky < kh; ky++) {
-            int down = row + top - ky, i = down / sh;
-            if (down < 0 || down % sh != 0 || i >= oh) continue;
-            for (int kx = 0; kx < kw; kx++) {
-                int across = xx + left - kx, j = across / sw;
-                if (across < 0 || across % sw != 0 || j >= ow) continue;
+        for (int i = rows.last; i >= rows.first; i--) {
+            for (int j = cols.last; j >= cols.first; j--) {
                 long long output = (((long long)n * oh + i) * ow + j) * c + channel;
-                if (argmax[output] != ky * kw + kx) continue;
+                if (argmax[output] != (down - i * sh) * kw + across - j * sw) continue;
                 sum += relu ? dy[output] * REAL(y[output] > 0) : dy[output];
             }
         }
@@ -114,15 +118,12 @@ extern "C" __global__ void avg_pool_backward(const REAL* dy, REAL* dx, int pixel
 {
     int pixel = blockIdx.x * blockDim.y + threadIdx.y;  // (n·H + row)·W + x'
     if (pixel >= pixels) return;
-    int xx = pixel % w, row = pixel / w % h, n = pixel / w / h;
+    int down = pixel / w % h + top, across = pixel % w + left, n = pixel / w / h;  // its place in the padded picture
+    Windows rows(down, kh, sh, oh), cols(across, kw, sw, ow);
     for (int channel = threadIdx.x; channel < c; channel += blockDim.x) {
         REAL sum = 0;
-        for (int ky = 0; ky < kh; ky++) {
-            int down = row + top - ky, i = down / sh;
-            if (down < 0 || down % sh != 0 || i >= oh) continue;
-            for (int kx = 0; kx < kw; kx++) {
-                int across = xx + left - kx, j = across / sw;
-                if (across < 0 || across % sw != 0 || j >= ow) continue;
+        for (int i = rows.last; i >= rows.first; i--) {
+            for (int j = cols.last; j >= cols.first; j--) {
                 sum += dy[(((long long)n * oh + i) * ow + j) * c + channel];
             }
         }

@@ -25,8 +25,8 @@ def test_there_is_a_twin_beside_every_file():
 def test_nvcc_compiles_them(real, index, tmp_path):
     if shutil.which("nvcc") is None:
         pytest.skip("nvcc, CUDA's compiler, is not installed")
-    together = tmp_path / "together.cu"  # one run for all: their names do not clash
-    together.write_text("".join(f'#include "{file}"\n' for file in FILES))
+    together = tmp_path / "together.cu"  # one run for all, each in a namespace of its own
+    together.write_text("".join(f'namespace {file.stem} {{\n#include "{file}"\n}}\n' for file in FILES))
     command = [
         "nvcc", "-std=c++17", f"-DREAL={real}", f"-DINDEX={index}", "-Werror", "all-warnings", "-gencode",
         "arch=compute_75,code=sm_75", "-gencode", "arch=compute_90,code=sm_90", "-c", together, "-o",
