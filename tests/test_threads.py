@@ -1,83 +1,112 @@
-"""The thread count, and that it changes speed alone: a kernel's result is the same whatever it is, or nearly so."""
+"""One thread count for the process; kernels beside other threads and in other processes; what an import brings in."""
 
 from __future__ import annotations
 
-import threading
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import threadpoolctl
 
-import minicnn
-from minicnn import threads
+from minicnn import get_threads, ops, set_threads, threads
 from minicnn.errors import UsageError
-from tests.ops.calls import CALLS, results
 
 
 @pytest.fixture(autouse=True)
-def restored(monkeypatch):
-    """Forget after each test what it set."""
+def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(threads, "_threads", None)
     monkeypatch.delenv("MINICNN_THREADS", raising=False)
+    yield
 
 
-def test_all_cores_unless_told_otherwise():
-    assert minicnn.get_threads() == threads.available_cores() >= 1
+def run_script(script: str) -> str:
+    """Run `script` in a fresh Python with warnings as errors and return what it prints."""
+    command = [sys.executable, "-W", "error", "-c", script]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return result.stdout
 
 
-def test_the_environment_and_then_set_threads_decide(monkeypatch):
-    monkeypatch.setattr(threads, "available_cores", lambda: 4)
-    monkeypatch.setenv("MINICNN_THREADS", "3")
-    assert minicnn.get_threads() == 3
-    minicnn.set_threads(2)
-    assert minicnn.get_threads() == 2
+def test_all_cores_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert get_threads() == threads.available_cores()
+    monkeypatch.setenv("MINICNN_THREADS", "1")
+    assert get_threads() == 1
+    set_threads(threads.available_cores())
+    assert get_threads() == threads.available_cores()
 
 
-def test_more_threads_than_cores_are_cut_down(monkeypatch):
-    monkeypatch.setenv("MINICNN_THREADS", "4096")
-    assert minicnn.get_threads() == threads.available_cores()
+@pytest.mark.parametrize("count", [0, -1, 10_000])
+def test_impossible_counts_are_refused(count: int) -> None:
+    with pytest.raises(UsageError, match=str(count)):
+        set_threads(count)
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
-def test_an_environment_that_makes_no_sense_is_refused(text, monkeypatch):
+@pytest.mark.parametrize("text", ["0", "two", "-1", "1.5"])
+def test_a_wrong_environment_variable_is_named(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINICNN_THREADS", text)
     with pytest.raises(UsageError, match="MINICNN_THREADS"):
-        minicnn.get_threads()
+        get_threads()
 
 
-@pytest.mark.parametrize("count", [0, -2, 10_000])
-def test_a_count_out_of_range_is_refused(count):
-    with pytest.raises(UsageError, match=f"cannot use {count} threads"):
-        minicnn.set_threads(count)
+def test_blas_has_its_threads_back_after_a_kernel(rng: np.random.Generator) -> None:
+    x, weight = rng.standard_normal((16, 400)), rng.standard_normal((400, 100))
+    ops.dense(x, weight, np.zeros(100))  # loads the library
+    before = [library["num_threads"] for library in threadpoolctl.threadpool_info()]
+    ops.dense(x, weight, np.zeros(100))
+    assert [library["num_threads"] for library in threadpoolctl.threadpool_info()] == before
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_one_thread_gives_what_all_give(name, dtype):
-    outcomes = []
-    for count in (1, threads.available_cores()):
-        minicnn.set_threads(count)
-        arguments = CALLS[name](np.random.default_rng(0), dtype)
-        outcomes.append(results(name, getattr(minicnn.ops, name)(*arguments), arguments))
-    for one, other in zip(*outcomes, strict=True):
-        tolerance = {"float32": 2e-5, "float64": 1e-12}.get(one.dtype.name, 0)
-        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * float(np.abs(other).max()))
+TRAIN_TINY = """
+import hashlib, os, sys, threading
+import numpy as np
+import minicnn
+from minicnn import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential
+
+x = np.random.default_rng(0).standard_normal((16, 20, 20, 3), dtype=np.float32)
+labels = np.arange(16) % 4
+
+def train():
+    net = Sequential([Conv2D(16, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(32), ReLU(), Dense(4)], (20, 20, 3), seed=0)
+    loss, optimizer = minicnn.SoftmaxCrossEntropy(), minicnn.SGD(net.parameters(), lr=0.01, momentum=0.9)
+    for _ in range(5):
+        loss.forward(net.forward(x, training=True), labels)
+        optimizer.zero_grad()
+        net.backward(loss.backward())
+        optimizer.step()
+    return hashlib.sha256(b"".join(p.value.tobytes() for p in net.parameters().values())).hexdigest()
+"""
 
 
-def test_python_threads_that_call_kernels_at_once_get_their_own_results():
-    """A loader's or a user's threads may compute side by side; nothing they share may leak from one to the other."""
-    pictures = [np.random.default_rng(i).standard_normal((2, 20, 20, 8)).astype("float32") for i in range(8)]
-    weight = np.random.default_rng(9).standard_normal((3, 3, 8, 16)).astype("float32")
-    bias = np.zeros(16, "float32")
-    expected = [minicnn.ops.conv2d(x, weight, bias) for x in pictures]
-    wrong = []
+def test_two_threads_may_train_at_once_and_get_the_same_bits() -> None:
+    script = TRAIN_TINY + """
+alone, results = train(), []
+team = [threading.Thread(target=lambda: results.append(train())) for _ in range(3)]
+for thread in team: thread.start()
+for thread in team: thread.join()
+print(len(results), set(results) == {alone})
+"""
+    assert run_script(script).split() == ["3", "True"]
 
-    def compute(index):
-        for _ in range(10):
-            if not np.array_equal(minicnn.ops.conv2d(pictures[index], weight, bias), expected[index]):
-                wrong.append(index)
 
-    workers = [threading.Thread(target=compute, args=(index,)) for index in range(8)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert not wrong
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_has_a_team_of_its_own() -> None:
+    script = TRAIN_TINY + """
+import warnings
+warnings.simplefilter("ignore")  # newer Pythons warn of any fork beside threads
+parent = train()
+child = os.fork()
+if child == 0:
+    os._exit(0 if train() == parent else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert run_script(script).split() == ["0"]
+
+
+def test_importing_minicnn_brings_in_no_slow_library() -> None:
+    slow = ("numba", "scipy", "matplotlib", "PIL", "rich", "typer", "torch", "cupy", "jinja2")
+    script = f"import sys, minicnn; print([name for name in {slow} if name in sys.modules])"
+    assert run_script(script).strip() == "[]"

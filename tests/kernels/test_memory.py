@@ -1,0 +1,71 @@
+"""Memory is used again only when nobody holds it."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+
+from minicnn import ops
+from minicnn.kernels.cpu import memory
+
+LARGE = (memory.SMALLEST_KEPT, 3)
+
+
+def address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+@pytest.fixture(autouse=True)
+def own_blocks() -> None:
+    gc.collect()
+    memory.release()
+
+
+def test_a_dropped_array_gives_its_memory_to_the_next() -> None:
+    first = memory.empty(LARGE, np.float32)
+    place = address(first)
+    del first
+    assert address(memory.empty(LARGE, np.float32)) == place
+
+
+def test_a_held_array_is_never_given_away_not_even_by_a_view() -> None:
+    first = memory.empty(LARGE, np.float32)
+    first.fill(1)
+    view = first[5:, ::2].reshape(-1)
+    del first
+    second = memory.empty(LARGE, np.float32)
+    second.fill(2)
+    assert (view == 1).all()
+
+
+def test_shape_dtype_and_order() -> None:
+    for dtype in (np.float32, np.float64, np.uint8, np.bool_):
+        array = memory.empty((70_000, 2), dtype)
+        assert (array.shape, array.dtype) == ((70_000, 2), dtype)
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+    assert not memory.zeros(LARGE, np.float32).any()
+
+
+def test_a_block_serves_what_fills_most_of_it() -> None:
+    first = memory.empty((1_000_000,), np.uint8)
+    place = address(first)
+    del first
+    assert address(memory.empty((500_000,), np.uint8)) != place
+    assert address(memory.empty((900_000,), np.uint8)) == place
+
+
+def test_idle_memory_goes_back_to_the_system() -> None:
+    held = memory.empty(LARGE, np.float32)
+    memory.empty((3_000_000,), np.float32)
+    memory.release()
+    assert [block.nbytes for block in memory._blocks] == [held.nbytes]
+
+
+def test_results_that_the_user_keeps_stay_as_they_are(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((300, 400), dtype=np.float32)
+    kept = [ops.relu(x * sign) for sign in (1, -1, 1, -1)]
+    for sign, y in zip((1, -1, 1, -1), kept, strict=True):
+        np.testing.assert_array_equal(y, np.maximum(x * sign, 0))
