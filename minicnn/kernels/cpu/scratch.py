@@ -10,14 +10,10 @@ _CACHE_LINE = 64  # bytes; also the width of the widest vector register
 
 
 def scratch(threads: int, elements: int, dtype: np.dtype) -> np.ndarray:
-    """Return an uninitialised array (threads, at least `elements`) whose rows begin on a cache line each.
-
-    Each row has room for 16 elements more.
-    """
+    """Return an uninitialised array (threads, at least `elements`) whose rows begin on a cache line each."""
     line = _CACHE_LINE // dtype.itemsize
-    # Lines to spare: for copies in whole vectors of 16 elements, and because rows of a power of two bytes would compete
-    # for the same cache sets.
-    row = (-(-elements // line) + 3) * line
+    # One line more than needed: rows of a power of two bytes would all compete for the same cache sets.
+    row = (-(-elements // line) + 1) * line
     memory = empty((threads * row + line,), dtype)
     misaligned = memory.ctypes.data % _CACHE_LINE // dtype.itemsize
     first = (line - misaligned) % line

@@ -192,15 +192,27 @@ def _add_bias(z, bias, relu, y):
 
 @njit(error_model="numpy")
 def _pool_2x2(z, bias, relu, y, argmax):
+    zero = bias.dtype.type(0)
+    lowest = zero if relu else bias.dtype.type(-np.inf)
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
+            a, b, c, d = z[2 * i, 2 * j], z[2 * i, 2 * j + 1], z[2 * i + 1, 2 * j], z[2 * i + 1, 2 * j + 1]
             pixel, where = y[i, j], argmax[i, j]
-            pixel.fill(0 if relu else -np.inf)
-            where.fill(0)
-            _keep_larger(z[2 * i, 2 * j], bias, 0, pixel, where)
-            _keep_larger(z[2 * i, 2 * j + 1], bias, 1, pixel, where)
-            _keep_larger(z[2 * i + 1, 2 * j], bias, 2, pixel, where)
-            _keep_larger(z[2 * i + 1, 2 * j + 1], bias, 3, pixel, where)
+            for f in range(bias.size):
+                best, index = _larger(a[f] + bias[f], 0, lowest, 0)
+                best, index = _larger(b[f] + bias[f], 1, best, index)
+                best, index = _larger(c[f] + bias[f], 2, best, index)
+                best, index = _larger(d[f] + bias[f], 3, best, index)
+                pixel[f] = best
+                where[f] = index
+
+
+@njit(error_model="numpy")
+def _larger(candidate, index, best, best_index):
+    """Return the candidate with its index if it is larger than the best so far, or the first NaN."""
+    # `&`, not `and`, and two choices of one value each: so that the compiler can do without branches.
+    larger = (not candidate <= best) & (best == best)
+    return candidate if larger else best, np.int32(index) if larger else np.int32(best_index)
 
 
 @njit(error_model="numpy")
@@ -216,18 +228,9 @@ def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
             where.fill(first_ky * block.pool_w + first_kx if block.relu else 0)
             for ky in range(first_ky, min(block.pool_h, block.z_height - row)):
                 for kx in range(first_kx, min(block.pool_w, block.z_width - column)):
-                    index = ky * block.pool_w + kx
-                    _keep_larger(z[row + ky - z_from, column + kx], bias, index, pixel, where)
-
-
-@njit(error_model="numpy")
-def _keep_larger(candidates, bias, index, best, where):
-    """Put z + bias, and the pixel's index in its window, where it is larger than the best so far, or the first NaN."""
-    for f in range(bias.size):
-        candidate = candidates[f] + bias[f]
-        larger = not (candidate <= best[f]) and best[f] == best[f]
-        best[f] = candidate if larger else best[f]
-        where[f] = index if larger else where[f]
+                    index, candidates = ky * block.pool_w + kx, z[row + ky - z_from, column + kx]
+                    for f in range(bias.size):
+                        pixel[f], where[f] = _larger(candidates[f] + bias[f], index, pixel[f], where[f])
 
 
 @njit(error_model="numpy")
@@ -250,40 +253,45 @@ def gradient_strip(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
 
 @njit(error_model="numpy")
 def _mask(dy, y, relu, dz, dbias):
-    zero = dz.dtype.type(0)
     for i in range(dy.shape[0]):
         for j in range(dy.shape[1]):
-            gradient, activation, pixel = dy[i, j], y[i, j], dz[i, j]
-            for f in range(gradient.size):
-                pixel[f] = gradient[f] if activation[f] > zero or not relu else zero
-            add_row(pixel, dbias)
+            _let_through(dy[i, j], y[i, j], relu, dz[i, j])
+            add_row(dz[i, j], dbias)
+
+
+@njit(error_model="numpy")
+def _let_through(gradient, activation, relu, result):
+    """Set `result` to the gradient where ReLU let the value through, else to 0."""
+    zero = gradient.dtype.type(0)
+    if relu:
+        for f in range(gradient.size):
+            result[f] = gradient[f] if activation[f] > zero else zero
+    else:
+        for f in range(gradient.size):
+            result[f] = gradient[f]
 
 
 @njit(error_model="numpy")
 def _unpool_2x2(dy, y, argmax, relu, dz, dbias):
+    zero = dz.dtype.type(0)
+    masked = np.empty(dbias.size, dz.dtype)
     for i in range(dy.shape[0]):
         for j in range(dy.shape[1]):
-            gradient, activation, where = dy[i, j], y[i, j], argmax[i, j]
-            _set_gradient(gradient, activation, relu, where, 0, dz[2 * i, 2 * j], dbias)
-            _set_gradient(gradient, activation, relu, where, 1, dz[2 * i, 2 * j + 1], dbias)
-            _set_gradient(gradient, activation, relu, where, 2, dz[2 * i + 1, 2 * j], dbias)
-            _set_gradient(gradient, activation, relu, where, 3, dz[2 * i + 1, 2 * j + 1], dbias)
-
-
-@njit(error_model="numpy")
-def _set_gradient(gradient, activation, relu, where, index, pixel, dbias):
-    """Set a pixel of dz to the gradient in the channels where it was the maximum and ReLU let it through."""
-    # One pixel at a time: for four outputs in one loop the compiler would not prove that they do not overlap.
-    zero = gradient.dtype.type(0)
-    for f in range(gradient.size):
-        passed = where[f] == index and (activation[f] > zero or not relu)
-        pixel[f] = gradient[f] if passed else zero
-    add_row(pixel, dbias)
+            where = argmax[i, j]
+            _let_through(dy[i, j], y[i, j], relu, masked)
+            add_row(masked, dbias)
+            # One pixel at a time: for four outputs in one loop the compiler would not prove that they do not overlap.
+            for ky in range(2):
+                for kx in range(2):
+                    pixel, index = dz[2 * i + ky, 2 * j + kx], where.dtype.type(2 * ky + kx)
+                    for f in range(masked.size):
+                        pixel[f] = masked[f] if where[f] == index else zero
 
 
 @njit(error_model="numpy")
 def _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
     zero = dz.dtype.type(0)
+    masked = np.empty(dbias.size, dz.dtype)
     dz[: z_to - z_from].fill(0)
     # A row of z lies in the windows that begin at most pool_h − 1 rows above it.
     first = max(0, (z_from + block.pool_top - block.pool_h) // block.pool_stride_h + 1)
@@ -291,15 +299,13 @@ def _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
     for i in range(first, last):
         row = i * block.pool_stride_h - block.pool_top
         for j in range(block.y_width):
-            column = j * block.pool_stride_w - block.pool_left
-            gradient, activation, where = dy[n, i, j], y[n, i, j], argmax[n, i, j]
+            column, where = j * block.pool_stride_w - block.pool_left, argmax[n, i, j]
+            _let_through(dy[n, i, j], y[n, i, j], block.relu, masked)
             for ky in range(max(0, z_from - row), min(block.pool_h, z_to - row)):
                 for kx in range(max(0, -column), min(block.pool_w, block.z_width - column)):
-                    index = ky * block.pool_w + kx
-                    pixel = dz[row + ky - z_from, column + kx]
-                    for f in range(gradient.size):
-                        passed = where[f] == index and (activation[f] > zero or not block.relu)
-                        pixel[f] += gradient[f] if passed else zero
+                    pixel, index = dz[row + ky - z_from, column + kx], where.dtype.type(ky * block.pool_w + kx)
+                    for f in range(masked.size):
+                        pixel[f] += masked[f] if where[f] == index else zero
     for i in range(z_to - z_from):
         for j in range(block.z_width):
             add_row(dz[i, j], dbias)

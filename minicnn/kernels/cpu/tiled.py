@@ -31,7 +31,6 @@ from minicnn.kernels.cpu.strips import (
 from minicnn.kernels.cpu.team import share, work_together
 
 SEPARATE, SHARED, INPUT = 0, 1, 2
-VECTOR = 16  # elements copied at a time; scratch memory has as many to spare at its end
 STRIP_ELEMENTS = 100_000  # of columns and z together: 400 KB in float32, well within an L2 cache
 
 
@@ -167,17 +166,16 @@ def _backward_share(
 def _gather(padded, rows, width, block, layout, z_rows, columns):
     """Copy the windows of a strip into columns; `padded` is flat, rows of so many elements."""
     run, step = block.kernel_w * block.channels, block.stride_w * block.channels
-    to = 0
     if layout == SHARED:
-        for j in range(block.z_width):
-            for row in range(rows):
-                _copy_run(padded[row * width + j * step :], columns[to:], run)
-                to += run
+        for row in range(rows):
+            for j in range(block.z_width):
+                _copy_run(padded, row * width + j * step, columns, (j * rows + row) * run, run)
     else:
+        to = 0
         for i in range(z_rows):
             for j in range(block.z_width):
                 for ky in range(block.kernel_h):
-                    _copy_run(padded[(i * block.stride_h + ky) * width + j * step :], columns[to:], run)
+                    _copy_run(padded, (i * block.stride_h + ky) * width + j * step, columns, to, run)
                     to += run
 
 
@@ -203,12 +201,11 @@ def _add_back(columns, block, layout, z_rows, padded):
 
 
 @njit(error_model="numpy")
-def _copy_run(source, target, count):
-    # Whole vectors: what is copied too much, the next run overwrites, and after the last one scratch has room.
-    for start in range(0, count, VECTOR):
-        into, out_of = target[start:], source[start:]
-        for e in range(VECTOR):
-            into[e] = out_of[e]
+def _copy_run(source, source_start, target, target_start, count):
+    # Unsigned indices cannot be negative, which saves the compiler from asking, and lets it copy whole vectors.
+    s, t = np.uint64(source_start), np.uint64(target_start)
+    for e in range(count):
+        target[t + np.uint64(e)] = source[s + np.uint64(e)]
 
 
 @njit(error_model="numpy")
