@@ -1,0 +1,36 @@
+"""Check the gradient of every kind of layer, of the loss, and of a whole network against differences.
+
+    python examples/03_check_every_gradient.py [NETWORK]
+
+Each line is the largest relative error between backward's gradient and (L(x + h) − L(x − h)) / 2h, in float64.
+"""
+
+import sys
+
+from minicnn.inspection import check_everything
+
+
+def main() -> None:
+    network = sys.argv[1] if len(sys.argv) > 1 else "cnn2"
+    results = check_everything(network)
+    for name, report in results:
+        print(f"{'passed' if report.passed else 'FAILED'}  {report.max_relative_error:8.1e}  {name}")
+    print(results[-1][1].describe())
+
+
+if __name__ == "__main__":
+    main()
+
+# passed   1.2e-10  Conv2D(3, 3×3, stride=1, padding='valid')
+# passed   6.1e-11  Conv2D(3, 3×3, stride=1, padding='same')
+# …
+# passed   6.7e-10  SoftmaxCrossEntropy(label_smoothing=0.1)
+# passed   7.2e-09  cnn2 on 10×10 pixels, with its loss
+# gradient check passed: largest relative error 7.2e-09 at x[0, 0, 0, 0]
+#     x               7.2e-09  8 elements of 2×10×10×3
+#     conv1.weight    2.2e-10  8 elements of 3×3×3×32
+#     conv1.bias      1.7e-10  8 elements of 32
+#     conv2.weight    5.6e-10  8 elements of 3×3×32×64
+#     conv2.bias      2.7e-10  8 elements of 64
+#     dense1.weight   1.4e-10  8 elements of 64×5
+#     dense1.bias     2.2e-10  5 elements of 5
