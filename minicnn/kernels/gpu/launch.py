@@ -61,8 +61,8 @@ def blocks(count: int, length: int) -> Layout:
 def launch(file: str, kernel: str, layout: Layout, arguments: tuple[Any, ...], real: Any, index: Any = "int32") -> None:
     """Start `kernel` of `file` on the current stream.
 
-    arguments: C-contiguous arrays, one of them first, and numbers; Python's whole numbers arrive as int, its others as
-    REAL. real, index: the dtypes that REAL and INDEX stand for. Raises whatever the compiler or the driver says.
+    arguments: C-contiguous arrays, one of them first, and numbers; whole numbers arrive as int (unsigned NumPy scalars
+    as they are), others as REAL. real, index: the dtypes that REAL and INDEX stand for. Raises whatever the compiler or the driver says.
     """
     real = np.dtype(real)
     xp = array_module(arguments[0])
@@ -83,10 +83,11 @@ def _function(xp: ModuleType, file: str, kernel: str, real: str, index: str) -> 
 
 
 def _argument(value: Any, real: np.dtype) -> Any:
-    # CuPy would hand a Python int over as 64 bits and a float as double, whatever the kernel declares.
-    if isinstance(value, int):
+    # A kernel reads as many bytes as it declares, whatever comes: CuPy would pass a Python int as 64 bits, a float as
+    # double, and a NumPy scalar as it is. Only unsigned numbers, words of a hash, stay what they are.
+    if isinstance(value, (int, np.bool_, np.signedinteger)):
         return np.int32(value)
-    if isinstance(value, float) and not isinstance(value, np.generic):
+    if isinstance(value, (float, np.floating)):
         return real.type(value)
     return value
 

@@ -201,3 +201,12 @@ def test_every_byte_becomes_the_same_number(check, channels, dtype):
     images = np.arange(256 * channels, dtype="uint32").astype("uint8").reshape(1, 16, 16, channels)
     mean, std = tuple(np.linspace(0, 0.5, channels)), tuple(np.linspace(0.2, 1, channels))
     check("normalize_pixels", (images, mean, std, dtype), dtype)
+
+
+def test_settings_may_be_numpy_numbers(check, dtype, rng):
+    """A kernel takes 32-bit integers and its own kind of float, whatever it is called with."""
+    x = rng.standard_normal((2, 6, 7, 3)).astype(dtype)
+    check("dropout", (x, np.float64(0.25), 7), dtype)
+    check("im2col", (x, (np.int64(2), np.int64(3)), (np.int64(1), np.int64(2)), (0, 0)), dtype)
+    value, grad = x, x[::-1].copy()
+    check("sgd_update", (value, grad, None, np.float64(0.1), 0.0, False, np.float32(0.5)), dtype)
