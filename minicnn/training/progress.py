@@ -84,6 +84,7 @@ class LiveProgress(Progress):
 
     def epoch_done(self, row: Epoch, epochs: int) -> None:
         self._bar.console.print(epoch_text(row, epochs), markup=False)
+        self._bar.update(self._task, description=f"epoch {row.epoch + 1}/{epochs}", completed=0, figures="")
 
     def close(self) -> None:
         self._bar.stop()

@@ -203,7 +203,7 @@ class Run:
 
     def _kept(self) -> str:
         done = len(self.trainer.history)
-        return f"What {done} epoch{'' if done == 1 else 's'} before it learnt is kept in {self.directory.path}"
+        return f"What {done} epoch{'' if done == 1 else 's'} learnt is kept in {self.directory.path}"
 
     def _tell_of_skipped_files(self) -> None:
         new = [entry for entry in self.splits.skipped if entry not in self._told]

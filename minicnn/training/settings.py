@@ -24,8 +24,8 @@ class Settings:
 
     data: str = "shapes"
     model: str = "cnn3"
-    image_size: int = 48
-    epochs: int = 8
+    image_size: int = 40
+    epochs: int = 10
     batch_size: int = 32
     optimizer: str = "adam"
     lr: float = 1e-3
