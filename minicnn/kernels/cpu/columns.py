@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minicnn.kernels.cpu.memory import empty
+from minicnn.kernels.cpu.memory import empty, plain
 from minicnn.kernels.cpu.team import share, work_together
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, require_shape
 from minicnn.threads import get_threads
@@ -21,7 +21,7 @@ def im2col(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> np.nd
     oh, ow = output_size((h, w), kernel, stride, padding)
     (top, _), (left, _) = pad_amounts(padding)
     columns = empty((n * oh * ow, kernel[0] * kernel[1] * c), x.dtype)
-    work_together(_gather, get_threads(), np.ascontiguousarray(x), columns.reshape(n * oh, ow, *kernel, c), *stride, top, left)
+    work_together(_gather, get_threads(), plain(x), columns.reshape(n * oh, ow, *kernel, c), *stride, top, left)
     return columns
 
 
@@ -36,7 +36,7 @@ def col2im(columns: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: 
         columns.shape == (n * oh * ow, kernel[0] * kernel[1] * c), "col2im", columns=columns.shape, x_shape=x_shape
     )
     x = empty(x_shape, columns.dtype)
-    work_together(_add_back, get_threads(), np.ascontiguousarray(columns).reshape(n, oh, ow, *kernel, c), x, *stride, top, left)
+    work_together(_add_back, get_threads(), plain(columns).reshape(n, oh, ow, *kernel, c), x, *stride, top, left)
     return x
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minicnn.kernels.cpu.algorithms import choose_algorithm
-from minicnn.kernels.cpu.memory import empty
+from minicnn.kernels.cpu.memory import empty, plain
 from minicnn.kernels.cpu.strips import block_geometry
 from minicnn.ops.pooling import argmax_dtype, require_pooling_padding
 from minicnn.ops.windows import Padding, Pair, require_shape
@@ -31,7 +31,7 @@ def conv_block(
     block = block_geometry(x.shape, weight.shape, stride, padding, relu, pool_size, pool_stride, pool_padding)
     y = empty((x.shape[0], block.y_height, block.y_width, f), x.dtype)
     argmax = _no_argmax() if pool_size is None else empty(y.shape, argmax_dtype(pool_size))
-    x, weight, bias = (np.ascontiguousarray(array) for array in (x, weight, bias))
+    x, weight, bias = (plain(array) for array in (x, weight, bias))
     choose_algorithm(block, x.dtype).forward(x, weight, bias, y, argmax, block, get_threads())
     return y, None if pool_size is None else argmax
 
@@ -50,8 +50,8 @@ def conv_block_backward(
         and x.shape[3] == block.channels,
         "conv2d_backward", dy=dy.shape, x=x.shape, weight=weight.shape,
     )  # fmt: skip
-    argmax = _no_argmax() if argmax is None else np.ascontiguousarray(argmax)
-    dy, x, weight, y = (np.ascontiguousarray(array) for array in (dy, x, weight, y))
+    argmax = _no_argmax() if argmax is None else plain(argmax)
+    dy, x, weight, y = (plain(array) for array in (dy, x, weight, y))
     dx = empty(x.shape if input_gradient else (1, 1, 1, 1), x.dtype)
     dweight, dbias = choose_algorithm(block, x.dtype).backward(dy, x, weight, y, argmax, dx, block, input_gradient, get_threads())
     return dx if input_gradient else None, dweight.reshape(weight.shape), dbias

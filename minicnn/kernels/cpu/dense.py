@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from minicnn.kernels.cpu.blas import gemm, one_blas_thread
-from minicnn.kernels.cpu.memory import empty
+from minicnn.kernels.cpu.memory import empty, plain
 from minicnn.kernels.cpu.team import share, work_together
 from minicnn.ops.windows import require_shape
 from minicnn.threads import get_threads
@@ -39,7 +39,7 @@ def dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     n, units, threads = x.shape[0], weight.shape[1], get_threads()
     y = empty((n, units), x.dtype)
     parts = empty((threads, n, units), x.dtype)
-    x, weight, bias = (np.ascontiguousarray(array) for array in (x, weight, bias))
+    x, weight, bias = (plain(array) for array in (x, weight, bias))
     if n <= FEW_ROWS:
         work_together(_sum_by_rows, threads, x, weight, parts)
     else:
@@ -64,7 +64,7 @@ def dense_backward(
     dweight = empty(weight.shape, weight.dtype)
     dx = empty(x.shape if input_gradient else (1, 1), x.dtype)
     rows, transposed_rows = _rows_at_a_time(*dy.shape)
-    dy, x, weight = (np.ascontiguousarray(array) for array in (dy, x, weight))
+    dy, x, weight = (plain(array) for array in (dy, x, weight))
     with one_blas_thread():
         work_together(
             _backward, get_threads(), dy, x, weight, dx, dweight, rows, transposed_rows, input_gradient

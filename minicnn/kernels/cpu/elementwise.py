@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minicnn.kernels.cpu.memory import plain
 from minicnn.kernels.cpu.team import work_together
 from minicnn.threads import get_threads
 
@@ -26,7 +27,7 @@ def takes(*arrays: np.ndarray) -> bool:
 
 def flat(array: np.ndarray) -> np.ndarray:
     """Return `array` as one contiguous row, copied only if it does not lie in memory so."""
-    return np.ascontiguousarray(array).reshape(-1)
+    return plain(array).reshape(-1)
 
 
 def flat_in_place(*arrays: np.ndarray) -> list[np.ndarray] | None:

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from minicnn.kernels.cpu.elementwise import FLOATS, SMALLEST, run_divided
-from minicnn.kernels.cpu.memory import empty
+from minicnn.kernels.cpu.memory import empty, plain
 
 
 def normalize_pixels(
@@ -23,7 +23,7 @@ def normalize_pixels(
     table = (bytes_as_floats - np.asarray(mean, dtype)) / np.asarray(std, dtype)
     y = empty(images.shape, table.dtype)
     rows = (-1, images.shape[-2] * channels)
-    run_divided(_look_up, (np.ascontiguousarray(images).reshape(rows), y.reshape(rows)), table)
+    run_divided(_look_up, (plain(images).reshape(rows), y.reshape(rows)), table)
     return y
 
 

@@ -46,6 +46,14 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
     return array
 
 
+def plain(array: np.ndarray) -> np.ndarray:
+    """Return `array` in the layout that kernels are compiled for, C-contiguous and writable, copied if it is not.
+
+    Numba takes a read-only array for another type and would compile for it anew, which takes seconds.
+    """
+    return np.require(array, requirements=("C", "W"))
+
+
 def release() -> None:
     """Give every block that no array uses back to the system."""
     with _lock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minicnn.kernels.cpu.memory import empty
+from minicnn.kernels.cpu.memory import empty, plain
 from minicnn.kernels.cpu.team import share, work_together
 from minicnn.ops.pooling import argmax_dtype, require_pooling_padding
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, require_shape
@@ -25,7 +25,7 @@ def max_pool2d(x: np.ndarray, size: Pair, stride: Pair, padding: Padding) -> tup
     require_pooling_padding(size, padding)
     shape = (x.shape[0], *output_size((x.shape[1], x.shape[2]), size, stride, padding), x.shape[3])
     y, argmax = empty(shape, x.dtype), empty(shape, argmax_dtype(size))
-    work_together(_max_forward, get_threads(), np.ascontiguousarray(x), y, argmax, *size, *stride, *_top_left(padding))
+    work_together(_max_forward, get_threads(), plain(x), y, argmax, *size, *stride, *_top_left(padding))
     return y, argmax
 
 
@@ -41,8 +41,8 @@ def max_pool2d_backward(
         "max_pool2d_backward", dy=dy.shape, argmax=argmax.shape, x_shape=x_shape,
     )  # fmt: skip
     dx = empty(x_shape, dy.dtype)
-    argmax = np.ascontiguousarray(argmax)
-    work_together(_max_backward, get_threads(), np.ascontiguousarray(dy), argmax, dx, *size, *stride, *_top_left(padding))
+    argmax = plain(argmax)
+    work_together(_max_backward, get_threads(), plain(dy), argmax, dx, *size, *stride, *_top_left(padding))
     return dx
 
 
@@ -52,7 +52,7 @@ def avg_pool2d(x: np.ndarray, size: Pair, stride: Pair, padding: Padding) -> np.
         return NotImplemented
     require_pooling_padding(size, padding)
     y = empty((x.shape[0], *output_size((x.shape[1], x.shape[2]), size, stride, padding), x.shape[3]), x.dtype)
-    work_together(_average_forward, get_threads(), np.ascontiguousarray(x), y, *size, *stride, *_top_left(padding))
+    work_together(_average_forward, get_threads(), plain(x), y, *size, *stride, *_top_left(padding))
     return y
 
 
@@ -65,7 +65,7 @@ def avg_pool2d_backward(
     outputs = output_size((x_shape[1], x_shape[2]), size, stride, padding)
     require_shape(dy.shape == (x_shape[0], *outputs, x_shape[3]), "avg_pool2d_backward", dy=dy.shape, x_shape=x_shape)
     dx = empty(x_shape, dy.dtype)
-    work_together(_average_backward, get_threads(), np.ascontiguousarray(dy), dx, *size, *stride, *_top_left(padding))
+    work_together(_average_backward, get_threads(), plain(dy), dx, *size, *stride, *_top_left(padding))
     return dx
 
 
