@@ -62,7 +62,8 @@ def launch(file: str, kernel: str, layout: Layout, arguments: tuple[Any, ...], r
     """Start `kernel` of `file` on the current stream.
 
     arguments: C-contiguous arrays, one of them first, and numbers; whole numbers arrive as int (unsigned NumPy scalars
-    as they are), others as REAL. real, index: the dtypes that REAL and INDEX stand for. Raises whatever the compiler or the driver says.
+    as they are), others as REAL. real, index: the dtypes that REAL and INDEX stand for. Raises what the compiler or
+    the driver raises.
     """
     real = np.dtype(real)
     xp = array_module(arguments[0])
@@ -94,4 +95,4 @@ def _argument(value: Any, real: np.dtype) -> Any:
 
 def _power_of_two(number: int) -> int:
     """Return the smallest power of two that is at least `number`."""
-    return 1 << max(number - 1, 0).bit_length()
+    return 1 << int(max(number - 1, 0)).bit_length()
