@@ -1,6 +1,6 @@
 """Train cifar_cnn on CIFAR-10, with the training loop written out.
 
-    python examples/06_cifar10.py [FOLDER] [--epochs 10]
+    python examples/06_cifar10.py [FOLDER] [--epochs N]
 
 FOLDER holds train/ and test/ (or val/) with a folder a class; left out, it is the generated set `shapes`.
 """

@@ -1,6 +1,6 @@
 """Train cnn3 on a subset of ImageNet and look at what it says of single pictures.
 
-    python examples/07_imagenet_subset.py [FOLDER] [--epochs 10]
+    python examples/07_imagenet_subset.py [FOLDER] [--epochs N]
 
 FOLDER holds train/ and val/ with a folder a class, such as Imagenette; left out, it is the generated set `shapes`.
 """
@@ -56,3 +56,14 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+# On Imagenette, with --epochs 3 (more epochs give more):
+# 684,490 parameters, 60 million operations for a picture
+# epoch 1: loss 1.8985 nats in training, 1.6749 in validation, 42.88% right, 414 images/s
+# epoch 2: loss 1.4276 nats in training, 1.3919 in validation, 53.99% right, 554 images/s
+# epoch 3: loss 1.2285 nats in training, 1.3915 in validation, 53.25% right, 652 images/s
+# 53.25% of 3,925 pictures right, macro F1 0.525
+# a picture of the class tench: garbage truck 28%, chain saw 21%, cassette player 18%
+# a picture of the class chain saw: parachute 43%, cassette player 26%, church 14%
+# a picture of the class garbage truck: garbage truck 98%, gas pump 1%, chain saw 0%
+# a picture of the class parachute: gas pump 35%, garbage truck 24%, church 18%
