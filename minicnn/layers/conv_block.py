@@ -42,7 +42,7 @@ class ConvBlock(Layer):
         x, y, argmax = self.take("x"), self.take("y"), self.argmax
         self.argmax = None
         dx, dweight, dbias = ops.conv_block_backward(
-            dy, x, self.conv.weight.value, y, argmax, *self.settings(), input_gradient=input_gradient
+            dy, x, self.conv.weight.value, y, argmax, *self.settings(), input_gradient
         )
         self.conv.weight.accumulate(dweight)
         self.conv.bias.accumulate(dbias)
