@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.layers.activations import ReLU
 from minicnn.layers.base import Layer
 from minicnn.layers.conv2d import Conv2D
 from minicnn.layers.pooling import MaxPool2D
+from minicnn.ops.windows import Padding, Pair
 
 
 class ConvBlock(Layer):
@@ -26,10 +25,12 @@ class ConvBlock(Layer):
         self.y: Array | None = None
         self.argmax: Array | None = None
 
-    def settings(self) -> tuple[Any, ...]:
+    def settings(self) -> tuple[Pair, Padding, bool, Pair | None, Pair, Padding]:
         """Return the operation's settings: the convolution's stride and padding, ReLU or not, and the pool's."""
-        pool = (None, (1, 1), (0, 0)) if self.pool is None else (self.pool.size, self.pool.stride, self.pool.padding)
-        return (self.conv.stride, self.conv.padding, self.relu is not None, *pool)
+        convolution = self.conv.stride, self.conv.padding, self.relu is not None
+        if self.pool is None:
+            return *convolution, None, (1, 1), (0, 0)
+        return *convolution, self.pool.size, self.pool.stride, self.pool.padding
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y (N, OH, OW, F)."""

@@ -13,6 +13,7 @@ import threading
 from math import prod
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 SMALLEST_KEPT = 1 << 16  # bytes; below that the C allocator does well
 IDLE_REQUESTS = 256  # a block that no request took for so long goes back to the system
@@ -27,7 +28,7 @@ def _is_unused(index: int) -> bool:
     return sys.getrefcount(_blocks[index]) <= 2
 
 
-def empty(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
+def empty(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     """Return an uninitialised C-contiguous array of `shape` and `dtype`, from kept memory where that is free."""
     dtype = np.dtype(dtype)
     size = prod(shape) * dtype.itemsize
@@ -39,7 +40,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
         return block[:size].view(dtype).reshape(shape)
 
 
-def zeros(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
+def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     """Return an array of zeros, from kept memory where that is free."""
     array = empty(shape, dtype)
     array.fill(0)
