@@ -137,7 +137,7 @@ def test_ctrl_c_keeps_the_run_and_says_how_to_go_on(minicnn: Command, shapes: Pa
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and err.count("\n") == 1
+    assert process.returncode == 130 and err.count("\n") == 1, err
     assert f"minicnn train --resume {path} goes on" in err
     assert not list(path.glob(".*.tmp"))
     done = len((path / "metrics.csv").read_text().splitlines()) - 1

@@ -28,8 +28,8 @@ def test_time_spans(seconds: float, text: str) -> None:
 def test_a_terminal_gets_a_live_line_and_a_line_an_epoch() -> None:
     screen = io.StringIO()
     progress = LiveProgress(Console(file=screen, force_terminal=True, width=140))
-    progress.note("a note with [brackets]")
     progress.moment(Moment(1, 3, 5, 10, 2.0, 0.25, 1234.5, 61))
+    progress.note("a note with [brackets]")  # draws the live line anew, below it
     progress.epoch_done(ROW, 3)
     progress.close()
     text = screen.getvalue()
