@@ -129,6 +129,11 @@ def shape_text(shape: Shape) -> str:
     return "×".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]} numbers"
 
 
+def pair_text(pair: tuple[int, int]) -> str:
+    """Return a pair of pixels as people write it: 2, or 2×3 where the two differ."""
+    return str(pair[0]) if pair[0] == pair[1] else shape_text(pair)
+
+
 def generators_state(layer: Layer) -> dict[str, Any]:
     """Return the state of all random generators of `layer`, ready for JSON."""
     return {name: rng.bit_generator.state for name, rng in layer.random_generators().items()}

@@ -7,7 +7,7 @@ import numpy as np
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.errors import ShapeError
-from minicnn.layers.base import Layer, Parameter, Shape
+from minicnn.layers.base import Layer, Parameter, Shape, pair_text
 from minicnn.layers.initializers import initialize
 from minicnn.ops.windows import Padding, Pair, as_pair, output_size, pad_amounts, same_padding
 
@@ -79,4 +79,4 @@ class Conv2D(Layer):
 
     def describe(self) -> str:
         kh, kw = self.kernel_size
-        return f"{self.filters}, {kh}×{kw}, stride={self.stride[0]}, padding={self.padding_setting!r}"
+        return f"{self.filters}, {kh}×{kw}, stride={pair_text(self.stride)}, padding={self.padding_setting!r}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minicnn import ops
 from minicnn.backend import Array
-from minicnn.layers.base import Layer, Shape
+from minicnn.layers.base import Layer, Shape, pair_text
 from minicnn.layers.conv2d import resolve_padding
 from minicnn.ops.pooling import require_pooling_padding
 from minicnn.ops.windows import Padding, Pair, as_pair, output_size
@@ -36,7 +36,7 @@ class _Pool2D(Layer):
 
     def describe(self) -> str:
         padding = "" if self.padding_setting == "valid" else f", padding={self.padding_setting!r}"
-        return f"{self.size[0]}×{self.size[1]}, stride={self.stride[0]}{padding}"
+        return f"{self.size[0]}×{self.size[1]}, stride={pair_text(self.stride)}{padding}"
 
 
 class MaxPool2D(_Pool2D):
