@@ -23,6 +23,8 @@ _ONE32, _ONE64 = np.ones(1, np.float32), np.ones(1, np.float64)
 _ZERO32, _ZERO64 = np.zeros(1, np.float32), np.zeros(1, np.float64)
 _N, _T, _S, _D = ord("n"), ord("t"), ord("s"), ord("d")
 
+SMALLEST_PIECE = 32  # rows or terms
+
 # int numba_xxgemm(kind, transa, transb, m, n, k, *alpha, *a, lda, *b, ldb, *beta, *c, ldc), column-major as BLAS is.
 _xxgemm = types.ExternalFunction(
     "numba_xxgemm",
@@ -86,12 +88,14 @@ def add_transposed_product(m, n, k, a, lda, b, ldb, c, ldc):
 
 @njit(error_model="numpy")
 def _piece(length, other_lengths):
-    """Return how much of a dimension to multiply at a time.
+    """Return how much of a dimension to multiply at a time, in equal pieces.
 
-    OpenBLAS multiplies up to 10⁶ numbers without packing them first, which is up to a quarter faster.
+    OpenBLAS multiplies up to 10⁶ numbers without packing them first, which is up to a quarter faster; but pieces so thin
+    that the other matrix is read again and again are slower.
     """
-    fitting = 1_000_000 // max(other_lengths, 1)
-    return fitting if 8 <= fitting < length else max(length, 1)
+    pieces = max(-(-length * other_lengths // 1_000_000), 1)
+    piece = -(-length // pieces)
+    return piece if piece >= SMALLEST_PIECE else max(length, 1)
 
 
 # NumPy and SciPy may each bring a BLAS library of nearly the same name, and which of them the kernels call differs between

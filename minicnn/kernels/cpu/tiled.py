@@ -25,13 +25,22 @@ from numba import njit
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
 from minicnn.kernels.cpu.scratch import scratch, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
-    Block, add_row, add_seams, add_strip, finish_strip, gradient_strip, load_strip, padded_rows, rows_per_strip,
+    Block,
+    add_row,
+    add_seams,
+    add_strip,
+    finish_strip,
+    gradient_strip,
+    load_strip,
+    padded_rows,
+    rows_per_strip,
     z_rows_under,
 )  # fmt: skip
 from minicnn.kernels.cpu.team import share, work_together
 
 SEPARATE, SHARED, INPUT = 0, 1, 2
-STRIP_ELEMENTS = 100_000  # of columns and z together: 400 KB in float32, well within an L2 cache
+STRIP_ELEMENTS = 200_000  # of columns and z together: 800 KB in float32, about an L2 cache
+GROUP_ROWS = 256  # windows that make a product efficient; small pictures are multiplied together up to that
 
 
 def column_layout(block: Block, x_width: int) -> int:
@@ -44,19 +53,20 @@ def column_layout(block: Block, x_width: int) -> int:
 
 def _elements(block: Block, layout: int, z_rows: int) -> tuple[int, int, int]:
     """Return how many elements padded rows, columns and z take for a strip of so many rows of z."""
-    rows, width = padded_rows(block, z_rows), (block.z_width - 1) * block.stride_w + block.kernel_w
-    run = block.kernel_w * block.channels
-    columns = {
-        SEPARATE: z_rows * block.z_width * block.kernel_h * run,
-        SHARED: rows * block.z_width * run,
-        INPUT: z_rows * block.z_width * block.channels,
-    }[layout]
-    return rows * width * block.channels, columns, z_rows * block.z_width * block.filters
+    rows, width = _padded_shape(block, z_rows)
+    return rows * width, _columns_size(block, layout, z_rows), z_rows * block.z_width * block.filters
 
 
 def _affordable_rows(block: Block, layout: int) -> int:
     _, columns, z = _elements(block, layout, 8)
     return STRIP_ELEMENTS * 8 // (columns + z)
+
+
+def _pictures_at_a_time(block: Block, layout: int, strips: int, images: int, threads: int) -> int:
+    """Return how many whole pictures to multiply together: more than one where they are small."""
+    if layout != SEPARATE or strips > 1:
+        return 1
+    return max(1, min(GROUP_ROWS // (block.z_height * block.z_width), images // (2 * threads)))
 
 
 def forward(
@@ -67,11 +77,12 @@ def forward(
     step = block.pool_stride_h
     rows = rows_per_strip(block.y_height, x.shape[0], threads, _affordable_rows(block, layout) // step)
     z_rows = (rows - 1) * step + block.pool_h
-    padded, columns, z = (scratch(threads, count, x.dtype) for count in _elements(block, layout, z_rows))
+    group = _pictures_at_a_time(block, layout, -(-block.y_height // rows), x.shape[0], threads)
+    padded, columns, z = (scratch(threads, group * count, x.dtype) for count in _elements(block, layout, z_rows))
     with one_blas_thread():
         work_together(
             _forward_share, threads, x.reshape(*x.shape[:2], -1), weight.reshape(-1), bias, y, argmax,
-            block, layout, rows, padded, columns, z,
+            block, layout, rows, group, padded, columns, z,
         )  # fmt: skip
 
 
@@ -83,7 +94,8 @@ def backward(
     layout = column_layout(block, x.shape[2])
     rows = rows_per_strip(block.z_height, x.shape[0], threads, _affordable_rows(block, layout))
     rows += rows % 2  # so that strips end where 2×2 pooling windows do
-    padded, columns, dz = (scratch(threads, count, x.dtype) for count in _elements(block, layout, rows))
+    group = _pictures_at_a_time(block, layout, -(-block.z_height // rows), x.shape[0], threads)
+    padded, columns, dz = (scratch(threads, group * count, x.dtype) for count in _elements(block, layout, rows))
     dweight = zeroed_scratch(threads, weight.size, x.dtype)
     dbias = zeroed_scratch(threads, bias_size := weight.shape[3], x.dtype)
     row_length = x.shape[2] * x.shape[3]
@@ -93,7 +105,7 @@ def backward(
     with one_blas_thread():
         work_together(
             _backward_share, threads, dy, x.reshape(*x.shape[:2], -1), transposed_weight, y, argmax, dx_rows,
-            block, layout, rows, input_gradient, padded, columns, dz, dweight, dbias, seams,
+            block, layout, rows, group, input_gradient, padded, columns, dz, dweight, dbias, seams,
         )  # fmt: skip
     if input_gradient:
         add_seams(dx_rows, seams, block, rows)
@@ -102,64 +114,87 @@ def backward(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _forward_share(
-    thread, threads, x, weight, bias, y, argmax, block, layout, strip_rows, padded, columns, z
+    thread, threads, x, weight, bias, y, argmax, block, layout, strip_rows, group, padded, columns, z
 ):  # fmt: skip
     padded, columns, z = padded[thread], columns[thread], z[thread]
     strips = -(-block.y_height // strip_rows)
-    width = ((block.z_width - 1) * block.stride_w + block.kernel_w) * block.channels
-    first, last = share(x.shape[0] * strips, thread, threads)
+    first, last = share(-(-x.shape[0] // group) * strips, thread, threads)
     for unit in range(first, last):
-        n, strip = divmod(unit, strips)
-        y_from = strip * strip_rows
-        y_to = min(y_from + strip_rows, block.y_height)
+        n_from, y_from = (unit // strips) * group, (unit % strips) * strip_rows
+        n_to, y_to = min(n_from + group, x.shape[0]), min(y_from + strip_rows, block.y_height)
         z_from, z_to = z_rows_under(block, y_from, y_to)
-        z_shape = (z_to - z_from, block.z_width, block.filters)
-        z_strip = z[: z_shape[0] * z_shape[1] * z_shape[2]]
+        z_rows, z_size = z_to - z_from, (z_to - z_from) * block.z_width * block.filters
         if layout == INPUT:
-            rows_of_x = x[n, z_from:z_to].reshape((z_to - z_from) * x.shape[2])
-            _multiply(rows_of_x, weight, block, layout, z_to - z_from, z_strip)
+            windows = x[n_from, z_from:z_to].reshape(z_rows * x.shape[2])
         else:
-            rows = padded_rows(block, z_to - z_from)
-            padded_strip = padded[: rows * width].reshape(rows, width)
-            load_strip(x, n, z_from * block.stride_h - block.top, block, padded_strip)
-            _gather(padded, rows, width, block, layout, z_to - z_from, columns)
-            _multiply(columns, weight, block, layout, z_to - z_from, z_strip)
-        finish_strip(z_strip.reshape(z_shape), z_from, bias, block, n, y_from, y_to, y, argmax)
+            windows = columns
+            _gather_pictures(x, n_from, n_to, z_from, z_rows, block, layout, padded, columns)
+        _multiply(windows, weight, block, layout, (n_to - n_from) * z_rows, z)
+        for n in range(n_from, n_to):
+            z_strip = z[(n - n_from) * z_size : (n - n_from + 1) * z_size]
+            finish_strip(
+                z_strip.reshape(z_rows, block.z_width, block.filters), z_from, bias, block, n, y_from, y_to, y, argmax
+            )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _backward_share(
-    thread, threads, dy, x, transposed_weight, y, argmax, dx, block, layout, strip_rows, input_gradient,
+    thread, threads, dy, x, transposed_weight, y, argmax, dx, block, layout, strip_rows, group, input_gradient,
     padded, columns, dz, dweight, dbias, seams,
 ):  # fmt: skip
     padded, columns, dz, seam = padded[thread], columns[thread], dz[thread], seams[thread]
     dweight, dbias = dweight[thread], dbias[thread, : block.filters]
     strips = -(-block.z_height // strip_rows)
-    width = ((block.z_width - 1) * block.stride_w + block.kernel_w) * block.channels
-    first, last = share(x.shape[0] * strips, thread, threads)
+    first, last = share(-(-x.shape[0] // group) * strips, thread, threads)
     for unit in range(first, last):
-        n, strip = divmod(unit, strips)
-        z_from = strip * strip_rows
-        z_to = min(z_from + strip_rows, block.z_height)
-        z_rows = z_to - z_from
-        size = z_rows * block.z_width * block.filters
-        gradient_strip(
-            dy, y, argmax, block, n, z_from, z_to, dz[:size].reshape(z_rows, block.z_width, block.filters), dbias
-        )
-        rows = padded_rows(block, z_rows)
-        padded_strip = padded[: rows * width].reshape(rows, width)
+        n_from, z_from = (unit // strips) * group, (unit % strips) * strip_rows
+        n_to, z_to = min(n_from + group, x.shape[0]), min(z_from + strip_rows, block.z_height)
+        own_from = (first % strips) * strip_rows if unit // strips == first // strips else 0
+        z_rows, z_size = z_to - z_from, (z_to - z_from) * block.z_width * block.filters
+        for n in range(n_from, n_to):
+            dz_strip = dz[(n - n_from) * z_size : (n - n_from + 1) * z_size]
+            gradient_strip(
+                dy, y, argmax, block, n, z_from, z_to, dz_strip.reshape(z_rows, block.z_width, block.filters), dbias
+            )
         if layout == INPUT:
-            rows_of_x = x[n, z_from:z_to].reshape(z_rows * x.shape[2])
-            _add_weight_gradient(rows_of_x, dz, block, layout, z_rows, dweight)
+            windows = x[n_from, z_from:z_to].reshape(z_rows * x.shape[2])
         else:
-            load_strip(x, n, z_from * block.stride_h - block.top, block, padded_strip)
-            _gather(padded, rows, width, block, layout, z_rows, columns)
-            _add_weight_gradient(columns, dz, block, layout, z_rows, dweight)
+            windows = columns
+            _gather_pictures(x, n_from, n_to, z_from, z_rows, block, layout, padded, columns)
+        _add_weight_gradient(windows, dz, block, layout, (n_to - n_from) * z_rows, dweight)
         if input_gradient:
-            _column_gradient(dz, transposed_weight, block, layout, z_rows, columns)
-            _add_back(columns, block, layout, z_rows, padded_strip)
-            first_strip = first - n * strips if first > n * strips else 0
-            add_strip(padded_strip, dx, n, z_from, z_to, first_strip * strip_rows, block, seam)
+            _column_gradient(dz, transposed_weight, block, layout, (n_to - n_from) * z_rows, columns)
+            rows, width = _padded_shape(block, z_rows)
+            padded_strip = padded[: rows * width].reshape(rows, width)
+            for n in range(n_from, n_to):
+                _add_back(columns[(n - n_from) * _columns_size(block, layout, z_rows) :], block, layout, z_rows, padded_strip)
+                add_strip(padded_strip, dx, n, z_from, z_to, own_from, block, seam)
+
+
+@njit(error_model="numpy")
+def _padded_shape(block, z_rows):
+    """Return how many padded rows lie under a strip, and how many elements each has."""
+    width = (block.z_width - 1) * block.stride_w + block.kernel_w
+    return padded_rows(block, z_rows), width * block.channels
+
+
+@njit(error_model="numpy")
+def _columns_size(block, layout, z_rows):
+    """Return how many elements the columns of one picture's strip have."""
+    run = block.kernel_w * block.channels
+    height = padded_rows(block, z_rows) if layout == SHARED else z_rows * block.kernel_h
+    return height * block.z_width * run
+
+
+@njit(error_model="numpy")
+def _gather_pictures(x, n_from, n_to, z_from, z_rows, block, layout, padded, columns):
+    """Copy the windows of a strip of each picture into columns."""
+    rows, width = _padded_shape(block, z_rows)
+    padded_strip = padded[: rows * width].reshape(rows, width)
+    for n in range(n_from, n_to):
+        load_strip(x, n, z_from * block.stride_h - block.top, block, padded_strip)
+        start = (n - n_from) * _columns_size(block, layout, z_rows)
+        _gather(padded, rows, width, block, layout, z_rows, columns[start:])
 
 
 @njit(error_model="numpy")

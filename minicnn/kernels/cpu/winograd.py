@@ -21,14 +21,28 @@ from numba import njit
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
 from minicnn.kernels.cpu.scratch import scratch, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
-    Block, add_seams, add_strip, finish_strip, gradient_strip, load_strip, rows_per_strip, z_rows_under,
+    Block,
+    add_seams,
+    add_strip,
+    finish_strip,
+    gradient_strip,
+    load_strip,
+    rows_per_strip,
+    z_rows_under,
 )  # fmt: skip
 from minicnn.kernels.cpu.team import share, work_together
 from minicnn.kernels.cpu.winograd_tiles import (
-    PLANE, POINTS, TILE, add_transposed_input, filter_matrix, transform_gradient, transform_input, transform_output,
+    PLANE,
+    POINTS,
+    TILE,
+    add_transposed_input,
+    filter_matrix,
+    transform_gradient,
+    transform_input,
+    transform_output,
 )  # fmt: skip
 
-BATCH_ELEMENTS = 6000  # of one plane of V and M together: 36 such planes are 860 KB
+BATCH_ELEMENTS = 5000  # of one plane of V and M together: 36 such planes are 720 KB, about an L2 cache
 
 
 def supports(block: Block, dtype: np.dtype) -> bool:
