@@ -69,7 +69,8 @@ class LiveProgress(Progress):
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[figures]}"))
-        self._bar = Bar(*columns, console=console, transient=True)
+        # Drawn when there is news, twice a second: a thread that redraws it would take time from the kernels.
+        self._bar = Bar(*columns, console=console, transient=True, auto_refresh=False)
         self._task = self._bar.add_task("first step", total=None, figures="")
         self._bar.start()
 
@@ -79,12 +80,13 @@ class LiveProgress(Progress):
     def moment(self, moment: Moment) -> None:
         self._bar.update(
             self._task, description=f"epoch {moment.epoch}/{moment.epochs}", completed=moment.step, total=moment.steps,
-            figures=moment_text(moment),
+            figures=moment_text(moment), refresh=True,
         )  # fmt: skip
 
     def epoch_done(self, row: Epoch, epochs: int) -> None:
         self._bar.console.print(epoch_text(row, epochs), markup=False)
-        self._bar.update(self._task, description=f"epoch {row.epoch + 1}/{epochs}", completed=0, figures="")
+        following = f"epoch {min(row.epoch + 1, epochs)}/{epochs}"
+        self._bar.update(self._task, description=following, completed=0, figures="", refresh=True)
 
     def close(self) -> None:
         self._bar.stop()
