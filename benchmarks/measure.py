@@ -23,7 +23,7 @@ class Effort:
     seconds: float
 
 
-THOROUGH, QUICK = Effort(9, 0.6), Effort(3, 0.2)
+THOROUGH, QUICK = Effort(7, 0.5), Effort(3, 0.2)
 
 
 def measure(workload: Workload, engines: list[str], effort: Effort, device: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from minicnn.kernels.cpu import dense as kernels
 from tests.comparison import assert_close, call_keeping, other_layouts
 
 # (N, D, U): one picture, few, many; pieces that end unevenly; fewer inputs than threads; packed and unpacked products
-SHAPES = [(1, 301, 17), (3, 64, 33), (5, 1, 7), (6, 130, 1), (8, 2, 9), (32, 999, 10), (64, 257, 300)]
+SHAPES = [(1, 301, 17), (1, 67, 600), (3, 64, 33), (5, 1, 7), (6, 130, 1), (8, 2, 9), (32, 999, 10), (64, 257, 300)]
 
 
 @pytest.fixture(autouse=True)

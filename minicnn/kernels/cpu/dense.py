@@ -19,7 +19,7 @@ from minicnn.threads import get_threads
 
 FLOATS = (np.float32, np.float64)
 SMALLEST = 1 << 18  # products: below that NumPy's BLAS uses one thread, and waking others does not pay
-FEW_ROWS = 4  # so few pictures that packing the weights for a matrix product costs more than the product itself
+WIDE = 512  # units: from there on a single picture's sums are faster without BLAS, which is made for several
 # OpenBLAS copies (packs) its arguments before it multiplies, which doubles the time when there are few pictures to use
 # a copied weight for. It leaves that out for products of up to UNPACKED multiplications, and, where the second matrix
 # is transposed, of up to UNPACKED_TRANSPOSED of its elements; so the weights are multiplied in such pieces.
@@ -40,8 +40,8 @@ def dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     y = empty((n, units), x.dtype)
     parts = empty((threads, n, units), x.dtype)
     x, weight, bias = (plain(array) for array in (x, weight, bias))
-    if n <= FEW_ROWS:
-        work_together(_sum_by_rows, threads, x, weight, parts)
+    if n == 1 and units >= WIDE:
+        work_together(_sum_by_rows, threads, x[0], weight, parts)
     else:
         with one_blas_thread():
             work_together(_sum_by_products, threads, x, weight, parts, _rows_at_a_time(n, units)[0])
@@ -102,23 +102,19 @@ def _sum_by_products(thread, threads, x, weight, parts, rows):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _sum_by_rows(thread, threads, x, weight, parts):
-    """Fill parts[thread] as `_sum_by_products` does, four rows of the weight at a time."""
+    """Fill parts[thread] as `_sum_by_products` does for one picture x (D,), four rows of the weight at a time."""
     inputs, units = weight.shape
-    first, end = share(inputs, thread, threads)
-    by_four = first + (end - first) // 4 * 4
-    for n in range(x.shape[0]):
-        parts[thread, n].fill(0)
-    for d in range(first, by_four, 4):
-        w0, w1, w2, w3 = weight[d], weight[d + 1], weight[d + 2], weight[d + 3]
-        for n in range(x.shape[0]):
-            part, x0, x1, x2, x3 = parts[thread, n], x[n, d], x[n, d + 1], x[n, d + 2], x[n, d + 3]
-            for u in range(units):
-                part[u] += x0 * w0[u] + x1 * w1[u] + x2 * w2[u] + x3 * w3[u]
+    begin, end = share(inputs, thread, threads)
+    by_four = begin + (end - begin) // 4 * 4
+    part = parts[thread, 0]
+    part.fill(0)
+    for d in range(begin, by_four, 4):
+        x0, x1, x2, x3 = x[d], x[d + 1], x[d + 2], x[d + 3]
+        for u in range(units):
+            part[u] += x0 * weight[d, u] + x1 * weight[d + 1, u] + x2 * weight[d + 2, u] + x3 * weight[d + 3, u]
     for d in range(by_four, end):
-        for n in range(x.shape[0]):
-            part = parts[thread, n]
-            for u in range(units):
-                part[u] += x[n, d] * weight[d, u]
+        for u in range(units):
+            part[u] += x[d] * weight[d, u]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
