@@ -1,7 +1,7 @@
-"""Matrix products inside kernels: the one-thread BLAS behind Numba's `np.dot`, with leading dimensions and accumulation.
+"""Matrix products inside kernels: the BLAS behind Numba's `np.dot`, with leading dimensions and accumulation.
 
-`np.dot` takes whole contiguous matrices and always overwrites. A kernel multiplies pieces of its scratch memory and adds
-to gradients, so it calls the same routine (Numba's wrapper around SciPy's OpenBLAS) with BLAS's own arguments.
+`np.dot` takes whole contiguous matrices and always overwrites. A kernel multiplies pieces of its scratch memory and
+adds to gradients, so it calls the same routine (Numba's wrapper around SciPy's OpenBLAS) with BLAS's own arguments.
 
 Each thread of a kernel calls BLAS by itself, so BLAS must not start threads of its own: two pools of threads would
 spin against each other. Every kernel that multiplies therefore runs within `one_blas_thread()`.
@@ -90,16 +90,16 @@ def add_transposed_product(m, n, k, a, lda, b, ldb, c, ldc):
 def _piece(length, other_lengths):
     """Return how much of a dimension to multiply at a time, in equal pieces.
 
-    OpenBLAS multiplies up to 10⁶ numbers without packing them first, which is up to a quarter faster; but pieces so thin
-    that the other matrix is read again and again are slower.
+    OpenBLAS multiplies up to 10⁶ numbers without packing them first, which is up to a quarter faster; but pieces so
+    thin that the other matrix is read again and again are slower.
     """
     pieces = max(-(-length * other_lengths // 1_000_000), 1)
     piece = -(-length // pieces)
     return piece if piece >= SMALLEST_PIECE else max(length, 1)
 
 
-# NumPy and SciPy may each bring a BLAS library of nearly the same name, and which of them the kernels call differs between
-# installations: all are limited.
+# NumPy and SciPy may each bring a BLAS library of nearly the same name, and which of them the kernels call differs
+# between installations: all are limited.
 _libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
 _limit = threading.Lock()
 _users = 0

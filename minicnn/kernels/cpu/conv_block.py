@@ -53,7 +53,8 @@ def conv_block_backward(
     argmax = _no_argmax() if argmax is None else plain(argmax)
     dy, x, weight, y = (plain(array) for array in (dy, x, weight, y))
     dx = empty(x.shape if input_gradient else (1, 1, 1, 1), x.dtype)
-    dweight, dbias = choose_algorithm(block, x.dtype).backward(dy, x, weight, y, argmax, dx, block, input_gradient, get_threads())
+    algorithm = choose_algorithm(block, x.dtype)
+    dweight, dbias = algorithm.backward(dy, x, weight, y, argmax, dx, block, input_gradient, get_threads())
     return dx if input_gradient else None, dweight.reshape(weight.shape), dbias
 
 

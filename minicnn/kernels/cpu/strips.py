@@ -1,7 +1,7 @@
 """Strips: the pieces in which every convolution kernel works through a picture.
 
-A strip is a few rows of the convolution's output z, small enough that all a thread needs for them stays in its L2 cache:
-the input rows under them, what the algorithm makes of these, and z itself. So z, the largest array of a network, never
+A strip is a few rows of the convolution's output z, so few that all a thread needs for them stays in its L2 cache: the
+input rows under them, what the algorithm makes of these, and z itself. So z, the largest array of a network, never
 travels to main memory when it is pooled at once:
 
     forward     load_strip   x → padded      the algorithm   padded → z          finish_strip   z → bias, ReLU, pool → y
@@ -11,7 +11,8 @@ Threads take equal, contiguous shares of all strips of all pictures, so a single
 thread count always adds in the same order: results are the same bit for bit.
 
 Shapes: x (N, H, W·C); padded (rows, columns·C), the zero-padded input rows under a strip; z and dz (rows, ZW, F);
-y, dy, argmax (N, YH, YW, F). The scratch for z may be larger than needed. z's rows and columns that no pooling window reads are never computed.
+y, dy, argmax (N, YH, YW, F). The scratch for z may be larger than needed. Rows and columns of z that no pooling window
+reads are never computed.
 """
 
 from __future__ import annotations
@@ -223,7 +224,7 @@ def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
             column = j * block.pool_stride_w - block.pool_left
             first_ky, first_kx = max(0, -row), max(0, -column)
             pixel, where = y[n, i, j], argmax[n, i, j]
-            # After ReLU no value is below 0, so the first pixel inside the picture is the maximum until a greater comes.
+            # After ReLU no value is below 0: the first pixel inside the picture is the maximum until a greater comes.
             pixel.fill(0 if block.relu else -np.inf)
             where.fill(first_ky * block.pool_w + first_kx if block.relu else 0)
             for ky in range(first_ky, min(block.pool_h, block.z_height - row)):

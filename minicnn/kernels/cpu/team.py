@@ -1,8 +1,8 @@
 """A team of threads that works through a compiled function, each on its own share.
 
-Compiled functions release the GIL, so plain Python threads run them side by side. That compiles several times faster than
-Numba's own parallel loops (which compile all they contain once more at each of their levels), and may be entered by
-several threads at once, where Numba's default threading layer aborts the process.
+Compiled functions release the GIL, so plain Python threads run them side by side. That compiles several times faster
+than Numba's own parallel loops (which compile all they contain once more at each of their levels), and may be entered
+by several threads at once, where Numba's default threading layer aborts the process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def work_together(task: Callable[..., None], threads: int, *arguments: object) -
 
 @njit(error_model="numpy")
 def share(total, thread, threads):
-    """Return the first piece of a thread's share of `total` pieces, and the one after its last: equal and contiguous."""
+    """Return the first of a thread's share of `total` pieces, and the one after its last: equal, contiguous shares."""
     return total * thread // threads, total * (thread + 1) // threads
 
 

@@ -9,9 +9,9 @@ Three layouts of the columns, chosen by `column_layout`:
 
     SEPARATE  (rows of z, ZW, KH·KW·C): every window has a row of its own, one product a strip.
     SHARED    (ZW, padded rows, KW·C): windows one above the other share what they have in common. The window of (i, j)
-              is still KH·KW·C neighbours in memory, from (j, i·SH) on, so BLAS takes rows of windows where they are, and
-              only KW·C numbers a pixel are copied instead of KH·KW·C. Pays while C is small and copying costs as much
-              as multiplying. Source: Cho & Brand 2017, "MEC: Memory-efficient Convolution for Deep Neural Network".
+              is still KH·KW·C neighbours in memory, from (j, i·SH) on, so BLAS takes rows of windows where they lie,
+              and only KW·C numbers a pixel are copied instead of KH·KW·C. Pays while C is small and copying costs as
+              much as multiplying. Source: Cho & Brand 2017, "MEC: Memory-efficient Convolution for Deep Neural Network".
     INPUT     a 1×1 kernel's columns are the picture itself: nothing is copied.
 
 Shapes: x (N, H, W·C); weight (KH·KW·C, F); the rest as in `strips`. A leading axis of scratch memory counts threads.
@@ -167,7 +167,8 @@ def _backward_share(
             rows, width = _padded_shape(block, z_rows)
             padded_strip = padded[: rows * width].reshape(rows, width)
             for n in range(n_from, n_to):
-                _add_back(columns[(n - n_from) * _columns_size(block, layout, z_rows) :], block, layout, z_rows, padded_strip)
+                start = (n - n_from) * _columns_size(block, layout, z_rows)
+                _add_back(columns[start:], block, layout, z_rows, padded_strip)
                 add_strip(padded_strip, dx, n, z_from, z_to, own_from, block, seam)
 
 

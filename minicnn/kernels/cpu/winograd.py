@@ -1,14 +1,14 @@
 """Winograd convolution for 3×3 and 5×5 kernels with stride 1: fewer multiplications than a matrix product needs.
 
-A strip (or, where pictures are small, a group of whole pictures) is cut into 6×6 tiles that overlap by KH − 1 pixels and
-give 4×4 outputs of a 3×3 kernel or 2×2 of a 5×5 one. In the transformed domain the convolution is 36 matrix products:
+A strip (or, where pictures are small, a group of whole pictures) is cut into 6×6 tiles that overlap by KH − 1 pixels
+and give 4×4 outputs of a 3×3 kernel or 2×2 of a 5×5 one. Transformed, the convolution is 36 matrix products:
 
     forward    V = Bᵀ·d·B       M_k = V_k·U_k  (k = 0…35)      z = Aᵀ·M·A                      U = G·weight·Gᵀ
     backward   dM = A·dz·Aᵀ     dU_k += V_kᵀ·dM_k  → dweight = Gᵀ·dU·G      dV_k = dM_k·U_kᵀ,   dx += B·dV·Bᵀ
 
 Backward is forward transposed, step by step, so it needs no flipped kernel and shares dM between both gradients.
 
-Shapes: V (36, tiles, C); M (36, tiles, F); U (36, C, F), planes k apart as in `winograd_tiles`; the rest as in `strips`.
+Shapes: V (36, tiles, C), M (36, tiles, F), both with planes PLANE apart; U (36, C, F); the rest as in `strips`.
 Products are done for `batch_of_tiles` tiles at a time, so that V and M stay in the L2 cache.
 Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", §4.
 """
@@ -112,7 +112,8 @@ def backward(
     dx_rows = dx.reshape(*dx.shape[:2], -1)
     with one_blas_thread():
         work_together(
-            _backward_share, threads, dy, x.reshape(*x.shape[:2], -1), transposed_u, y, argmax, dx_rows, block, rows, group, batch_of_tiles(block),
+            _backward_share, threads, dy, x.reshape(*x.shape[:2], -1), transposed_u, y, argmax, dx_rows, block, rows,
+            group, batch_of_tiles(block),
             input_gradient, padded, dpadded, dz, v, m, du, dbias, seams,
         )  # fmt: skip
     if input_gradient:

@@ -1,6 +1,6 @@
 """Winograd's transforms of one 6×6 tile: F(4×4, 3×3) and F(2×2, 5×5), and their transposes for the gradients.
 
-A tile of 6×6 inputs d and a filter g (3×3 or 5×5) give 4×4 or 2×2 outputs with 36 multiplications instead of 144 or 100:
+A tile of 6×6 inputs d and a filter g (3×3 or 5×5) give 4×4 or 2×2 outputs with 36 multiplications, not 144 or 100:
 
     y = Aᵀ·[(G·g·Gᵀ) ⊙ (Bᵀ·d·B)]·A
 
@@ -19,14 +19,16 @@ usual points 0, ±1, ±2, ∞ lose three to four times as much accuracy: these k
 value.
 
 A tile in the transformed domain is 36 numbers a channel, each in a plane of its own, so that each plane is a matrix
-(tiles, channels) for BLAS. PLANE, the distance from one plane to the next, is a constant: only then can the compiler see
-that the 36 stores never overlap, and work on 16 channels at once.
+(tiles, channels) for BLAS. PLANE, the distance from one plane to the next, is a constant: only then can the compiler
+see that the 36 stores never overlap, and work on 16 channels at once.
 
-Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", §4; the points after Barabasz et al. 2020,
-"Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", §6.
+Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", §4. Why the points decide the accuracy:
+Barabasz et al. 2020, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks".
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -43,11 +45,13 @@ _half, _2, _5_2, _2p, _q_2 = np.float32(0.5), np.float32(2), np.float32(2.5), np
 def filter_matrix(kernel: int) -> np.ndarray:
     """Return G (6, kernel) in float32."""
     powers = np.arange(kernel)
-    rows = [scale * np.power(float(point), powers) for point, scale in ((Q, -2 / 3), (-Q, -2 / 3), (P, 1 / 6), (-P, 1 / 6))]
+    scaled_points = ((Q, -2 / 3), (-Q, -2 / 3), (P, 1 / 6), (-P, 1 / 6))
+    rows = [scale * np.power(point, powers) for point, scale in scaled_points]
     return np.array([powers == 0, *rows, powers == kernel - 1], np.float32)
 
 
-_options = dict(error_model="numpy", fastmath={"contract"}, forceinline=True)
+# "contract" lets the compiler fuse a multiplication with an addition; no other liberty, so NaN and infinity stay.
+_options: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
 
 
 @njit(**_options)
@@ -226,14 +230,19 @@ def _set_four(m, i, f, row):
 
 
 @njit(**_options)
+def _four(d, y, x, c):
+    return d[y, x, c], d[y, x + 1, c], d[y, x + 2, c], d[y, x + 3, c]
+
+
+@njit(**_options)
 def transform_gradient(dz, outputs, y, x, m):
     """dM = A·dz·Aᵀ for the tile at (y, x) of dz (rows, columns, F): the transpose of `transform_output`."""
     if outputs == 4:
         for f in range(dz.shape[2]):
-            r0 = _four_outputs_transposed(dz[y, x, f], dz[y, x + 1, f], dz[y, x + 2, f], dz[y, x + 3, f])
-            r1 = _four_outputs_transposed(dz[y + 1, x, f], dz[y + 1, x + 1, f], dz[y + 1, x + 2, f], dz[y + 1, x + 3, f])
-            r2 = _four_outputs_transposed(dz[y + 2, x, f], dz[y + 2, x + 1, f], dz[y + 2, x + 2, f], dz[y + 2, x + 3, f])
-            r3 = _four_outputs_transposed(dz[y + 3, x, f], dz[y + 3, x + 1, f], dz[y + 3, x + 2, f], dz[y + 3, x + 3, f])
+            r0 = _four_outputs_transposed(*_four(dz, y, x, f))
+            r1 = _four_outputs_transposed(*_four(dz, y + 1, x, f))
+            r2 = _four_outputs_transposed(*_four(dz, y + 2, x, f))
+            r3 = _four_outputs_transposed(*_four(dz, y + 3, x, f))
             _set_column(m, 0, f, _four_outputs_transposed(r0[0], r1[0], r2[0], r3[0]))
             _set_column(m, 1, f, _four_outputs_transposed(r0[1], r1[1], r2[1], r3[1]))
             _set_column(m, 2, f, _four_outputs_transposed(r0[2], r1[2], r2[2], r3[2]))

@@ -1,0 +1,163 @@
+"""Every convolution algorithm equals the formula, however the work is cut up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minicnn import ops
+from minicnn.errors import UsageError
+from minicnn.kernels.cpu import algorithms, conv_block, strips, tiled, winograd
+from tests.comparison import assert_close, call_keeping, other_layouts
+
+NO_PADDING = ((0, 0), (0, 0))
+POOLS = {
+    "no pool": (None, (1, 1), NO_PADDING),
+    "pool 2": ((2, 2), (2, 2), NO_PADDING),
+    "overlapping pool": ((3, 3), (2, 2), NO_PADDING),
+    "padded oblong pool": ((3, 2), (1, 2), ((1, 0), (1, 1))),
+}
+WINOGRAD_ACCURACY = 1e-5  # of the largest value
+
+# algorithm, x, kernel, filters, stride, padding
+CASES = {
+    "3x3 tiles": ("winograd", (3, 13, 14, 9), 3, 17, (1, 1), NO_PADDING),
+    "3x3 tiles padded": ("winograd", (2, 12, 9, 8), 3, 16, (1, 1), ((1, 1), (1, 1))),
+    "3x3 tiles, more padding below": ("winograd", (1, 11, 10, 5), 3, 6, (1, 1), ((0, 2), (2, 0))),
+    "3x3 tiles, tiny pictures": ("winograd", (21, 6, 6, 16), 3, 16, (1, 1), NO_PADDING),
+    "5x5 tiles": ("winograd", (2, 13, 11, 9), 5, 7, (1, 1), NO_PADDING),
+    "5x5 tiles same": ("winograd", (1, 12, 10, 16), 5, 16, (1, 1), ((2, 2), (2, 2))),
+    "first layer": ("tiled", (3, 14, 13, 3), 3, 8, (1, 1), NO_PADDING),
+    "first layer strided": ("tiled", (2, 21, 20, 3), 7, 5, (2, 2), ((3, 3), (3, 3))),
+    "separate columns": ("tiled", (2, 12, 11, 6), 3, 5, (2, 1), ((1, 0), (0, 1))),
+    "small pictures together": ("tiled", (17, 7, 6, 5), 3, 4, (1, 1), NO_PADDING),
+    "even kernel": ("tiled", (2, 9, 10, 5), 4, 3, (1, 2), ((1, 2), (2, 1))),
+    "1x1": ("tiled", (2, 8, 6, 5), 1, 7, (1, 1), NO_PADDING),
+    "1x1 strided": ("tiled", (2, 9, 8, 6), 1, 3, (2, 3), NO_PADDING),
+    "kernel larger than the picture": ("tiled", (2, 3, 4, 5), 6, 2, (1, 1), ((2, 2), (2, 1))),
+}
+
+
+@pytest.fixture(params=["one thread", "three threads", "a thread a strip"])
+def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Share the work between so many threads, who then begin in the middle of pictures, in strips of few rows."""
+    threads = {"one thread": 1, "three threads": 3, "a thread a strip": 8}[request.param]
+    monkeypatch.setattr(conv_block, "get_threads", lambda: threads)
+    if threads > 1:
+        monkeypatch.setattr(tiled, "STRIP_ELEMENTS", 1)
+        monkeypatch.setattr(winograd, "BATCH_ELEMENTS", 1)
+
+
+def arrays(case: str, rng: np.random.Generator, dtype: str) -> tuple[np.ndarray, ...]:
+    _, x_shape, kernel, filters, *_ = CASES[case]
+    shapes = (x_shape, (kernel, kernel, x_shape[3], filters), (filters,))
+    return tuple(rng.standard_normal(shape).astype(dtype) for shape in shapes)
+
+
+def doubled(*values: np.ndarray) -> tuple[np.ndarray, ...]:
+    return tuple(value.astype("float64") for value in values)
+
+
+def ladder() -> list[tuple[str, str, str]]:
+    """Return every case in every precision that its algorithm has, with every pool that fits."""
+    return [
+        (case, dtype, pool)
+        for case, (algorithm, *_) in CASES.items()
+        for dtype in (["float32"] if algorithm == "winograd" else ["float32", "float64"])
+        for pool in (["no pool"] if case == "kernel larger than the picture" else POOLS)
+    ]
+
+
+@pytest.mark.parametrize(("case", "dtype", "pool"), ladder())
+def test_an_algorithm_equals_the_formula(case, dtype, pool, cut, rng):
+    algorithm, *_, stride, padding = CASES[case]
+    x, weight, bias = arrays(case, rng, dtype)
+    for relu in (True, False):
+        settings = (stride, padding, relu, *POOLS[pool])
+        y64, argmax64 = ops.conv_block.reference(*doubled(x, weight, bias), *settings)
+        with algorithms.force_algorithm(algorithm):
+            y, argmax = call_keeping(conv_block.conv_block, x, weight, bias, *settings)
+            assert_close(y, y64, dtype, "y")
+            if argmax64 is not None:
+                assert argmax.dtype == argmax64.dtype
+                np.testing.assert_array_equal(argmax, argmax64)
+            y = y64.astype(dtype)
+            dy = rng.standard_normal(y.shape).astype(dtype)
+            expected = ops.conv_block_backward.reference(*doubled(dy, x, weight), y64, argmax64, *settings)
+            got = call_keeping(conv_block.conv_block_backward, dy, x, weight, y, argmax64, *settings)
+            without_dx = conv_block.conv_block_backward(dy, x, weight, y, argmax64, *settings, False)
+        for name, value, right in zip(("dx", "dweight", "dbias"), got, expected, strict=True):
+            assert_close(value, right, dtype, name)
+        assert without_dx[0] is None
+        np.testing.assert_array_equal(without_dx[1], got[1])
+        np.testing.assert_array_equal(without_dx[2], got[2])
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("pixels", ["normal", "photograph"])
+def test_winograd_is_accurate_with_many_channels(kernel, pixels, rng):
+    x = (rng.standard_normal if pixels == "normal" else rng.random)((2, 16, 16, 128)).astype("float32")
+    weight = (rng.standard_normal((kernel, kernel, 128, 64)) / kernel).astype("float32")
+    bias = rng.standard_normal(64).astype("float32")
+    with algorithms.force_algorithm("winograd"):
+        y = ops.conv2d(x, weight, bias)
+        dy = rng.standard_normal(y.shape).astype("float32")
+        gradients = ops.conv2d_backward(dy, x, weight, (1, 1), (0, 0))
+    expected = ops.conv2d.reference(*doubled(x, weight, bias))
+    right = ops.conv2d_backward.reference(*doubled(dy, x, weight), (1, 1), (0, 0))
+    for got, value in zip((y, *gradients), (expected, *right), strict=True):
+        assert np.abs(got - value).max() <= WINOGRAD_ACCURACY * np.abs(value).max()
+
+
+@pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns"])
+def test_the_same_threads_give_the_same_bits(case, rng, monkeypatch):
+    monkeypatch.setattr(conv_block, "get_threads", lambda: 2)
+    _, *_, stride, padding = CASES[case]
+    x, weight, bias = arrays(case, rng, "float32")
+    settings = (stride, padding, True, *POOLS["pool 2"])
+    y, argmax = conv_block.conv_block(x, weight, bias, *settings)
+    first = conv_block.conv_block_backward(y, x, weight, y, argmax, *settings)
+    for _ in range(5):
+        again = conv_block.conv_block_backward(y, x, weight, y, argmax, *settings)
+        for one, other in zip(first, again, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("case", ["3x3 tiles", "separate columns"])
+def test_any_memory_layout_is_taken(case, rng):
+    algorithm, *_, stride, padding = CASES[case]
+    x, weight, bias = arrays(case, rng, "float32")
+    with algorithms.force_algorithm(algorithm):
+        expected = ops.conv2d(x, weight, bias, stride, padding)
+        for name, other in other_layouts(x).items():
+            np.testing.assert_array_equal(ops.conv2d(other, weight, bias, stride, padding), expected, err_msg=name)
+
+
+@pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns"])
+def test_nan_is_not_lost(case, rng):
+    algorithm, *_, stride, padding = CASES[case]
+    x, weight, bias = arrays(case, rng, "float32")
+    x[0, 5, 5, 1] = np.nan
+    with algorithms.force_algorithm(algorithm):
+        for pool in POOLS.values():
+            y, _ = conv_block.conv_block(x, weight, bias, stride, padding, True, *pool)
+            right, _ = ops.conv_block.reference(x, weight, bias, stride, padding, True, *pool)
+            assert np.isnan(y[np.isnan(right)]).all()
+
+
+def test_the_choice_follows_the_shape():
+    def choice(x_shape, weight_shape, stride=(1, 1), dtype="float32"):
+        block = strips.block_geometry(x_shape, weight_shape, stride, (0, 0), True, None, (1, 1), (0, 0))
+        return algorithms.choose_algorithm(block, np.dtype(dtype))
+
+    assert choice((1, 32, 32, 32), (3, 3, 32, 64)) is winograd
+    assert choice((1, 32, 32, 32), (5, 5, 32, 64)) is winograd
+    assert choice((1, 32, 32, 32), (3, 3, 32, 64), dtype="float64") is tiled
+    assert choice((1, 32, 32, 32), (3, 3, 32, 64), stride=(2, 2)) is tiled
+    assert choice((1, 32, 32, 3), (3, 3, 3, 64)) is tiled
+    assert choice((1, 32, 32, 32), (4, 4, 32, 64)) is tiled
+
+
+def test_an_unknown_algorithm_is_named():
+    with pytest.raises(UsageError, match="unknown algorithm 'fft'"), algorithms.force_algorithm("fft"):
+        pass
