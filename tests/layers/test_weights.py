@@ -89,7 +89,7 @@ def test_another_network_s_file_is_refused_by_the_parameter_that_differs(tmp_pat
         net.load(path)
     assert_equal(values(net), before)
     Sequential([Conv2D(4, 3)], (6, 6, 2)).save(path)
-    with pytest.raises(UsageError, match="dense1.weight is nothing of that name there"):
+    with pytest.raises(UsageError, match=r"dense1.weight is nothing of that name there"):
         net.load(path)
     network().save(path)
     with pytest.raises(UsageError, match=r"dense1.bias is \(3,\) there, nothing of that name here"):

@@ -14,7 +14,6 @@ from math import prod
 
 import numpy as np
 from numpy.typing import DTypeLike
-from numpy.typing import DTypeLike
 
 SMALLEST_KEPT = 1 << 16  # bytes; below that the C allocator does well
 IDLE_REQUESTS = 256  # a block that no request took for so long goes back to the system
