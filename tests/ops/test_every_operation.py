@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minicnn import ops, use_kernels
+from minicnn import ops, threads, use_kernels
 from tests.comparison import TOLERANCE, other_layouts
 from tests.ops.calls import CALLS, IN_PLACE, results
 
@@ -79,3 +79,12 @@ def test_reference_is_the_formula_whatever_the_mode(name, dtype):
         again = results(name, getattr(ops, name).reference(*arguments), arguments)
     for one, other in zip(again, formula, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_one_thread_gives_what_all_give(name, dtype, monkeypatch):
+    outcomes = []
+    for count in (1, threads.available_cores()):
+        monkeypatch.setattr(threads, "_threads", count)
+        outcomes.append(run(name, CALLS[name](np.random.default_rng(1), dtype), "fast"))
+    assert_same(*outcomes, dtype)
