@@ -13,6 +13,7 @@ from hypothesis import settings
 from minicnn import get_threads, use_kernels
 from minicnn.backend import require_cupy
 from minicnn.errors import DeviceError
+from minicnn.kernels.cpu import team
 
 SEED = 20230417
 
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     except DeviceError as error:
         for item in gpu_items:
             item.add_marker(pytest.mark.skip(reason=str(error)))
+
+
+@pytest.fixture(autouse=True)
+def all_threads_for_small_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let kernels wake all threads for the small arrays of tests: what the threads do must fit together."""
+    monkeypatch.setattr(team, "SMALLEST_SHARE", 1)
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import numpy as np
 
 from minicnn.kernels.cpu.algorithms import choose_algorithm
 from minicnn.kernels.cpu.memory import empty, plain
-from minicnn.kernels.cpu.strips import block_geometry
-from minicnn.ops.pooling import argmax_dtype, require_pooling_padding
+from minicnn.kernels.cpu.strips import block_geometry, products
+from minicnn.kernels.cpu.team import team_size
+from minicnn.ops.pooling import argmax_dtype
 from minicnn.ops.windows import Padding, Pair, require_shape
-from minicnn.threads import get_threads
 
 FLOATS = (np.float32, np.float64)
 
@@ -26,13 +26,12 @@ def conv_block(
         x.shape[3] == weight.shape[2] and bias.shape == (f,),
         "conv2d", x=x.shape, weight=weight.shape, bias=bias.shape,
     )  # fmt: skip
-    if pool_size is not None:
-        require_pooling_padding(pool_size, pool_padding)
     block = block_geometry(x.shape, weight.shape, stride, padding, relu, pool_size, pool_stride, pool_padding)
     y = empty((x.shape[0], block.y_height, block.y_width, f), x.dtype)
     argmax = _no_argmax() if pool_size is None else empty(y.shape, argmax_dtype(pool_size))
     x, weight, bias = (plain(array) for array in (x, weight, bias))
-    choose_algorithm(block, x.dtype).forward(x, weight, bias, y, argmax, block, get_threads())
+    threads = team_size(products(block, x.shape[0]))
+    choose_algorithm(block, x.shape[0], x.dtype).forward(x, weight, bias, y, argmax, block, threads)
     return y, None if pool_size is None else argmax
 
 
@@ -53,8 +52,8 @@ def conv_block_backward(
     argmax = _no_argmax() if argmax is None else plain(argmax)
     dy, x, weight, y = (plain(array) for array in (dy, x, weight, y))
     dx = empty(x.shape if input_gradient else (1, 1, 1, 1), x.dtype)
-    algorithm = choose_algorithm(block, x.dtype)
-    dweight, dbias = algorithm.backward(dy, x, weight, y, argmax, dx, block, input_gradient, get_threads())
+    algorithm, threads = choose_algorithm(block, x.shape[0], x.dtype), team_size(products(block, x.shape[0]))
+    dweight, dbias = algorithm.backward(dy, x, weight, y, argmax, dx, block, input_gradient, threads)
     return dx if input_gradient else None, dweight.reshape(weight.shape), dbias
 
 

@@ -13,9 +13,8 @@ from numba import njit
 
 from minicnn.kernels.cpu.blas import gemm, one_blas_thread
 from minicnn.kernels.cpu.memory import empty, plain
-from minicnn.kernels.cpu.team import share, work_together
+from minicnn.kernels.cpu.team import share, team_size, work_together
 from minicnn.ops.windows import require_shape
-from minicnn.threads import get_threads
 
 FLOATS = (np.float32, np.float64)
 SMALLEST = 1 << 18  # products: below that NumPy's BLAS uses one thread, and waking others does not pay
@@ -36,7 +35,7 @@ def dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     )  # fmt: skip
     if not _takes(x, weight, bias):
         return NotImplemented
-    n, units, threads = x.shape[0], weight.shape[1], get_threads()
+    n, units, threads = x.shape[0], weight.shape[1], team_size(x.shape[0] * weight.size)
     y = empty((n, units), x.dtype)
     parts = empty((threads, n, units), x.dtype)
     x, weight, bias = (plain(array) for array in (x, weight, bias))
@@ -63,11 +62,12 @@ def dense_backward(
         return NotImplemented
     dweight = empty(weight.shape, weight.dtype)
     dx = empty(x.shape if input_gradient else (1, 1), x.dtype)
-    rows, transposed_rows = _rows_at_a_time(*dy.shape)
+    n, units = dy.shape
+    rows, transposed_rows = _rows_at_a_time(n, units)
     dy, x, weight = (plain(array) for array in (dy, x, weight))
     with one_blas_thread():
         work_together(
-            _backward, get_threads(), dy, x, weight, dx, dweight, rows, transposed_rows, input_gradient
+            _backward, team_size(2 * n * weight.size), dy, x, weight, dx, dweight, rows, transposed_rows, input_gradient
         )
     return dx if input_gradient else None, dweight, dy.sum(axis=0)
 

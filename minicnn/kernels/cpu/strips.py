@@ -17,12 +17,14 @@ reads are never computed.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from minicnn.kernels.cpu.team import share
+from minicnn.ops.pooling import require_pooling_padding
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts
 
 
@@ -51,17 +53,22 @@ class Block(NamedTuple):
     pool_left: int
 
 
+@functools.lru_cache(maxsize=1024)  # a network asks for the same few blocks at every step
 def block_geometry(
     x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Padding, relu: bool,
     pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding,
 ) -> Block:  # fmt: skip
-    """Return the block's geometry. Raises ShapeError when a window does not fit."""
+    """Return the block's geometry.
+
+    Raises ShapeError when a window does not fit, or a pooling window may lie in the padding alone.
+    """
     kh, kw, c, f = weight_shape
     (top, _), (left, _) = pad_amounts(padding)
     z = output_size((x_shape[1], x_shape[2]), (kh, kw), stride, padding)
     convolution = (kh, kw, *stride, top, left, c, f)
     if pool_size is None:
         return Block(*convolution, *z, *z, relu, False, 1, 1, 1, 1, 0, 0)
+    require_pooling_padding(pool_size, pool_padding)
     (pool_top, _), (pool_left, _) = pad_amounts(pool_padding)
     y = output_size(z, pool_size, pool_stride, pool_padding)
     used = (
@@ -69,6 +76,12 @@ def block_geometry(
         min(z[1], (y[1] - 1) * pool_stride[1] - pool_left + pool_size[1]),
     )
     return Block(*convolution, *used, *y, relu, True, *pool_size, *pool_stride, pool_top, pool_left)
+
+
+def products(block: Block, images: int) -> int:
+    """Return how many multiplications the plain convolution of `images` pictures takes."""
+    window = block.kernel_h * block.kernel_w * block.channels
+    return images * block.z_height * block.z_width * window * block.filters
 
 
 def rows_per_strip(rows: int, images: int, threads: int, affordable: int) -> int:

@@ -13,9 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 from numba import njit
 
-from minicnn.threads import available_cores
+from minicnn.threads import available_cores, get_threads
+
+SMALLEST_SHARE = 4_000_000  # products, some 50 µs: handing less than that to another thread costs more than it saves
 
 _pool: ThreadPoolExecutor | None = None
+
+
+def team_size(products: int) -> int:
+    """Return how many threads are worth waking for so many multiplications: at most `get_threads()`."""
+    return max(1, min(get_threads(), products // SMALLEST_SHARE))
 
 
 def work_together(task: Callable[..., None], threads: int, *arguments: object) -> None:

@@ -42,7 +42,7 @@ CASES = {
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Share the work between so many threads, who then begin in the middle of pictures, in strips of few rows."""
     threads = {"one thread": 1, "three threads": 3, "a thread a strip": 8}[request.param]
-    monkeypatch.setattr(conv_block, "get_threads", lambda: threads)
+    monkeypatch.setattr(conv_block, "team_size", lambda products: threads)
     if threads > 1:
         monkeypatch.setattr(tiled, "STRIP_ELEMENTS", 1)
         monkeypatch.setattr(winograd, "BATCH_ELEMENTS", 1)
@@ -111,7 +111,7 @@ def test_winograd_is_accurate_with_many_channels(kernel, pixels, rng):
 
 @pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns"])
 def test_the_same_threads_give_the_same_bits(case, rng, monkeypatch):
-    monkeypatch.setattr(conv_block, "get_threads", lambda: 2)
+    monkeypatch.setattr(conv_block, "team_size", lambda products: 2)
     _, *_, stride, padding = CASES[case]
     x, weight, bias = arrays(case, rng, "float32")
     settings = (stride, padding, True, *POOLS["pool 2"])
@@ -148,7 +148,7 @@ def test_nan_is_not_lost(case, rng):
 def test_the_choice_follows_the_shape():
     def choice(x_shape, weight_shape, stride=(1, 1), dtype="float32"):
         block = strips.block_geometry(x_shape, weight_shape, stride, (0, 0), True, None, (1, 1), (0, 0))
-        return algorithms.choose_algorithm(block, np.dtype(dtype))
+        return algorithms.choose_algorithm(block, x_shape[0], np.dtype(dtype))
 
     assert choice((1, 32, 32, 32), (3, 3, 32, 64)) is winograd
     assert choice((1, 32, 32, 32), (5, 5, 32, 64)) is winograd
@@ -156,6 +156,8 @@ def test_the_choice_follows_the_shape():
     assert choice((1, 32, 32, 32), (3, 3, 32, 64), stride=(2, 2)) is tiled
     assert choice((1, 32, 32, 3), (3, 3, 3, 64)) is tiled
     assert choice((1, 32, 32, 32), (4, 4, 32, 64)) is tiled
+    assert choice((1, 6, 6, 32), (3, 3, 32, 64)) is tiled
+    assert choice((64, 6, 6, 32), (3, 3, 32, 64)) is winograd
 
 
 def test_an_unknown_algorithm_is_named():
