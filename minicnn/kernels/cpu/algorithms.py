@@ -17,12 +17,13 @@ ALGORITHMS = {"tiled": tiled, "winograd": winograd}
 _forced: str | None = None
 
 
-def choose_algorithm(block: Block, dtype: np.dtype) -> ModuleType:
-    """Return the module whose `forward` and `backward` suit the block."""
+def choose_algorithm(block: Block, images: int, dtype: np.dtype) -> ModuleType:
+    """Return the module whose `forward` and `backward` suit the block and so many pictures."""
     if _forced is not None:
         return ALGORITHMS[_forced]
-    # With few channels the transforms cost more than the multiplications that they save.
-    if winograd.supports(block, dtype) and block.channels >= 8:
+    # With few channels the tiles' transforms cost more than the multiplications that they save, and with few tiles the
+    # filters' transform does.
+    if winograd.supports(block, dtype) and block.channels >= 8 and images * winograd.tiles_of(block) >= 24:
         return winograd
     return tiled
 

@@ -11,7 +11,8 @@ Three layouts of the columns, chosen by `column_layout`:
     SHARED    (ZW, padded rows, KW·C): windows one above the other share what they have in common. The window of (i, j)
               is still KH·KW·C neighbours in memory, from (j, i·SH) on, so BLAS takes rows of windows where they lie,
               and only KW·C numbers a pixel are copied instead of KH·KW·C. Pays while C is small and copying costs as
-              much as multiplying. Source: Cho & Brand 2017, "MEC: Memory-efficient Convolution for Deep Neural Network".
+              much as multiplying. Source: Cho & Brand 2017, "MEC: Memory-efficient Convolution for Deep Neural
+              Network".
     INPUT     a 1×1 kernel's columns are the picture itself: nothing is copied.
 
 Shapes: x (N, H, W·C); weight (KH·KW·C, F); the rest as in `strips`. A leading axis of scratch memory counts threads.

@@ -57,6 +57,11 @@ def batch_of_tiles(block: Block) -> int:
     return max(8, min(PLANE // max(block.channels, block.filters), BATCH_ELEMENTS // (block.channels + block.filters)))
 
 
+def tiles_of(block: Block) -> int:
+    """Return how many tiles a picture has."""
+    return _tile_rows(block, block.z_height) * _tile_rows(block, block.z_width)
+
+
 def _tile_rows(block: Block, rows: int) -> int:
     outputs = TILE + 1 - block.kernel_h
     return -(-rows // outputs)
@@ -69,7 +74,7 @@ def _strips_and_groups(block: Block, rows: int, row_outputs: int, images: int, t
     """
     tiles_across = _tile_rows(block, block.z_width)
     wanted = batch_of_tiles(block)
-    tiles = tiles_across * _tile_rows(block, block.z_height)
+    tiles = tiles_of(block)
     if tiles <= wanted:
         group = max(1, min(wanted // tiles, images // (2 * threads)))
         if group > 1 or images >= threads:

@@ -28,6 +28,7 @@ Barabasz et al. 2020, "Error Analysis and Improving the Accuracy of Winograd Con
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ _p, _q = np.float32(P), np.float32(Q)
 _half, _2, _5_2, _2p, _q_2 = np.float32(0.5), np.float32(2), np.float32(2.5), np.float32(2 * P), np.float32(Q / 2)
 
 
+@functools.cache
 def filter_matrix(kernel: int) -> np.ndarray:
     """Return G (6, kernel) in float32."""
     powers = np.arange(kernel)
