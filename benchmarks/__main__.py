@@ -66,6 +66,7 @@ def main() -> None:
         return
     results = json.loads(options.table.read_text()) if options.table else run(options)
     if options.save:
+        RESULTS.mkdir(exist_ok=True)
         path = RESULTS / f"{results['date']}-{machine.short_name()}.json"
         path.write_text(json.dumps(results, indent=1) + "\n")
         path.with_suffix(".md").write_text(report.markdown(results))
