@@ -1,13 +1,13 @@
-"""Small arrays are enough to find a wrong kernel, so here kernels take what they would leave to NumPy as too small."""
+"""Small arrays are enough to find a wrong kernel, so here kernels and their threads take what is too small to pay."""
 
 from __future__ import annotations
 
 import pytest
 
-SIZE_LIMITS = ("elementwise.SMALLEST", "images.SMALLEST", "dense.SMALLEST")
+SIZE_LIMITS = {"elementwise.SMALLEST": 0, "images.SMALLEST": 0, "dense.SMALLEST": 0, "team.SMALLEST_SHARE": 1}
 
 
 @pytest.fixture(autouse=True)
 def kernels_take_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit in SIZE_LIMITS:
-        monkeypatch.setattr(f"minicnn.kernels.cpu.{limit}", 0)
+    for limit, value in SIZE_LIMITS.items():
+        monkeypatch.setattr(f"minicnn.kernels.cpu.{limit}", value)
