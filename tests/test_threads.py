@@ -82,19 +82,24 @@ def train():
 
 
 def test_two_threads_may_train_at_once_and_get_the_same_bits() -> None:
-    script = TRAIN_TINY + """
+    script = (
+        TRAIN_TINY
+        + """
 alone, results = train(), []
 team = [threading.Thread(target=lambda: results.append(train())) for _ in range(3)]
 for thread in team: thread.start()
 for thread in team: thread.join()
 print(len(results), set(results) == {alone})
 """
+    )
     assert run_script(script).split() == ["3", "True"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_process_has_a_team_of_its_own() -> None:
-    script = TRAIN_TINY + """
+    script = (
+        TRAIN_TINY
+        + """
 import warnings
 warnings.simplefilter("ignore")  # newer Pythons warn of any fork beside threads
 parent = train()
@@ -103,6 +108,7 @@ if child == 0:
     os._exit(0 if train() == parent else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
+    )
     assert run_script(script).split() == ["0"]
 
 

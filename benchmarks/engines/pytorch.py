@@ -46,9 +46,7 @@ UNITS = {
 }  # fmt: skip
 
 
-def create(
-    model: str, image_size: int, batch: int, threads: int, device: str, channels_last: bool
-) -> PytorchEngine:
+def create(model: str, image_size: int, batch: int, threads: int, device: str, channels_last: bool) -> PytorchEngine:
     torch.set_num_threads(threads)
     return PytorchEngine(model, image_size, batch, {"cpu": "cpu", "gpu": "cuda"}[device], channels_last)
 

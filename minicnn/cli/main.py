@@ -50,9 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     command = typer.main.get_command(app)
     try:
-        code = command.main(
-            list(sys.argv[1:] if arguments is None else arguments), "minicnn", standalone_mode=False
-        )
+        code = command.main(list(sys.argv[1:] if arguments is None else arguments), "minicnn", standalone_mode=False)
     except UsageError as error:
         code = _complain(str(error))
     except typer.TyperException as error:  # a verb, an option or an argument that is missing or unknown

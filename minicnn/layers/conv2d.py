@@ -12,9 +12,7 @@ from minicnn.layers.initializers import initialize
 from minicnn.ops.windows import Padding, Pair, as_pair, output_size, pad_amounts, same_padding
 
 
-def resolve_padding(
-    padding: str | int | Padding, size: Pair, kernel: Pair, stride: Pair
-) -> tuple[Pair, Pair]:
+def resolve_padding(padding: str | int | Padding, size: Pair, kernel: Pair, stride: Pair) -> tuple[Pair, Pair]:
     """Turn "valid", "same", a number or a pair of pixels into ((top, bottom), (left, right)).
 
     Raises ShapeError for anything else.

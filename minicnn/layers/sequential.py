@@ -113,16 +113,12 @@ class Sequential(Layer):
     def parameters(self) -> dict[str, Parameter]:
         """Return all parameters in order, by dotted name: conv1.weight, conv1.bias, …"""
         return {
-            f"{layer.name}.{name}": parameter
-            for layer in self.layers
-            for name, parameter in layer.parameters().items()
+            f"{layer.name}.{name}": parameter for layer in self.layers for name, parameter in layer.parameters().items()
         }
 
     def random_generators(self) -> dict[str, np.random.Generator]:
         """Return the generators of all layers that draw random numbers, by dotted name."""
-        return {
-            f"{layer.name}.{name}": rng for layer in self.layers for name, rng in layer.random_generators().items()
-        }
+        return {f"{layer.name}.{name}": rng for layer in self.layers for name, rng in layer.random_generators().items()}
 
     def convert(self, dtype: str | None = None, device: str | None = None) -> None:
         """Bring all parameters to `dtype` and to `device`, each unless None."""

@@ -7,9 +7,7 @@ from minicnn.dispatch import accelerated
 
 
 @accelerated
-def normalize_pixels(
-    images: Array, mean: tuple[float, ...], std: tuple[float, ...], dtype: str = "float32"
-) -> Array:
+def normalize_pixels(images: Array, mean: tuple[float, ...], std: tuple[float, ...], dtype: str = "float32") -> Array:
     """Scale bytes to 0–1, then take off the mean and divide by the deviation, a channel at a time.
 
         y[n, h, w, c] = (images[n, h, w, c] / 255 − mean[c]) / std[c]

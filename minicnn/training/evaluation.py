@@ -49,9 +49,7 @@ class Evaluation:
 
     def to_json(self, classes: Sequence[str], class_names: Sequence[str]) -> dict[str, Any]:
         """Return all figures in plain JSON values; precision, recall and f1 are means over the classes."""
-        precision, recall, f1 = (
-            formula(self.confusion) for formula in (metrics.precision, metrics.recall, metrics.f1)
-        )
+        precision, recall, f1 = (formula(self.confusion) for formula in (metrics.precision, metrics.recall, metrics.f1))
         shown = self.confusion.sum(axis=1)
         return {
             "images": self.images,

@@ -58,9 +58,7 @@ class Run:
             self.splits.train, settings.batch_size, self.train_transform, shuffle=True, seed=settings.seed,
             workers=settings.workers,
         )  # fmt: skip
-        self.validation = Loader(
-            self.splits.validation, settings.batch_size, self.transform, workers=settings.workers
-        )
+        self.validation = Loader(self.splits.validation, settings.batch_size, self.transform, workers=settings.workers)
         self.trainer = Trainer(
             self.net, _make_optimizer(self.net.parameters(), settings), epochs=settings.epochs, loss=loss,
             schedule=schedule, normalization=self.normalization, device=device, progress=self.progress,

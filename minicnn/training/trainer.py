@@ -109,9 +109,7 @@ class Trainer:
         epoch = len(self.history) + 1
         steps_left = (self.epochs - epoch + 1) * steps - step
         seconds_left = steps_left * totals.images / step / images_per_second
-        self.progress.moment(
-            Moment(epoch, self.epochs, step, steps, loss, accuracy, images_per_second, seconds_left)
-        )
+        self.progress.moment(Moment(epoch, self.epochs, step, steps, loss, accuracy, images_per_second, seconds_left))
 
     def _require_finite(self, loss: float, what: str) -> None:
         if not isfinite(loss):

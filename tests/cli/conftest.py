@@ -30,8 +30,6 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_shapes(tmp_path_factory.mktemp("cli") / "shapes", images_per_class=5, size=16)
 
 
-
-
 @pytest.fixture(scope="session")
 def run(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a finished run."""

@@ -118,7 +118,6 @@ def test_data(minicnn: Command, tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_image_is_named_counted_and_skipped(minicnn: Command, shapes: Path, tmp_path: Path) -> None:
 
-
     data = shutil.copytree(shapes, tmp_path / "data")
     (data / "train" / "ring" / "poem.jpg").write_text("no picture")
     answer = minicnn("train", data, *SMALL, "--out", tmp_path / "run")

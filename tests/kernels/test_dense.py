@@ -80,9 +80,7 @@ def test_same_threads_same_bits_and_one_thread_the_same_result(rng: np.random.Ge
     x, weight, bias, dy = arrays(rng, 16, 2003, 31, "float32")
     for threads in {1, get_threads()}:
         set_threads(threads)
-        first, second = (
-            [kernels.dense(x, weight, bias), *kernels.dense_backward(dy, x, weight)] for _ in range(2)
-        )
+        first, second = ([kernels.dense(x, weight, bias), *kernels.dense_backward(dy, x, weight)] for _ in range(2))
         for a, b in zip(first, second, strict=True):
             np.testing.assert_array_equal(a, b)
         assert_close(first[0], ops.dense.reference(x, weight, bias), "float32")

@@ -88,9 +88,7 @@ def test_dropout_keeps_the_same_elements(seed: int, dtype: str, rng: np.random.G
 @pytest.mark.usefixtures("small_arrays_too")
 @pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
 @pytest.mark.parametrize("decay", [0.0, 0.01])
-def test_sgd_steps_alike(
-    momentum: float, nesterov: bool, decay: float, dtype: str, rng: np.random.Generator
-) -> None:
+def test_sgd_steps_alike(momentum: float, nesterov: bool, decay: float, dtype: str, rng: np.random.Generator) -> None:
     value, grad, velocity = (normal(rng, dtype) for _ in range(3))
     by_kernel = [value.copy(), grad, velocity.copy() if momentum else None]
     by_formula = [value.copy(), grad, velocity.copy() if momentum else None]

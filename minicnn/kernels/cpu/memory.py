@@ -23,6 +23,7 @@ _last_used: list[int] = []
 _requests = 0
 _lock = threading.Lock()
 
+
 def _is_unused(index: int) -> bool:
     """Return whether only the list of blocks refers to block `index`: that list and the call are two references."""
     return sys.getrefcount(_blocks[index]) <= 2
