@@ -19,10 +19,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+import numpy as np
+
 from minicnn.backend import array_module, device_of, is_array
 from minicnn.errors import DeviceError, UsageError
 
 MODES = ("fast", "reference")
+_SETTINGS = (int, float, bool, str, tuple, type(None))  # of an operation's arguments, those that are no arrays
 
 _mode: ContextVar[str | None] = ContextVar("minicnn_kernels", default=None)
 
@@ -93,7 +96,13 @@ def accelerated(operation: Operation) -> Operation:
 
 def _common_device(operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Return the device that all array arguments share, or say which array is where."""
-    devices = {device_of(a) for a in (*args, *kwargs.values()) if is_array(a)}
+    # NumPy arrays and plain settings are told by their type at once: with one small picture, asking costs as much as
+    # computing.
+    devices = {
+        "cpu" if type(a) is np.ndarray else device_of(a)
+        for a in (*args, *kwargs.values())
+        if type(a) is np.ndarray or (type(a) not in _SETTINGS and is_array(a))
+    }
     if len(devices) == 1:
         return devices.pop()
     names = inspect.signature(operation).bind(*args, **kwargs).arguments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
 from minicnn.errors import UsageError
@@ -9,8 +10,9 @@ from minicnn.errors import UsageError
 _threads: int | None = None
 
 
+@functools.cache  # asking the system takes a microsecond, and every kernel wants to know
 def available_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use, as it was when first asked."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -53,6 +53,8 @@ def plain(array: np.ndarray) -> np.ndarray:
 
     Numba takes a read-only array for another type and would compile for it anew, which takes seconds.
     """
+    if array.flags.c_contiguous and array.flags.writeable:
+        return array
     return np.require(array, requirements=("C", "W"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from minicnn.kernels.cpu.memory import empty
@@ -9,15 +11,23 @@ from minicnn.kernels.cpu.memory import empty
 _CACHE_LINE = 64  # bytes; also the width of the widest vector register
 
 
-def scratch(threads: int, elements: int, dtype: np.dtype) -> np.ndarray:
-    """Return an uninitialised array (threads, at least `elements`) whose rows begin on a cache line each."""
+def scratches(threads: int, sizes: Sequence[int], dtype: np.dtype) -> tuple[np.ndarray, ...]:
+    """Return for each size an uninitialised array (threads, at least `size`) whose rows begin on a cache line each."""
     line = _CACHE_LINE // dtype.itemsize
     # One line more than needed: rows of a power of two bytes would all compete for the same cache sets.
-    row = (-(-elements // line) + 1) * line
-    memory = empty((threads * row + line,), dtype)
-    misaligned = memory.ctypes.data % _CACHE_LINE // dtype.itemsize
-    first = (line - misaligned) % line
-    return memory[first : first + threads * row].reshape(threads, row)
+    rows = [(-(-size // line) + 1) * line for size in sizes]
+    memory = empty((threads * sum(rows) + line,), dtype)
+    start = -(memory.__array_interface__["data"][0] // dtype.itemsize) % line
+    parts = []
+    for row in rows:
+        parts.append(memory[start : start + threads * row].reshape(threads, row))
+        start += threads * row
+    return tuple(parts)
+
+
+def scratch(threads: int, elements: int, dtype: np.dtype) -> np.ndarray:
+    """Return one such array, (threads, at least `elements`)."""
+    return scratches(threads, (elements,), dtype)[0]
 
 
 def zeroed_scratch(threads: int, elements: int, dtype: np.dtype) -> np.ndarray:

@@ -20,11 +20,13 @@ Shapes: x (N, H, W·C); weight (KH·KW·C, F); the rest as in `strips`. A leadin
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numba import njit
 
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
-from minicnn.kernels.cpu.scratch import scratch, zeroed_scratch
+from minicnn.kernels.cpu.scratch import scratches, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
     Block,
     add_row,
@@ -70,16 +72,23 @@ def _pictures_at_a_time(block: Block, layout: int, strips: int, images: int, thr
     return max(1, min(GROUP_ROWS // (block.z_height * block.z_width), images // (2 * threads)))
 
 
+@functools.lru_cache(maxsize=256)  # with one small picture, planning would take as long as computing
+def _forward_plan(block: Block, images: int, x_width: int, threads: int) -> tuple[int, int, int, tuple[int, ...]]:
+    """Return the layout, the rows of y in a strip, the pictures at a time, and the elements of each scratch memory."""
+    layout = column_layout(block, x_width)
+    step = block.pool_stride_h
+    rows = rows_per_strip(block.y_height, images, threads, _affordable_rows(block, layout) // step)
+    group = _pictures_at_a_time(block, layout, -(-block.y_height // rows), images, threads)
+    sizes = _elements(block, layout, (rows - 1) * step + block.pool_h)
+    return layout, rows, group, tuple(group * size for size in sizes)
+
+
 def forward(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray, y: np.ndarray, argmax: np.ndarray, block: Block, threads: int
 ) -> None:
     """Fill y (and argmax, where the block pools) from x (N, H, W, C)."""
-    layout = column_layout(block, x.shape[2])
-    step = block.pool_stride_h
-    rows = rows_per_strip(block.y_height, x.shape[0], threads, _affordable_rows(block, layout) // step)
-    z_rows = (rows - 1) * step + block.pool_h
-    group = _pictures_at_a_time(block, layout, -(-block.y_height // rows), x.shape[0], threads)
-    padded, columns, z = (scratch(threads, group * count, x.dtype) for count in _elements(block, layout, z_rows))
+    layout, rows, group, sizes = _forward_plan(block, x.shape[0], x.shape[2], threads)
+    padded, columns, z = scratches(threads, sizes, x.dtype)
     with one_blas_thread():
         work_together(
             _forward_share, threads, x.reshape(*x.shape[:2], -1), weight.reshape(-1), bias, y, argmax,
@@ -96,7 +105,8 @@ def backward(
     rows = rows_per_strip(block.z_height, x.shape[0], threads, _affordable_rows(block, layout))
     rows += rows % 2  # so that strips end where 2×2 pooling windows do
     group = _pictures_at_a_time(block, layout, -(-block.z_height // rows), x.shape[0], threads)
-    padded, columns, dz = (scratch(threads, group * count, x.dtype) for count in _elements(block, layout, rows))
+    sizes = [group * count for count in _elements(block, layout, rows)]
+    padded, columns, dz = scratches(threads, sizes, x.dtype)
     dweight = zeroed_scratch(threads, weight.size, x.dtype)
     dbias = zeroed_scratch(threads, bias_size := weight.shape[3], x.dtype)
     row_length = x.shape[2] * x.shape[3]

@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
-from minicnn.kernels.cpu.scratch import scratch, zeroed_scratch
+from minicnn.kernels.cpu.scratch import scratch, scratches, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
     Block,
     add_seams,
@@ -134,7 +134,7 @@ def _scratch(block: Block, z_rows: int, group: int, threads: int) -> tuple[np.nd
     padded = group * (down * outputs + overlap) * (across * outputs + overlap) * block.channels
     z = group * down * across * outputs * outputs * block.filters
     dtype = np.dtype(np.float32)
-    return tuple(scratch(threads, count, dtype) for count in (padded, z, POINTS * PLANE, POINTS * PLANE))
+    return scratches(threads, (padded, z, POINTS * PLANE, POINTS * PLANE), dtype)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
