@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import gpu, machine, report
-from benchmarks.engines import ENGINES
+from benchmarks.engines import ENGINES, installed
 from benchmarks.measure import QUICK, THOROUGH, measure, measure_layers, say
 from benchmarks.workloads import IMAGE_SIZES, documented, scaling
 
@@ -20,7 +20,7 @@ PARTS = ("networks", "layers", "scaling")
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description="Measure minicnn beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="few short turns, networks only, no NumPy formulas")
+    parser.add_argument("--quick", action="store_true", help="few short turns, networks only, against PyTorch alone")
     parser.add_argument("--only", action="append", choices=IMAGE_SIZES, metavar="NAME", help="only this network")
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part of the measurements")
     parser.add_argument("--task", choices=("training", "inference"), help="only this task")
@@ -38,10 +38,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     models = options.only or list(IMAGE_SIZES)
     parts = options.part or (["networks"] if options.quick else list(PARTS))
     effort = QUICK if options.quick else THOROUGH
-    engines = ["minicnn", *(options.engine or [e for e in ENGINES if e != "minicnn"])]
+    engines = ["minicnn", *(options.engine or [e for e in installed() if e != "minicnn"])]
     if options.quick and not options.engine:
-        engines.remove("numpy")
-    compared = [name for name in engines if name != "numpy"]
+        engines = [name for name in engines if name not in ("numpy", "jax")]
+    compared = [name for name in engines if name not in ("numpy", "jax")]
     results: dict[str, Any] = {
         "date": datetime.date.today().isoformat(), "machine": machine.describe(), "threads": options.threads,
         "device": options.device, "effort": {"rounds": effort.rounds, "seconds": effort.seconds},

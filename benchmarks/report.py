@@ -33,8 +33,8 @@ def comparison(measured: list[dict[str, Any]]) -> str:
     """Return a row for each workload, and the geometric means of training and inference."""
     rows = [
         "| network | task | batch | threads | minicnn ms | PyTorch NCHW ms | channels_last ms | × best layout "
-        "| × default layout | NumPy formulas ms | % of SGEMM | peak MiB (PyTorch) |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| × default layout | JAX ms | NumPy formulas ms | % of SGEMM | peak MiB (PyTorch) |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     rows += [_comparison_row(result) for result in measured]
     for task in ("training", "inference"):
@@ -42,7 +42,7 @@ def comparison(measured: list[dict[str, Any]]) -> str:
         if chosen:
             best = statistics.geometric_mean(ratio(r, best_layout(r))[1] for r in chosen)
             default = statistics.geometric_mean(ratio(r, "pytorch")[1] for r in chosen)
-            rows.append(f"| **geometric mean** | {task} | | | | | | **{best:.2f}** | **{default:.2f}** | | | |")
+            rows.append(f"| **geometric mean** | {task} | | | | | | **{best:.2f}** | **{default:.2f}** | | | | |")
     return "\n".join(rows)
 
 
@@ -73,7 +73,8 @@ def _comparison_row(result: dict[str, Any]) -> str:
         peaks += f" ({smallest:.0f}: ×{memory['minicnn'] / smallest:.2f})"
     cells = [
         f"{result['model']} {result['image_size']}", result["task"], result["batch"], result["threads"],
-        time_of("minicnn"), time_of("pytorch"), time_of("pytorch channels_last"), best, default, time_of("numpy"),
+        time_of("minicnn"), time_of("pytorch"), time_of("pytorch channels_last"), best, default, time_of("jax"),
+        time_of("numpy"),
         f"{100 * share_of_sgemm(result):.0f}" if "sgemm" in seconds else "", peaks,
     ]  # fmt: skip
     return "| " + " | ".join(map(str, cells)) + " |"

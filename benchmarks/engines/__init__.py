@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 LEARNING_RATE, MOMENTUM = 0.001, 0.9
@@ -12,6 +13,7 @@ ENGINES: dict[str, tuple[str, dict[str, Any]]] = {
     "minicnn": ("minicnn", {"kernels": "fast"}),
     "pytorch": ("pytorch", {"channels_last": False}),
     "pytorch channels_last": ("pytorch", {"channels_last": True}),
+    "jax": ("jax", {}),
     "numpy": ("minicnn", {"kernels": "reference"}),
     "sgemm": ("sgemm", {}),
 }
@@ -27,10 +29,16 @@ class Engine(Protocol):
         """Run forward alone; return when it is done."""
 
     def layer_times(self, repeats: int) -> list[tuple[str, float, float]]:
-        """Return (name, forward, backward) of each layer or fused block, medians in seconds."""
+        """Return (name, forward, backward) of each layer or fused block, medians in seconds (minicnn and PyTorch)."""
 
     def flops(self) -> int:
-        """Return the floating-point operations of one forward pass: two a multiplication, dense and convolution."""
+        """Return the floating-point operations of one forward pass, two a multiplication (minicnn and SGEMM)."""
+
+
+def installed() -> list[str]:
+    """Return the engines whose library is installed."""
+    libraries = {"pytorch": "torch", "jax": "jax"}
+    return [name for name, (module, _) in ENGINES.items() if find_spec(libraries.get(module, "numpy"))]
 
 
 def create(name: str, model: str, image_size: int, batch: int, threads: int, device: str) -> Engine:

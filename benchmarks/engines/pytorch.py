@@ -120,6 +120,3 @@ class PytorchEngine:
             times.append((name, statistics.median(forward[1:]), statistics.median(backward[1:])))
             x = y
         return times
-
-    def flops(self) -> int:
-        raise NotImplementedError("minicnn's engine counts them for all")
