@@ -7,7 +7,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("minicnn", "numpy", "numba", "scipy", "torch", "cupy-cuda12x", "cupy-cuda13x")
+PACKAGES = ("minicnn", "numpy", "numba", "scipy", "torch", "jax", "cupy-cuda12x", "cupy-cuda13x")
 
 
 def cpu_name() -> str:
