@@ -19,14 +19,14 @@ def available_cores() -> int:
 def get_threads() -> int:
     """Return how many threads the kernels use.
 
-    Raises UsageError when MINICNN_THREADS is no positive whole number.
+    MINICNN_THREADS above the number of cores means all of them. Raises UsageError when it is no positive whole number.
     """
     if _threads is not None:
         return _threads
     text = os.environ.get("MINICNN_THREADS", "")
     if not text:
         return available_cores()
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"MINICNN_THREADS={text!r} is no thread count: give a whole number of at least 1")
     return min(int(text), available_cores())
 
@@ -34,9 +34,9 @@ def get_threads() -> int:
 def set_threads(count: int) -> None:
     """Let the kernels use `count` threads (at most the cores of this process) from now on.
 
-    Raises UsageError for a count below 1 or above the number of cores.
+    Raises UsageError for what is no whole number, below 1, or above the number of cores.
     """
-    if not 1 <= count <= available_cores():
-        raise UsageError(f"cannot use {count} threads: this process has {available_cores()} cores, give 1 to that many")
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= available_cores():
+        raise UsageError(f"cannot use {count!r} threads: this process has {available_cores()} cores, give 1 to that many")
     global _threads
     _threads = count

@@ -39,10 +39,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=str(error)))
 
 
-@pytest.fixture(autouse=True)
-def all_threads_for_small_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let kernels wake all threads for the small arrays of tests: what the threads do must fit together."""
-    monkeypatch.setattr(team, "SMALLEST_SHARE", 1)
+@pytest.fixture(autouse=True, scope="session")
+def all_threads_for_small_arrays() -> Iterator[None]:
+    """Let kernels wake all threads for the small arrays of tests: what the threads do must fit together.
+
+    For the whole session, because a run that a fixture made for several tests must not have used other threads than
+    the run that it is compared with.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(team, "SMALLEST_SHARE", 1)
+        yield
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minicnn import ops, use_kernels
@@ -22,9 +22,15 @@ BLOCKS = {
     "strided, pool 3 by 2": ((1, 19, 18, 3), 4, (7, 7), (2, 2), ((3, 3), (3, 3)), (3, 3), (2, 2), NO_PADDING),
     "strided 3x3, pool 3 by 2": ((2, 14, 13, 4), 6, (3, 3), (2, 2), ((1, 1), (1, 1)), (3, 3), (2, 2), NO_PADDING),
     "padded pool": ((1, 7, 8, 2), 3, (3, 3), (1, 1), NO_PADDING, (3, 3), (2, 2), ((1, 1), (0, 1))),
+    "pool 2 over the edges": ((2, 11, 9, 3), 4, (3, 3), (1, 1), NO_PADDING, (2, 2), (2, 2), ((0, 1), (0, 1))),
+    "pool 2 over the right edge": ((2, 8, 11, 3), 16, (1, 3), (1, 1), NO_PADDING, (2, 2), (2, 2), ((0, 0), (0, 1))),
+    "many channels, pool 2 over the edges": (
+        (1, 35, 33, 16), 8, (3, 3), (1, 1), NO_PADDING, (2, 2), (2, 2), ((0, 1), (0, 1)),
+    ),
+    "1x1 padded below": ((2, 3, 4, 3), 6, (1, 1), (1, 1), ((0, 1), (0, 0)), None, (1, 1), NO_PADDING),
     "1x1, no pool": ((2, 4, 5, 3), 6, (1, 1), (1, 1), NO_PADDING, None, (1, 1), NO_PADDING),
     "even kernel": ((2, 7, 7, 2), 3, (2, 4), (1, 1), ((0, 1), (1, 2)), (2, 2), (2, 2), NO_PADDING),
-}
+}  # fmt: skip
 
 
 def arrays(block, dtype, rng):
@@ -120,3 +126,41 @@ def test_nan_is_not_hidden_by_relu_or_pool(mode, dtype, rng):
     y, _ = ops.conv_block(x, weight, bias, (1, 1), (0, 0), True, (2, 2), (2, 2), (0, 0))
     assert np.isnan(y[0, :2, :2]).all()
     assert np.isfinite(y[0, 2, 2]).all()
+
+
+def test_an_empty_batch_gives_empty_results(mode, rng):
+    x, weight, bias = arrays(((0, 8, 8, 3), 4, (3, 3)), "float32", rng)
+    settings = ((1, 1), NO_PADDING, True, (2, 2), (2, 2), NO_PADDING)
+    y, argmax = ops.conv_block(x, weight, bias, *settings)
+    assert y.shape == argmax.shape == (0, 3, 3, 4)
+    dx, dweight, dbias = ops.conv_block_backward(y, x, weight, y, argmax, *settings)
+    assert dx.shape == x.shape
+    assert not dweight.any()
+    assert not dbias.any()
+
+
+def test_settings_may_be_lists(mode, rng):
+    x, weight, bias = arrays(((1, 6, 6, 3), 4, (3, 3)), "float32", rng)
+    expected = ops.conv2d(x, weight, bias, (2, 2), ((1, 0), (0, 1)))
+    np.testing.assert_array_equal(ops.conv2d(x, weight, bias, [2, 2], [[1, 0], [0, 1]]), expected)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_any_pool_behind_any_convolution(data):
+    draw = data.draw
+    pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    size, pool_stride = draw(pairs), draw(pairs)
+    pool_padding = tuple((draw(st.integers(0, s - 1)), draw(st.integers(0, s - 1))) for s in size)
+    block = ((2, draw(st.integers(6, 14)), draw(st.integers(6, 14)), draw(st.sampled_from([3, 9]))), 5, (3, 3))
+    x, weight, bias = arrays(block, "float32", np.random.default_rng(draw(st.integers(0, 99))))
+    how = ((1, 1), NO_PADDING, True, size, pool_stride, pool_padding)
+    y, argmax = ops.conv_block(x, weight, bias, *how)
+    expected, _ = ops.conv_block.reference(x, weight, bias, *how)
+    assert_close(y, expected, "float32", "y")
+    for fast, slow in zip(
+        ops.conv_block_backward(y, x, weight, y, argmax, *how),
+        ops.conv_block_backward.reference(y, x, weight, y, argmax, *how),
+        strict=True,
+    ):
+        assert_close(fast, slow, "float32", "gradient")

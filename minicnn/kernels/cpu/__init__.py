@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 import numba
@@ -18,9 +19,18 @@ def _keep_compiled_code_apart() -> None:
     here = Path(__file__).parent
     sources = b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))
     fingerprint = hashlib.sha256(sources).hexdigest()[:16]
-    room = here / "__pycache__" if os.access(here, os.W_OK) else Path.home() / ".cache" / "minicnn"
-    numba.config.CACHE_DIR = str(room / f"kernels-{fingerprint}")
+    numba.config.CACHE_DIR = str(_cache_room(here) / f"kernels-{fingerprint}")
 
 
-if "NUMBA_CACHE_DIR" not in os.environ:
-    _keep_compiled_code_apart()
+def _cache_room(here: Path) -> Path:
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return Path(os.environ["NUMBA_CACHE_DIR"])
+    if os.access(here, os.W_OK):
+        return here / "__pycache__"
+    try:
+        return Path.home() / ".cache" / "minicnn"
+    except RuntimeError:  # a user without a home
+        return Path(tempfile.gettempdir()) / "minicnn"
+
+
+_keep_compiled_code_apart()

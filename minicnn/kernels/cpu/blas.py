@@ -9,6 +9,7 @@ spin against each other. Every kernel that multiplies therefore runs within `one
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,6 +105,20 @@ _libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_co
 _limit = threading.Lock()
 _users = 0
 _threads_before: list[int] = []
+
+
+def _forget_users() -> None:
+    """Give BLAS its threads back in a forked process: whoever limited them lives on in the parent alone."""
+    global _limit, _users
+    _limit = threading.Lock()
+    if _users > 0:
+        for library, threads in zip(_libraries, _threads_before, strict=True):
+            library.set_num_threads(threads)
+    _users = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_users)
 
 
 @contextmanager

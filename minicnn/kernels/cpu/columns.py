@@ -43,7 +43,7 @@ def col2im(columns: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _gather(thread, threads, x, columns, sh, sw, top, left):
     rows, ow, kh, kw, c = columns.shape
-    oh = rows // x.shape[0]
+    oh = rows // max(x.shape[0], 1)
     first, end = share(rows, thread, threads)
     for row in range(first, end):
         n, i = divmod(row, oh)

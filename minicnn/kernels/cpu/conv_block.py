@@ -19,7 +19,7 @@ def conv_block(
     pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding,
 ) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
     """Run convolution, ReLU and max-pool as one: the twin of `minicnn.ops.conv_block.conv_block`."""
-    if x.dtype not in FLOATS or weight.dtype != x.dtype or bias.dtype != x.dtype:
+    if x.dtype not in FLOATS or weight.dtype != x.dtype or bias.dtype != x.dtype or len(x) == 0:
         return NotImplemented
     f = weight.shape[3]
     require_shape(
@@ -41,7 +41,7 @@ def conv_block_backward(
     input_gradient: bool = True,
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:  # fmt: skip
     """Run the block backwards: the twin of `minicnn.ops.conv_block.conv_block_backward`."""
-    if dy.dtype not in FLOATS or x.dtype != dy.dtype or weight.dtype != dy.dtype:
+    if dy.dtype not in FLOATS or x.dtype != dy.dtype or weight.dtype != dy.dtype or len(x) == 0:
         return NotImplemented
     block = block_geometry(x.shape, weight.shape, stride, padding, relu, pool_size, pool_stride, pool_padding)
     require_shape(

@@ -8,6 +8,7 @@ never overwritten.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from math import prod
@@ -46,6 +47,16 @@ def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     array = empty(shape, dtype)
     array.fill(0)
     return array
+
+
+def _renew_lock() -> None:
+    """Start with an open lock in a forked process: who held it lives on in the parent alone."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def plain(array: np.ndarray) -> np.ndarray:

@@ -11,14 +11,14 @@ Threads take equal, contiguous shares of all strips of all pictures, so a single
 thread count always adds in the same order: results are the same bit for bit.
 
 Shapes: x (N, H, W·C); padded (rows, columns·C), the zero-padded input rows under a strip; z and dz (rows, ZW, F);
-y, dy, argmax (N, YH, YW, F). The scratch for z may be larger than needed. Rows and columns of z that no pooling window
-reads are never computed.
+y, dy, argmax (N, YH, YW, F). The scratch for z may be larger than needed. Rows and columns of z behind the last pooling
+window are not computed (but for what completes a tile).
 """
 
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -53,7 +53,6 @@ class Block(NamedTuple):
     pool_left: int
 
 
-@functools.lru_cache(maxsize=1024)  # a network asks for the same few blocks at every step
 def block_geometry(
     x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Padding, relu: bool,
     pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding,
@@ -62,6 +61,19 @@ def block_geometry(
 
     Raises ShapeError when a window does not fit, or a pooling window may lie in the padding alone.
     """
+    settings = map(_as_tuples, (stride, padding, relu, pool_size, pool_stride, pool_padding))
+    return _block_geometry(x_shape, weight_shape, *settings)
+
+
+def _as_tuples(setting: Any) -> Any:
+    return tuple(map(_as_tuples, setting)) if isinstance(setting, list) else setting
+
+
+@functools.lru_cache(maxsize=1024)  # a network asks for the same few blocks at every step
+def _block_geometry(
+    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Padding, relu: bool,
+    pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding,
+) -> Block:  # fmt: skip
     kh, kw, c, f = weight_shape
     (top, _), (left, _) = pad_amounts(padding)
     z = output_size((x_shape[1], x_shape[2]), (kh, kw), stride, padding)
@@ -187,6 +199,7 @@ def finish_strip(z, z_from, bias, block, n, y_from, y_to, y, argmax):
     elif (
         block.pool_h == 2 and block.pool_w == 2 and block.pool_stride_h == 2 and block.pool_stride_w == 2
         and block.pool_top == 0 and block.pool_left == 0
+        and 2 * block.y_height <= block.z_height and 2 * block.y_width <= block.z_width  # no window hangs over an edge
     ):  # fmt: skip
         _pool_2x2(z, bias, block.relu, y[n, y_from:y_to], argmax[n, y_from:y_to])
     else:
@@ -258,6 +271,7 @@ def gradient_strip(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
     elif (
         block.pool_h == 2 and block.pool_w == 2 and block.pool_stride_h == 2 and block.pool_stride_w == 2
         and block.pool_top == 0 and block.pool_left == 0 and z_from % 2 == 0 and z_to % 2 == 0
+        and 2 * block.y_width <= block.z_width
     ):  # fmt: skip
         rows = slice(z_from // 2, z_to // 2)
         _unpool_2x2(dy[n, rows], y[n, rows], argmax[n, rows], block.relu, dz, dbias)

@@ -46,10 +46,10 @@ STRIP_ELEMENTS = 200_000  # of columns and z together: 800 KB in float32, about 
 GROUP_ROWS = 256  # windows that make a product efficient; small pictures are multiplied together up to that
 
 
-def column_layout(block: Block, x_width: int) -> int:
-    """Return the layout of the columns that suits the block and a picture of that width."""
+def column_layout(block: Block, x_height: int, x_width: int) -> int:
+    """Return the layout of the columns that suits the block and a picture of that size."""
     pixelwise = (block.kernel_h, block.kernel_w, block.stride_h, block.stride_w, block.top, block.left)
-    if pixelwise == (1, 1, 1, 1, 0, 0) and block.z_width == x_width:
+    if pixelwise == (1, 1, 1, 1, 0, 0) and block.z_height <= x_height and block.z_width == x_width:
         return INPUT
     return SHARED if block.channels <= 4 else SEPARATE
 
@@ -73,9 +73,11 @@ def _pictures_at_a_time(block: Block, layout: int, strips: int, images: int, thr
 
 
 @functools.lru_cache(maxsize=256)  # with one small picture, planning would take as long as computing
-def _forward_plan(block: Block, images: int, x_width: int, threads: int) -> tuple[int, int, int, tuple[int, ...]]:
+def _forward_plan(
+    block: Block, images: int, x_size: tuple[int, ...], threads: int
+) -> tuple[int, int, int, tuple[int, ...]]:
     """Return the layout, the rows of y in a strip, the pictures at a time, and the elements of each scratch memory."""
-    layout = column_layout(block, x_width)
+    layout = column_layout(block, *x_size)
     step = block.pool_stride_h
     rows = rows_per_strip(block.y_height, images, threads, _affordable_rows(block, layout) // step)
     group = _pictures_at_a_time(block, layout, -(-block.y_height // rows), images, threads)
@@ -87,7 +89,7 @@ def forward(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray, y: np.ndarray, argmax: np.ndarray, block: Block, threads: int
 ) -> None:
     """Fill y (and argmax, where the block pools) from x (N, H, W, C)."""
-    layout, rows, group, sizes = _forward_plan(block, x.shape[0], x.shape[2], threads)
+    layout, rows, group, sizes = _forward_plan(block, x.shape[0], x.shape[1:3], threads)
     padded, columns, z = scratches(threads, sizes, x.dtype)
     with one_blas_thread():
         work_together(
@@ -101,7 +103,7 @@ def backward(
     block: Block, input_gradient: bool, threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Fill dx (where asked for) and return dweight (KH·KW·C·F,) and dbias (F,)."""
-    layout = column_layout(block, x.shape[2])
+    layout = column_layout(block, *x.shape[1:3])
     rows = rows_per_strip(block.z_height, x.shape[0], threads, _affordable_rows(block, layout))
     rows += rows % 2  # so that strips end where 2×2 pooling windows do
     group = _pictures_at_a_time(block, layout, -(-block.z_height // rows), x.shape[0], threads)

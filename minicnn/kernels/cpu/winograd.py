@@ -10,6 +10,8 @@ Backward is forward transposed, step by step, so it needs no flipped kernel and 
 
 Shapes: V (36, tiles, C), M (36, tiles, F), both with planes PLANE apart; U (36, C, F); the rest as in `strips`.
 Products are done for `batch_of_tiles` tiles at a time, so that V and M stay in the L2 cache.
+The sums are rounded otherwise than the formula's. So where the formula's maximum of a pooling window is a tie to the
+last bit, rounding may choose another of the equals; and NaN or infinity in a picture spreads over its whole tile.
 Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", §4.
 """
 
