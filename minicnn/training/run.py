@@ -25,7 +25,7 @@ from minicnn.training.normalization import NORMALIZATIONS
 from minicnn.training.optimizers import OPTIMIZERS, Optimizer
 from minicnn.training.plots import draw_confusion, draw_curves
 from minicnn.training.progress import Progress
-from minicnn.training.run_directory import RunDirectory, free_run_directory
+from minicnn.training.run_directory import DirectoryTaken, RunDirectory, free_run_directory
 from minicnn.training.schedules import make_schedule
 from minicnn.training.settings import Settings
 from minicnn.training.trainer import Diverged, Trainer
@@ -75,8 +75,19 @@ class Run:
         directory = RunDirectory(out) if out is not None else free_run_directory(settings.data, settings.model)
         directory.require_unused()
         run = cls(settings, directory, progress)
-        directory.create(run.config())
-        save_checkpoint(run.trainer, directory.state)
+        while True:
+            try:
+                run.directory.create(run.config())
+                break
+            except DirectoryTaken:  # by another run that began meanwhile
+                if out is not None:
+                    raise
+                run.directory = free_run_directory(settings.data, settings.model)
+        try:
+            save_checkpoint(run.trainer, run.directory.state)
+        except BaseException:
+            run.directory.remove()
+            raise
         return run
 
     @classmethod

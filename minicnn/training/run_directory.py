@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -13,14 +14,21 @@ from minicnn.files import write_whole
 CONFIG = "config.json"
 
 
+class DirectoryTaken(UsageError):
+    """The folder for a new run is in use: by another run, or by something else."""
+
+
 class RunDirectory:
     """A folder with config.json (what was asked for), metrics.csv (a row an epoch), weights and pictures.
 
     best.safetensors: weights of the epoch with the highest validation accuracy; last.safetensors: of the last epoch;
     state.safetensors: all that `minicnn train --resume` needs. curves.png, confusion.png: pictures of the run.
+    Raises UsageError for an empty name, which would mean the current folder.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not os.fspath(path):
+            raise UsageError("the name of the run directory is empty: name a folder")
         self.path = Path(path)
         self.config = self.path / CONFIG
         self.metrics = self.path / "metrics.csv"
@@ -29,29 +37,54 @@ class RunDirectory:
         self.state = self.path / "state.safetensors"
         self.curves = self.path / "curves.png"
         self.confusion = self.path / "confusion.png"
+        self._made: list[Path] = []  # the folders that `create` made, the innermost first
 
     def require_unused(self) -> None:
-        """Raise UsageError when there is something in the folder, or something else of its name."""
+        """Raise DirectoryTaken when there is something in the folder, or something else of its name."""
         if (self.path.is_dir() and not any(self.path.iterdir())) or not self.path.exists():
             return
         if self.config.exists():
-            raise UsageError(
+            raise DirectoryTaken(
                 f"{self.path} holds a run already: go on with it (minicnn train --resume {self.path}), "
                 "or name another folder with --out"
             )
-        raise UsageError(f"{self.path} exists and is not an empty folder: name another one with --out")
+        raise DirectoryTaken(f"{self.path} exists and is not an empty folder: name another one with --out")
 
     def create(self, config: dict[str, Any]) -> None:
-        """Make the folder, with config.json in it. Raises UsageError when that is not possible."""
+        """Make the folder, with config.json in it; of several processes that try at once, one succeeds.
+
+        Raises DirectoryTaken when the folder is in use, and UsageError when it cannot be made; both leave nothing
+        behind.
+        """
+        self._made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"cannot make the folder {self.path}: {error.strerror or error}") from error
-        self.write_config(config)
+            self.require_unused()
+            with self.config.open("x", encoding="utf-8") as file:  # "x": whoever makes this file owns the folder
+                file.write(_to_json(config))
+        except FileExistsError as error:
+            self.require_unused()
+            raise DirectoryTaken(f"{self.path} is in use: name another folder with --out") from error
+        except DirectoryTaken:
+            raise
+        except BaseException as error:
+            self.remove()
+            if isinstance(error, OSError):
+                raise UsageError(f"cannot make the folder {self.path}: {error.strerror or error}") from error
+            raise
+
+    def remove(self) -> None:
+        """Take back what `create` made, and the state: for a run that could not begin."""
+        for file in (self.config, self.state):
+            with contextlib.suppress(OSError):
+                file.unlink()
+        for folder in self._made:
+            with contextlib.suppress(OSError):  # another run may have come into a folder above
+                folder.rmdir()
 
     def write_config(self, config: dict[str, Any]) -> None:
-        """Write config.json."""
-        write_whole(self.config, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+        """Write config.json in place of the one that is there."""
+        write_whole(self.config, _to_json(config))
 
     def read_config(self) -> dict[str, Any]:
         """Return what config.json holds. Raises UsageError when this is no run, or the file is damaged."""
@@ -77,6 +110,10 @@ class RunDirectory:
                 f"{self.path} has no {path.name}: no epoch was finished; minicnn train --resume {self.path} goes on"
             )
         return path
+
+
+def _to_json(config: dict[str, Any]) -> str:
+    return json.dumps(config, indent=2) + "\n"  # in ASCII: a file name need not be text of any encoding
 
 
 def free_run_directory(data: str, model: str) -> RunDirectory:

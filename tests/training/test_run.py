@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ import pytest
 
 from minicnn.data import Loader
 from minicnn.errors import UsageError
+from minicnn.training import run as run_module
 from minicnn.training.evaluation import evaluate
 from minicnn.training.progress import PlainProgress
 from minicnn.training.run import Run
-from minicnn.training.run_directory import RunDirectory, free_run_directory
+from minicnn.training.run_directory import DirectoryTaken, RunDirectory, free_run_directory
 from minicnn.training.settings import Settings
 from minicnn.training.trained import TrainedRun
+from minicnn.training.trainer import Trainer
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -163,3 +166,43 @@ def test_plain_progress_speaks_in_lines(shapes: Path, tmp_path: Path) -> None:
     assert lines[1].startswith("cnn2 on 16×16 pixels: ")
     assert [line.split(":")[0] for line in lines[-2:]] == ["epoch 1/2", "epoch 2/2"]
     assert "\x1b" not in stream.getvalue()
+
+
+def test_only_one_of_two_runs_gets_a_folder(tmp_path: Path) -> None:
+    first, second = RunDirectory(tmp_path / "run"), RunDirectory(tmp_path / "run")
+    first.require_unused()
+    second.require_unused()
+    first.create({"mine": 1})
+    with pytest.raises(DirectoryTaken, match="holds a run already"):
+        second.create({"mine": 2})
+    assert json.loads(first.config.read_text()) == {"mine": 1}
+
+
+def test_a_numbered_folder_taken_meanwhile_is_passed_over(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = iter(["runs/one", "runs/one", "runs/two"])
+    monkeypatch.setattr(run_module, "free_run_directory", lambda data, model: RunDirectory(next(names)))
+    monkeypatch.setattr(RunDirectory, "require_unused", lambda self: None)  # as if both had looked at the same moment
+    assert Run.start(tiny(shapes)).directory.path == Path("runs/one")
+    assert Run.start(tiny(shapes)).directory.path == Path("runs/two")
+
+
+def test_a_run_that_cannot_begin_leaves_nothing(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def disk_is_full(trainer: Trainer, path: Path) -> None:
+        raise UsageError("no space left")
+
+    monkeypatch.setattr(run_module, "save_checkpoint", disk_is_full)
+    with pytest.raises(UsageError, match="no space left"):
+        Run.start(tiny(shapes), str(tmp_path / "runs" / "one"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_class_names_of_no_encoding(shapes: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(shapes, tmp_path / "data")
+    name = os.fsdecode(b"caf\xe9")
+    for part in ("train", "val"):
+        (data / part / "ring").rename(data / part / name)
+    run = Run.start(tiny(data), str(tmp_path / "run"))
+    assert name in run.directory.read_config()["classes"]
