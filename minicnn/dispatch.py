@@ -105,6 +105,8 @@ def _common_device(operation: Callable[..., Any], args: tuple[Any, ...], kwargs:
     }
     if len(devices) == 1:
         return devices.pop()
+    if not devices:
+        raise TypeError(f"{operation.__name__} computes on arrays, and got none: convert numbers with numpy.asarray")
     names = inspect.signature(operation).bind(*args, **kwargs).arguments
     places = ", ".join(f"{name} on the {device_of(a)}" for name, a in names.items() if is_array(a))
     raise DeviceError(f"{operation.__name__} got arrays of two devices: {places}; move them together with to_device")

@@ -9,7 +9,7 @@ from minicnn.backend import Array
 from minicnn.errors import ShapeError
 from minicnn.layers.base import Layer, Parameter, Shape, pair_text
 from minicnn.layers.initializers import initialize
-from minicnn.ops.windows import Padding, Pair, as_pair, output_size, pad_amounts, same_padding
+from minicnn.ops.windows import Padding, Pair, as_pair, as_whole, output_size, pad_amounts, same_padding
 
 
 def resolve_padding(padding: str | int | Padding, size: Pair, kernel: Pair, stride: Pair) -> tuple[Pair, Pair]:
@@ -41,7 +41,7 @@ class Conv2D(Layer):
         self, filters: int, kernel_size: int | Pair, stride: int | Pair = 1, padding: str | int | Padding = "valid",
         initializer: str = "glorot_uniform",
     ) -> None:  # fmt: skip
-        self.filters = as_pair(filters, "filters")[0]
+        self.filters = as_whole(filters, "filters")
         self.kernel_size = as_pair(kernel_size, "kernel_size")
         self.stride = as_pair(stride, "stride")
         self.padding_setting = padding

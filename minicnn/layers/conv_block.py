@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.layers.activations import ReLU
@@ -50,12 +52,12 @@ class ConvBlock(Layer):
         return dx
 
 
-def fuse(layers: list[Layer]) -> list[Layer]:
+def fuse(layers: Sequence[Layer]) -> list[Layer]:
     """Return `layers` with every run of Conv2D [ReLU] [MaxPool2D] of at least two replaced by a ConvBlock."""
     steps: list[Layer] = []
     index = 0
     while index < len(layers):
-        conv, following = layers[index], layers[index + 1 : index + 3]
+        conv, following = layers[index], list(layers[index + 1 : index + 3])
         index += 1
         if type(conv) is not Conv2D:
             steps.append(conv)

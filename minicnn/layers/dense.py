@@ -9,7 +9,7 @@ from minicnn.backend import Array
 from minicnn.errors import ShapeError
 from minicnn.layers.base import Layer, Parameter, Shape, shape_text
 from minicnn.layers.initializers import initialize
-from minicnn.ops.windows import as_pair
+from minicnn.ops.windows import as_whole
 
 
 class Dense(Layer):
@@ -23,7 +23,7 @@ class Dense(Layer):
     kind = "dense"
 
     def __init__(self, units: int, inputs: int | None = None, initializer: str = "glorot_uniform") -> None:
-        self.units = as_pair(units, "units")[0]
+        self.units = as_whole(units, "units")
         self.inputs = inputs
         self.initializer = initializer
         self.x: Array | None = None

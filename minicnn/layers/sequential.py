@@ -14,6 +14,7 @@ from minicnn.errors import ShapeError, UsageError
 from minicnn.layers.base import Layer, Parameter, Shape, require_batch, shape_text
 from minicnn.layers.conv_block import fuse as fuse_layers
 from minicnn.layers.weights import load_weights, save_weights
+from minicnn.ops.windows import as_whole
 
 
 class Sequential(Layer):
@@ -35,12 +36,15 @@ class Sequential(Layer):
     ) -> None:  # fmt: skip
         if dtype not in ("float32", "float64"):
             raise UsageError(f"dtype {dtype!r} should be 'float32' (training) or 'float64' (gradient checks)")
-        self.layers = list(layers)
+        self.layers = tuple(layers)  # fixed: names, shapes and fused blocks are made for exactly these
         self.fuse = fuse
         self.dtype = dtype
-        self._ran: list[Layer] | None = None  # the steps of the last forward pass: what backward walks through
+        self._ran: Sequence[Layer] | None = None  # the steps of the last forward pass: what backward walks through
         if not self.layers:
             raise UsageError("a Sequential needs at least one layer")
+        for place, layer in enumerate(self.layers, start=1):
+            if not isinstance(layer, Layer):
+                raise UsageError(f"place {place} of a Sequential holds {layer!r}, which is no layer: write ReLU(), say")
         if len({id(layer) for layer in self.layers}) < len(self.layers):
             raise UsageError("the same layer object stands twice in a Sequential: make a new layer for each place")
         numbers: Counter[str] = Counter()
@@ -57,9 +61,9 @@ class Sequential(Layer):
         Raises ShapeError for the first layer that cannot read what the one before it gives.
         """
         self.dtype = dtype
-        self.input_shape = shape = tuple(input_shape)
-        if len(shape) not in (1, 3) or any(not isinstance(size, int) or size < 1 for size in shape):
-            raise ShapeError(f"input_shape {input_shape} should be (height, width, channels) or (numbers,), each ≥ 1")
+        if not isinstance(input_shape, tuple | list) or len(input_shape) not in (1, 3):
+            raise ShapeError(f"input_shape {input_shape!r} should be (height, width, channels) or (numbers,)")
+        self.input_shape = shape = tuple(as_whole(size, "input_shape") for size in input_shape)
         picture = shape  # the last feature map on the way, to explain a Dense that expects another one
         for place, layer in enumerate(self.layers, start=1):
             try:
@@ -122,10 +126,8 @@ class Sequential(Layer):
 
     def convert(self, dtype: str | None = None, device: str | None = None) -> None:
         """Bring all parameters to `dtype` and to `device`, each unless None."""
-        super().convert(dtype, device)
         for layer in self.layers:
-            if isinstance(layer, Sequential):
-                layer.dtype = dtype or layer.dtype
+            layer.convert(dtype, device)
         self.dtype = dtype or self.dtype
 
     def to(self, device: str) -> Sequential:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from minicnn.backend import Array
 from minicnn.dispatch import accelerated
 from minicnn.ops.columns import col2im, im2col
-from minicnn.ops.windows import Padding, Pair, output_size, require_shape
+from minicnn.ops.windows import Padding, Pair, output_size, require_one_dtype, require_shape
 
 
 @accelerated
@@ -26,11 +26,12 @@ def conv2d(x: Array, weight: Array, bias: Array, stride: Pair = (1, 1), padding:
 
     x: (N, H, W, C). weight: (KH, KW, C, F). bias: (F,). stride: (SH, SW) and padding: (PH, PW) or ((top, bottom),
     (left, right)) in pixels. Returns y (N, OH, OW, F) in x's dtype. Raises ShapeError when x's channels are not the
-    filters' or no window fits. Source: document 004 §4.1.1.
+    filters' or no window fits, TypeError when dtypes differ. Source: document 004 §4.1.1.
     """
     n, h, w, c = x.shape
     kh, kw, c_filter, f = weight.shape
     require_shape(c == c_filter and bias.shape == (f,), "conv2d", x=x.shape, weight=weight.shape, bias=bias.shape)
+    require_one_dtype("conv2d", x=x, weight=weight, bias=bias)
     oh, ow = output_size((h, w), (kh, kw), stride, padding)
     columns = im2col(x, (kh, kw), stride, padding)
     y = columns @ weight.reshape(kh * kw * c, f) + bias
@@ -54,6 +55,7 @@ def conv2d_backward(
         dy.shape == (n, oh, ow, f) and weight.shape[2] == c,
         "conv2d_backward", dy=dy.shape, x=x.shape, weight=weight.shape,
     )  # fmt: skip
+    require_one_dtype("conv2d_backward", dy=dy, x=x, weight=weight)
     dy_rows = dy.reshape(n * oh * ow, f)
     columns = im2col(x, (kh, kw), stride, padding)
     dweight = (columns.T @ dy_rows).reshape(weight.shape)

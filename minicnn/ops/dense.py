@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from minicnn.backend import Array
 from minicnn.dispatch import accelerated
-from minicnn.ops.windows import require_shape
+from minicnn.ops.windows import require_one_dtype, require_shape
 
 
 @accelerated
@@ -16,12 +16,13 @@ def dense(x: Array, weight: Array, bias: Array) -> Array:
     """Multiply by the weights and add the bias: y = x·W + b.
 
     x: (N, D). weight: (D, U). bias: (U,). Returns y (N, U) in x's dtype.
-    Raises ShapeError when x's columns are not weight's rows.
+    Raises ShapeError when x's columns are not weight's rows, TypeError when dtypes differ.
     """
     require_shape(
         x.ndim == 2 and x.shape[1] == weight.shape[0] and bias.shape == weight.shape[1:],
         "dense", x=x.shape, weight=weight.shape, bias=bias.shape,
     )  # fmt: skip
+    require_one_dtype("dense", x=x, weight=weight, bias=bias)
     return x @ weight + bias
 
 
@@ -38,5 +39,6 @@ def dense_backward(
         dy.ndim == 2 and x.shape == (dy.shape[0], weight.shape[0]) and dy.shape[1] == weight.shape[1],
         "dense_backward", dy=dy.shape, x=x.shape, weight=weight.shape,
     )  # fmt: skip
+    require_one_dtype("dense_backward", dy=dy, x=x, weight=weight)
     dx = dy @ weight.T if input_gradient else None
     return dx, x.T @ dy, dy.sum(axis=0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from minicnn.backend import Array, array_module
 from minicnn.dispatch import accelerated
 from minicnn.errors import ShapeError
-from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, pad_image, require_shape, window_slice
+from minicnn.ops.windows import Padding, Pair, as_pair, output_size, pad_amounts, pad_image, require_shape, window_slice
 
 
 def argmax_dtype(size: Pair) -> str:
@@ -21,6 +21,7 @@ def argmax_dtype(size: Pair) -> str:
 
 def require_pooling_padding(size: Pair, padding: Padding) -> None:
     """Raise ShapeError when a window could lie in the padding alone, where there is no largest pixel."""
+    size = as_pair(size, "window")
     (top, bottom), (left, right) = pad_amounts(padding)
     if max(top, bottom) >= size[0] or max(left, right) >= size[1]:
         raise ShapeError(

@@ -19,11 +19,15 @@ def require_labels(labels: Array, samples: int, classes: int) -> None:
 
     Values are looked at on the host only: reading them back from a GPU would make every step wait for it.
     """
+    if not hasattr(labels, "dtype"):
+        raise UsageError(f"labels are a {type(labels).__name__}: give an integer array, such as numpy.array(labels)")
+    if samples == 0:
+        raise ShapeError("a batch without samples has no mean loss")
     if labels.shape != (samples,):
         raise ShapeError(f"labels of shape {labels.shape} do not fit {samples} rows of logits: give one label a row")
     if labels.dtype.kind not in "iu":
         raise UsageError(f"labels have dtype {labels.dtype}: give the class numbers as integers, not one-hot rows")
-    if isinstance(labels, np.ndarray) and samples and not 0 <= labels.min() <= labels.max() < classes:
+    if isinstance(labels, np.ndarray) and not 0 <= labels.min() <= labels.max() < classes:
         wrong = labels.min() if labels.min() < 0 else labels.max()
         raise UsageError(f"label {wrong} is none of the {classes} classes 0 … {classes - 1}")
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from minicnn.backend import Array, array_module
 from minicnn.errors import ShapeError
 
@@ -24,9 +26,20 @@ def as_pair(value: int | Pair, name: str, smallest: int = 1) -> Pair:
     Raises ShapeError unless it is a whole number, or two of them, of at least `smallest`.
     """
     pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(pair) != 2 or any(not isinstance(v, int) or isinstance(v, bool) or v < smallest for v in pair):
+    if len(pair) != 2 or not all(_is_whole(v, smallest) for v in pair):
         raise ShapeError(f"{name}={value!r} should be a whole number of at least {smallest}, or a pair of them")
-    return pair
+    return int(pair[0]), int(pair[1])
+
+
+def as_whole(value: int, name: str) -> int:
+    """Return `value`. Raises ShapeError unless it is a whole number of at least 1."""
+    if not _is_whole(value, 1):
+        raise ShapeError(f"{name}={value!r} should be a whole number of at least 1")
+    return int(value)
+
+
+def _is_whole(value: Any, smallest: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= smallest
 
 
 def pad_amounts(padding: Padding) -> tuple[Pair, Pair]:
@@ -34,6 +47,8 @@ def pad_amounts(padding: Padding) -> tuple[Pair, Pair]:
 
     Raises ShapeError for anything else than (PH, PW) or ((top, bottom), (left, right)) of whole numbers ≥ 0.
     """
+    if not isinstance(padding, tuple | list) or len(padding) != 2:
+        raise ShapeError(f"padding={padding!r} should be (PH, PW) or ((top, bottom), (left, right)), in pixels")
     vertical, horizontal = padding
     return as_pair(vertical, "padding", smallest=0), as_pair(horizontal, "padding", smallest=0)
 
@@ -55,16 +70,17 @@ def same_padding(size: Pair, kernel: Pair, stride: Pair) -> tuple[Pair, Pair]:
 def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Padding) -> Pair:
     """Return (OH, OW): how many windows fit, vertically and horizontally.
 
-    Raises ShapeError when not even one does.
+    Raises ShapeError when not even one does, or window or stride are no pixels.
     """
+    (kh, kw), _ = as_pair(kernel, "window"), as_pair(stride, "stride")
     (top, bottom), (left, right) = pad_amounts(padding)
     height, width = size[0] + top + bottom, size[1] + left + right
-    if height < kernel[0] or width < kernel[1]:
+    if height < kh or width < kw:
         raise ShapeError(
-            f"a {kernel[0]}×{kernel[1]} window does not fit into an input of {height}×{width} pixels "
+            f"a {kh}×{kw} window does not fit into an input of {height}×{width} pixels "
             "(padding included): the picture is too small for this network, or the window too large"
         )
-    return (height - kernel[0]) // stride[0] + 1, (width - kernel[1]) // stride[1] + 1
+    return (height - kh) // stride[0] + 1, (width - kw) // stride[1] + 1
 
 
 def pad_image(x: Array, padding: Padding, value: float = 0.0) -> Array:
@@ -82,6 +98,13 @@ def window_slice(offset: Pair, outputs: Pair, stride: Pair) -> tuple[slice, slic
     """
     (ky, kx), (oh, ow), (sh, sw) = offset, outputs, stride
     return slice(ky, ky + sh * (oh - 1) + 1, sh), slice(kx, kx + sw * (ow - 1) + 1, sw)
+
+
+def require_one_dtype(operation: str, **arrays: Array) -> None:
+    """Raise TypeError, naming the dtypes that `operation` was given, unless they are one."""
+    if len({array.dtype for array in arrays.values()}) > 1:
+        listed = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
+        raise TypeError(f"{operation}: these dtypes differ: {listed}; convert with astype first")
 
 
 def require_shape(fits: bool, operation: str, **shapes: Any) -> None:

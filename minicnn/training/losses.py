@@ -29,6 +29,9 @@ class SoftmaxCrossEntropy:
 
     def backward(self) -> Array:
         """Return dlogits (N, K) = (softmax(logits) − q) / N. Raises RuntimeError unless forward came before."""
-        if self.probabilities is None:
-            raise RuntimeError("SoftmaxCrossEntropy: backward needs a forward pass before it")
-        return ops.softmax_cross_entropy_backward(self.probabilities, self.labels, self.label_smoothing)
+        labels, self.labels = self.labels, None
+        if labels is None:
+            raise RuntimeError(
+                "SoftmaxCrossEntropy: backward needs a forward pass before it, and each forward pass allows one"
+            )
+        return ops.softmax_cross_entropy_backward(self.probabilities, labels, self.label_smoothing)

@@ -5,7 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minicnn import AvgPool2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential, Sigmoid, ops, use_kernels
+from minicnn import (
+    AvgPool2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    gradcheck,
+    ops,
+    use_kernels,
+)
+from minicnn.errors import ShapeError, UsageError
 from tests.comparison import assert_close
 
 NETWORKS = {
@@ -131,3 +145,45 @@ def test_batches_of_any_size(n, mode, rng):
     y = net.forward(rng.standard_normal((n, 8, 8, 3)).astype("float32"), training=True)
     assert y.shape == (n, 3)
     assert net.backward(y).shape == (n, 8, 8, 3)
+
+
+def test_networks_inside_networks_convert_and_are_checked():
+    inner = Sequential([Sequential([Dense(4)]), Sigmoid()])
+    net = Sequential([inner, Dense(2)], input_shape=(5,))
+    assert gradcheck(net, (5,)).passed
+    net.convert("float64")
+    assert net.forward(np.ones((1, 5))).dtype == "float64"
+
+
+def test_layers_cannot_be_exchanged_behind_the_networks_back():
+    net = Sequential([Conv2D(2, 3), ReLU()], input_shape=(6, 6, 1))
+    with pytest.raises(TypeError):
+        net.layers[0] = Conv2D(4, 3)
+
+
+@pytest.mark.parametrize("wrong", ["relu", ReLU, None])
+def test_what_is_no_layer_is_named(wrong):
+    with pytest.raises(UsageError, match="place 2 of a Sequential"):
+        Sequential([Conv2D(2, 3), wrong])
+
+
+@pytest.mark.parametrize("shape", [4, (4, 4), (0,), (4.0,), "44"])
+def test_an_input_shape_that_is_none_is_refused(shape):
+    with pytest.raises(ShapeError, match="input_shape"):
+        Sequential([Dense(2)], input_shape=shape)
+
+
+def test_numpys_whole_numbers_will_do():
+    net = Sequential([Conv2D(np.int64(3), np.int64(3)), Flatten(), Dense(np.int32(2))], (np.int64(5), 5, 1))
+    assert net.output_shape == (2,)
+
+
+@pytest.mark.parametrize("settings", [{"padding": (1, 2, 3)}, {"padding": 1.5}, {"padding": None}, {"stride": 0}])
+def test_a_convolution_with_settings_that_are_none_is_refused(settings):
+    with pytest.raises(ShapeError):
+        Sequential([Conv2D(2, 3, **settings)], (6, 6, 1))
+
+
+def test_a_pair_of_filters_is_refused():
+    with pytest.raises(ShapeError, match="filters"):
+        Conv2D((3, 4), 3)

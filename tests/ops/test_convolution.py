@@ -113,3 +113,9 @@ def test_arrays_that_do_not_belong_together_are_refused(weight_shape, bias_shape
 def test_a_gradient_of_another_shape_is_refused(mode):
     with pytest.raises(ShapeError, match="conv2d_backward"):
         ops.conv2d_backward(np.zeros((1, 4, 3, 4)), np.zeros((1, 5, 5, 3)), np.zeros((3, 3, 3, 4)), (1, 1), (0, 0))
+
+
+def test_dtypes_are_never_mixed_unseen(mode):
+    x, weight, bias = np.zeros((1, 5, 5, 2), "float32"), np.zeros((3, 3, 2, 4)), np.zeros(4)
+    with pytest.raises(TypeError, match=r"x float32, weight float64"):
+        ops.conv2d(x, weight, bias)

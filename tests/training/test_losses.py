@@ -58,3 +58,11 @@ def test_backward_before_forward_is_refused():
 def test_smoothing_out_of_range_is_refused(label_smoothing):
     with pytest.raises(UsageError, match="label_smoothing"):
         SoftmaxCrossEntropy(label_smoothing)
+
+
+def test_backward_is_valid_once():
+    loss = SoftmaxCrossEntropy()
+    loss.forward(np.zeros((2, 3)), np.array([0, 1]))
+    loss.backward()
+    with pytest.raises(RuntimeError, match="each forward pass allows one"):
+        loss.backward()

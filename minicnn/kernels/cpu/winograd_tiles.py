@@ -52,7 +52,7 @@ def filter_matrix(kernel: int) -> np.ndarray:
     return np.array([powers == 0, *rows, powers == kernel - 1], np.float32)
 
 
-# "contract" lets the compiler fuse a multiplication with an addition; no other liberty: NaN and infinity are never hidden.
+# "contract" lets the compiler fuse a multiplication with an addition. No other liberty: NaN and ∞ are not hidden.
 _options: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
 
 
