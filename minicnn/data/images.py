@@ -44,7 +44,7 @@ def check_header(path: str | os.PathLike[str]) -> None:
     Raises UnreadableImage.
     """
     try:
-        Image.open(path, formats=FORMATS).close()
+        _open(path).close()
     except MemoryError:
         raise
     except Exception as error:
@@ -70,7 +70,7 @@ def read_image(path: str | os.PathLike[str], at_least: tuple[int, int] | None = 
     million pixels).
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with _open(path) as image:
             if at_least is not None:
                 # The same length for both sides, since EXIF may yet swap them.
                 side = DRAFT_MARGIN * max(at_least)
@@ -81,6 +81,12 @@ def read_image(path: str | os.PathLike[str], at_least: tuple[int, int] | None = 
         raise
     except Exception as error:  # Pillow's decoders raise what they like on broken files
         raise UnreadableImage(path, _reason(error)) from error
+
+
+def _open(path: str | os.PathLike[str]) -> Image.Image:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError("it is no regular file")  # reading from a pipe could wait for ever
+    return Image.open(path, formats=FORMATS)
 
 
 def _upright(image: Image.Image) -> Image.Image:

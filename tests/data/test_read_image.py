@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from pathlib import Path
 
@@ -161,3 +162,10 @@ def test_decoding_at_a_smaller_size_leaves_twice_what_is_needed(tmp_path: Path, 
         for at_least in (None, (64, 64))
     ]
     assert np.abs(small[0].astype(int) - small[1]).mean() < 1.5
+
+
+def test_a_named_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for read in (check_header, read_image):
+        with pytest.raises(UnreadableImage, match="no regular file"):
+            read(tmp_path / "pipe.jpg")
