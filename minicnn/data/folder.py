@@ -95,6 +95,19 @@ class ImageDataset:
         paths = [self.paths[index] for index in indices]
         return ImageDataset(paths, self.labels[indices], self.classes, self.class_names, strict=self.strict)
 
+    def require_every_class(self) -> None:
+        """Raise UsageError when all images of a class have turned out to be unreadable."""
+        if not self.skipped:
+            return
+        unreadable = {entry.path for entry in self.skipped}
+        labels = self.labels.tolist()
+        left = {label for path, label in zip(self.paths, labels, strict=True) if path not in unreadable}
+        if lost := sorted(set(labels) - left):
+            raise UsageError(
+                f"the class {self.classes[lost[0]]!r} has no image that can be read: {self.paths[labels.index(lost[0])]} "
+                "is broken like all others of it; replace them, or remove the class folder"
+            )
+
     def skip(self, error: UnreadableImage) -> None:
         """Note once that a file turned out to be unreadable.  Raises the error where strict."""
         if self.strict:

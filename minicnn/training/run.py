@@ -231,7 +231,7 @@ def read_settings(directory: RunDirectory, config: dict[str, Any]) -> Settings:
 
 def skipped_text(skipped: list[Skipped]) -> str:
     """Return a line that counts and names files that were left out, and says why."""
-    named = "; ".join(f"{entry.path} ({entry.reason})" for entry in skipped[:FILES_NAMED])
+    named = "; ".join(f"{entry.path} ({entry.reason})" for entry in sorted(skipped)[:FILES_NAMED])
     more = f"; and {len(skipped) - FILES_NAMED} more" if len(skipped) > FILES_NAMED else ""
     return f"skipped {len(skipped)} file{'s' if len(skipped) > 1 else ''} that cannot be read as images: {named}{more}"
 

@@ -58,12 +58,14 @@ class Trainer:
     ) -> None:
         """Train for the epochs that are not done yet, calling `after_epoch` at the end of each.
 
-        Raises Diverged, before `after_epoch` sees the epoch, when a loss is infinite or no number.
+        Raises, before `after_epoch` sees the epoch, Diverged when a loss is infinite or no number, and UsageError when
+        all images of a class, for training or for validation, turn out to be unreadable.
         """
         while len(self.history) < self.epochs:
             began = time.perf_counter()
             train_loss, train_accuracy, images_per_second = self.train_epoch(training)
             result = evaluate(self.net, validation, self.normalization, self.device)
+            validation.dataset.require_every_class()
             self._require_finite(result.loss, "the validation loss")
             self.history.append(
                 Epoch(
@@ -95,6 +97,7 @@ class Trainer:
             if now - looked >= LOOK_INTERVAL:
                 self._look(totals, step, len(batches), (totals.images - uncounted) / (now - began))
                 looked = now
+        batches.dataset.require_every_class()  # only now has every file been decoded
         train_loss, train_accuracy = totals.read()
         self._require_finite(train_loss, "the loss")
         return train_loss, train_accuracy, (totals.images - uncounted) / (time.perf_counter() - began)

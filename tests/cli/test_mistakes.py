@@ -175,3 +175,13 @@ def test_a_diverging_run(minicnn: Command, shapes: Path, tmp_path: Path) -> None
     answer = minicnn("train", shapes, *SMALL, "--epochs", 50, "--lr", 1e30, "--out", tmp_path / "run")
     assert answer.code == 2 and answer.err.count("\n") == 1
     assert "diverged; try a lower learning rate than 1e+30" in answer.err and "kept in" in answer.err
+
+
+def test_a_class_whose_images_are_all_broken(minicnn: Command, shapes: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(shapes, tmp_path / "data")
+    for path in (data / "train" / "ring").iterdir():
+        path.write_bytes(path.read_bytes()[:-100])  # the header is whole
+    answer = minicnn("train", data, *SMALL, "--epochs", 3, "--out", tmp_path / "run")
+    assert answer.code == 2 and answer.err.count("\n") == 1
+    assert "the class 'ring' has no image that can be read" in answer.err
+    assert not (tmp_path / "run" / "best.safetensors").exists()

@@ -198,3 +198,16 @@ def test_the_cached_pictures_are_never_changed(dataset: ImageDataset, tmp_path: 
     for images in first:
         images[:] = 0  # a caller may do what it likes with its batch
     assert batches(loader, epoch=1) == batches(Loader(dataset, 4, Resize(8)), epoch=1)
+
+
+def test_a_class_of_broken_images_is_refused_once_they_are_decoded(dataset: ImageDataset) -> None:
+    loader = Loader(dataset, 4, Resize(8))
+    of_class = [path for path, label in zip(dataset.paths, dataset.labels, strict=True) if label == 1]
+    for path in of_class[:-1]:
+        path.write_bytes(path.read_bytes()[:-200])
+    batches(loader)
+    dataset.require_every_class()
+    of_class[-1].write_bytes(of_class[-1].read_bytes()[:-200])
+    batches(Loader(dataset, 4, Resize(8)))
+    with pytest.raises(UsageError, match=f"the class '{dataset.classes[1]}' has no image that can be read"):
+        dataset.require_every_class()
