@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,16 @@ import typer
 import minicnn
 from minicnn.cli import data, evaluate, gradcheck, predict, summary, train
 from minicnn.errors import Interrupted, UsageError
+
+INTERRUPTED = 128 + 2  # as shells say that SIGINT ended a command
+READER_GONE = 128 + 13  # likewise SIGPIPE
+SMALLER = {  # what to make smaller when a verb needs more memory than there is
+    "train": "a smaller --batch-size or --image-size",
+    "evaluate": "a smaller --batch-size",
+    "predict": "fewer images at once",
+    "summary": "a smaller --image-size",
+    "data": "a smaller --size",
+}
 
 app = typer.Typer(
     name="minicnn",
@@ -46,27 +57,47 @@ def options(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command with `arguments` (those of the process if None) and end the process with its exit code.
 
-    0: done. 2: the user can mend it, and one line on stderr says how. 130: interrupted.
+    0: done. 1: `gradcheck` found a wrong gradient. 2: the user can mend it, and one line on stderr says how.
+    130: interrupted with Ctrl-C. 141: whoever read the output has gone, as in `minicnn data list | head -1`.
     """
-    command = typer.main.get_command(app)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a file's name may hold what the terminal cannot show
     try:
-        code = command.main(list(sys.argv[1:] if arguments is None else arguments), "minicnn", standalone_mode=False)
+        code = typer.main.get_command(app).main(given, "minicnn", standalone_mode=False)
+        if code == INTERRUPTED:  # what typer makes of Ctrl-C, saying nothing
+            raise KeyboardInterrupt
+        print(end="", flush=True)  # here, so that a full disk is told of as well
     except UsageError as error:
         code = _complain(str(error))
     except typer.TyperException as error:  # a verb, an option or an argument that is missing or unknown
         code = _complain(f"{error.format_message().rstrip('.')}; see minicnn --help")
     except MemoryError as error:
-        code = _complain(f"not enough memory ({error}): use a smaller --batch-size or --image-size")
+        remedy = SMALLER.get(given[0] if given else "", "a machine with more of it")
+        code = _complain(f"not enough memory{f' ({error})' if str(error) else ''}: use {remedy}")
     except Interrupted as error:
-        code = _complain(str(error), 130)
-    except (typer.Abort, KeyboardInterrupt):
-        code = _complain("interrupted", 130)
-    except BrokenPipeError:  # whoever read our output has gone, as in `minicnn data list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = _complain(str(error), INTERRUPTED)
+    except KeyboardInterrupt:
+        code = _complain("interrupted", INTERRUPTED)
+    except (BrokenPipeError, SystemExit):  # typer ends the process where a verb's own writing met the broken pipe
+        code = READER_GONE
+        _discard_output()
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        code = _complain(f"{where}{error.strerror or error}")
+        _discard_output()
     sys.exit(code)
 
 
 def _complain(message: str, code: int = 2) -> int:
     print(f"minicnn: {' '.join(message.split())}", file=sys.stderr)
     return code
+
+
+def _discard_output() -> None:
+    """Let what cannot be written go nowhere: Python would fail on it once more at its end."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

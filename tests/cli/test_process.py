@@ -1,0 +1,61 @@
+"""What only a process of its own can show: signals, pipes, full disks and terminals of other encodings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+MINICNN = [sys.executable, "-m", "minicnn"]
+
+
+def test_ctrl_c_before_training_begins(tmp_path: Path) -> None:
+    folder = tmp_path / "shapes"
+    process = subprocess.Popen(
+        [*MINICNN, "data", "make", "shapes", str(folder), "--images-per-class", "1000000"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not any(tmp_path.rglob("*.jpg")) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "minicnn: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("buffering", ["", "1"])
+def test_a_reader_that_has_gone(buffering: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    answer = subprocess.run(
+        [*MINICNN, "data", "list"], stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60,
+        env={**os.environ, "PYTHONUNBUFFERED": buffering},
+    )  # fmt: skip
+    os.close(writing)
+    assert (answer.returncode, answer.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("buffering", ["", "1"])
+def test_a_full_disk_behind_the_output(buffering: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        answer = subprocess.run(
+            [*MINICNN, "data", "list"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+            env={**os.environ, "PYTHONUNBUFFERED": buffering},
+        )  # fmt: skip
+    assert answer.returncode == 2
+    assert answer.stderr == "minicnn: No space left on device\n"
+
+
+@pytest.mark.parametrize("arguments", [["summary", "cnn3"], ["train", "--resume", "Küche"]])
+def test_a_terminal_that_knows_ascii_only(arguments: list[str]) -> None:
+    answer = subprocess.run(
+        [*MINICNN, *arguments], capture_output=True, timeout=60, env={**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+    )
+    assert answer.returncode == (0 if arguments[0] == "summary" else 2)
+    assert b"Traceback" not in answer.stderr and answer.stdout.isascii() and answer.stderr.isascii()
