@@ -103,9 +103,10 @@ class ImageDataset:
         labels = self.labels.tolist()
         left = {label for path, label in zip(self.paths, labels, strict=True) if path not in unreadable}
         if lost := sorted(set(labels) - left):
+            first = self.paths[labels.index(lost[0])]
             raise UsageError(
-                f"the class {self.classes[lost[0]]!r} has no image that can be read: {self.paths[labels.index(lost[0])]} "
-                "is broken like all others of it; replace them, or remove the class folder"
+                f"the class {self.classes[lost[0]]!r} has no image that can be read: {first} is broken, and so are all "
+                "others; replace them, or remove the class folder"
             )
 
     def skip(self, error: UnreadableImage) -> None:

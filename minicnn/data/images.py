@@ -84,7 +84,7 @@ def read_image(path: str | os.PathLike[str], at_least: tuple[int, int] | None = 
 
 
 def _open(path: str | os.PathLike[str]) -> Image.Image:
-    if os.path.exists(path) and not os.path.isfile(path):
+    if Path(path).exists() and not Path(path).is_file():
         raise OSError("it is no regular file")  # reading from a pipe could wait for ever
     return Image.open(path, formats=FORMATS)
 

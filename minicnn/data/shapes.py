@@ -19,6 +19,7 @@ from minicnn.errors import UsageError
 SHAPES_VERSION = 2  # counted up whenever the same seed would draw other pictures
 IMAGES_PER_CLASS = 500
 VALIDATION_SHARE = 5  # every fifth picture
+LARGEST = 4096  # side of a picture in pixels; drawing one of these takes about a gigabyte
 SUPERSAMPLING = 4  # outlines are drawn this many times larger, then averaged
 JPEG_QUALITY = 90
 
@@ -38,15 +39,17 @@ def make_shapes(
     """Draw the shapes as JPEGs into `folder`/train and `folder`/val, one folder a class, all or nothing.
 
     images_per_class: pictures of each class, at least 5; a fifth of them go to val/.
-    size: of the square pictures, pixels, at least 16.
-    seed: the same seed gives the same pictures, each on its own: fewer a class are a part of more.
+    size: of the square pictures, pixels, 16 … 4096.
+    seed: at least 0; the same seed gives the same pictures, each on its own: fewer a class are a part of more.
     Returns the folder.
-    Raises UsageError for numbers below these, and for a folder that is not empty.
+    Raises UsageError for numbers out of these ranges, and for a folder that is not empty.
     """
     target = Path(folder)
-    if images_per_class < VALIDATION_SHARE or size < 16:
+    if images_per_class < VALIDATION_SHARE or not 16 <= size <= LARGEST:
         got = f"{images_per_class} images a class of {size} pixels"
-        raise UsageError(f"shapes need at least {VALIDATION_SHARE} images a class of at least 16 pixels; got {got}")
+        raise UsageError(f"shapes need at least {VALIDATION_SHARE} images a class of 16 to {LARGEST} pixels; got {got}")
+    if seed < 0:
+        raise UsageError(f"a seed is a whole number of at least 0; got {seed}")
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UsageError(f"{target} exists and is not an empty folder; name a new one")
     with new_folder(target) as partial:

@@ -152,6 +152,8 @@ def _class_names(folder: Path, classes: Sequence[str]) -> Mapping[str, str]:
         return {}
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not a UTF-8 text file: {error}") from error
     names: dict[str, str] = {}

@@ -56,7 +56,7 @@ def gradcheck(
     """
     if not isinstance(layer, Layer):
         raise UsageError(f"gradcheck needs a layer or a network, got {type(layer).__name__}")
-    rng = np.random.default_rng(seed)
+    rng = _generator(seed)
     layer = _float64_copy(layer, tuple(input_shape), rng, device)
     parameters = layer.parameters()
     generators = generators_state(layer)
@@ -86,7 +86,7 @@ def gradcheck_loss(loss: Loss, classes: int = 5, seed: int = 0) -> GradientRepor
     loss: it is copied and stays as it is. classes: K. seed: of the random logits (N, K), called "x", and labels (N,).
     Returns a report as `gradcheck` does.
     """
-    rng = np.random.default_rng(seed)
+    rng = _generator(seed)
     logits, labels = rng.standard_normal((SAMPLES, classes)), _random_labels((classes,), rng)
     forward, backward = _behind_loss(lambda x: x, lambda dy, x: {"x": dy}, loss, labels)
     return _check(forward, backward, {"x": logits}, rng, ELEMENTS)
@@ -104,7 +104,13 @@ def gradcheck_operation(
     Returns a report as `gradcheck` does. Raises UsageError when y is not finite or anything is not float64.
     """
     copies = {name: array.copy() for name, array in arrays.items()}
-    return _check(forward, backward, copies, np.random.default_rng(seed), elements)
+    return _check(forward, backward, copies, _generator(seed), elements)
+
+
+def _generator(seed: int) -> np.random.Generator:
+    if seed < 0:
+        raise UsageError(f"a seed is a whole number of at least 0; got {seed}")
+    return np.random.default_rng(seed)
 
 
 def _float64_copy(layer: Layer, input_shape: Shape, rng: np.random.Generator, device: str) -> Layer:

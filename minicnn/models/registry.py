@@ -44,8 +44,15 @@ def build(
 
     input_shape: (H, W, C) in pixels; classes: how many outputs; both as in the source if left out. seed: for the
     weights. dtype: "float32" or "float64". Returns a Sequential whose output is (N, classes) logits.
-    Raises UsageError for an unknown name, ShapeError (with the layer at fault) for an image that is too small.
+    Raises UsageError for an unknown name, ShapeError (with the layer at fault) for an image that is too small,
+    MemoryError for one so large that the weights do not fit into memory.
     """
     model = find(name)
     shape = input_shape if input_shape is not None else (model.image_size, model.image_size, 3)
-    return Sequential(model.layers(classes if classes is not None else model.classes), shape, seed=seed, dtype=dtype)
+    layers = model.layers(classes if classes is not None else model.classes)
+    try:
+        return Sequential(layers, shape, seed=seed, dtype=dtype)
+    except UsageError:
+        raise
+    except (ValueError, OverflowError) as error:  # NumPy's, where an array would have more elements than it can count
+        raise MemoryError(f"{name} for pictures of {shape}: {error}") from error

@@ -41,6 +41,15 @@ def assert_one_line(answer: Answer, *parts: str) -> None:
         (["summary", "cnn9"], ["unknown model"]),
         (["summary", "cnn3", "--image-size", "7"], ["conv"]),
         (["gradcheck", "--model", "cnn9"], ["unknown model"]),
+        (["summary", "cnn3", "--image-size", "1000000000"], ["not enough memory", "a smaller --image-size"]),
+        (["train", "--image-size", "1000000000"], ["not enough memory", "--image-size"]),
+        (["gradcheck", "--seed", "-1"], ["at least 0; got -1"]),
+        (["data", "make", "shapes", "folder", "--seed", "-1"], ["at least 0; got -1"]),
+        (["data", "make", "shapes", "folder", "--size", "1000000"], ["got 500 images a class of 1000000 pixels"]),
+        (["train", "x" * 300], ["File name too long"]),
+        (["train", "--resume", "x" * 300], ["File name too long"]),
+        (["evaluate", "x" * 300], ["File name too long"]),
+        (["train", "--out", "x" * 300], ["File name too long"]),
         (["data", "download", "everything"], ["everything"]),
         (["data", "make", "faces", "folder"], ["shapes"]),
     ],
@@ -73,6 +82,10 @@ def disagreeing_labels(data: Path) -> None:
     (data / "labels.tsv").write_text("ring\tRing\nsphere\tSphere\n")
 
 
+def labels_in_a_folder(data: Path) -> None:
+    (data / "labels.tsv").mkdir()
+
+
 @pytest.mark.parametrize(
     ("spoil", "options", "part"),
     [
@@ -80,6 +93,7 @@ def disagreeing_labels(data: Path) -> None:
         (one_class, (), "only one class"),
         (strange_file, ("--strict",), "poem.jpg"),
         (disagreeing_labels, (), "labels.tsv"),
+        (labels_in_a_folder, (), "labels.tsv cannot be read"),
     ],
 )
 def test_spoilt_data(

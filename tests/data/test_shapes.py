@@ -67,7 +67,7 @@ def test_folders_in_use_and_numbers_out_of_range_are_refused(tmp_path: Path) -> 
         make_shapes(tmp_path / "used")
     with pytest.raises(UsageError, match=r"keep\.txt exists and is not an empty folder"):
         make_shapes(tmp_path / "used" / "keep.txt")
-    with pytest.raises(UsageError, match="at least 5 images a class of at least 16 pixels; got 4"):
+    with pytest.raises(UsageError, match="at least 5 images a class of 16 to 4096 pixels; got 4"):
         make_shapes(tmp_path / "new", images_per_class=4)
     assert [path.name for path in tmp_path.rglob("*")] == ["used", "keep.txt"]
 
