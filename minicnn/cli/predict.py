@@ -15,25 +15,29 @@ def predict(
     images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files.")],
     top: Annotated[int, typer.Option(help="How many classes to name for each image.")] = 5,
     checkpoint: Annotated[str, typer.Option(help="Which weights: best or last.")] = "best",
+    device: Annotated[str, typer.Option(help="cpu, gpu or auto.")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Name the likeliest classes of images. Nothing is predicted unless all of them can be read."""
     if top < 1:
         raise UsageError(f"--top must be at least 1; got {top}")
 
-    from minicnn.training.trained import TrainedRun
+    from minicnn.backend import device_session
+    from minicnn.training.trained import IMAGES_AT_ONCE, TrainedRun
 
-    trained = TrainedRun.open(run, checkpoint)
+    trained = TrainedRun.open(run, checkpoint, device)
+    with device_session(trained.device, IMAGES_AT_ONCE):
+        predictions = trained.predict(images)
     likeliest: list[list[dict[str, Any]]] = [
         [
             {"class": trained.classes[k], "name": trained.class_names[k], "probability": float(probabilities[k])}
             for k in (-probabilities).argsort(kind="stable")[:top]
         ]
-        for probabilities in trained.predict(images)
+        for probabilities in predictions
     ]
     if as_json:
-        predictions = [{"image": image, "top": named} for image, named in zip(images, likeliest, strict=True)]
-        print(json.dumps({"run": run, "checkpoint": checkpoint, "predictions": predictions}))
+        named_images = [{"image": image, "top": named} for image, named in zip(images, likeliest, strict=True)]
+        print(json.dumps({"run": run, "checkpoint": checkpoint, "predictions": named_images}))
         return
     for image, named in zip(images, likeliest, strict=True):
         print(image)
