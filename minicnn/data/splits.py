@@ -68,6 +68,8 @@ def open_dataset(
     validation classes that training lacks, a labels.tsv that disagrees with the folders.
     """
     name = os.fspath(data)
+    if not name:
+        raise UsageError("the name of the data is empty: name a data set or a folder")
     folder = locate(name) if name in NAMED_DATASETS else Path(name).expanduser()
     found = class_folders_of_data(folder)
     if "train" in found and class_folders(folder / "train"):
@@ -82,12 +84,15 @@ def class_folders_of_data(folder: Path) -> list[str]:
     return class_folders(folder)
 
 
-def stratified_split(labels: np.ndarray, fractions: Sequence[float], seed: int) -> list[np.ndarray]:
+def stratified_split(
+    labels: np.ndarray, fractions: Sequence[float], seed: int, classes: Sequence[str] | None = None
+) -> list[np.ndarray]:
     """Divide indices at random so that every class is divided in the same proportions.
 
     labels: (N,) int64.
     fractions: of the parts, summing to 1; each part but the first gets round(fraction·n) of the n images of a
         class, at least one unless its fraction is 0; the first gets the rest.
+    classes: the classes' names, for the message; None to number them.
     Returns one sorted array of indices a part; together they are 0 … N-1, each once.
     Raises UsageError for fractions that are none, or a class with too few images.
     """
@@ -99,8 +104,12 @@ def stratified_split(labels: np.ndarray, fractions: Sequence[float], seed: int) 
         members = rng.permutation(np.flatnonzero(labels == label))
         sizes = [max(1, round(fraction * len(members))) if fraction else 0 for fraction in fractions[1:]]
         if sum(sizes) >= len(members):
-            wanted = f"{len(members)} images cannot be split into {1 + sum(map(bool, sizes))} parts"
-            raise UsageError(f"class number {label} is too small: {wanted}; add images or separate folders")
+            name = repr(classes[label]) if classes is not None else f"number {label}"
+            images = f"{len(members)} image{'' if len(members) == 1 else 's'}"
+            raise UsageError(
+                f"the class {name} is too small: {images} cannot be split into {1 + sum(map(bool, sizes))} parts; "
+                "add images, or give the parts folders of their own (train/, val/)"
+            )
         ends = np.cumsum([len(members) - sum(sizes), *sizes])
         for part, chunk in zip(parts, np.split(members, ends[:-1]), strict=True):
             part.extend(chunk.tolist())
@@ -132,7 +141,9 @@ def _random_parts(folder: Path, root: Path, strict: bool, seed: int, split: Sequ
     names = _class_names(folder, class_folders(root))
     whole = ImageDataset.from_folder(root, class_names=names, strict=strict)
     _require_two_classes(whole.classes, root)
-    train, validation, test = (whole.subset(part) for part in stratified_split(whole.labels, split, seed))
+    train, validation, test = (
+        whole.subset(part) for part in stratified_split(whole.labels, split, seed, whole.classes)
+    )
     train.skipped = whole.skipped
     return Splits(train, validation, test if len(test) else None, folder)
 

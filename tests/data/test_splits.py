@@ -139,3 +139,9 @@ def test_mistakes_are_named(make_folder, layout, tmp_path: Path) -> None:
         open_dataset(make_folder("few", {"cat": 2, "dog": 9}))
     with pytest.raises(UsageError, match="has the class 'cow', which is not among cat, dog"):
         open_dataset(layout(train=TWO, val={"cow": 1}))
+
+
+def test_a_class_too_small_to_split_is_named() -> None:
+    labels = np.array([0] * 20 + [1])
+    with pytest.raises(UsageError, match=r"the class 'owl' is too small: 1 image cannot be split into 3 parts"):
+        stratified_split(labels, (0.8, 0.1, 0.1), 0, ("cat", "owl"))
