@@ -40,18 +40,32 @@ def load_checkpoint(trainer: Trainer, path: Path) -> None:
     arrays, texts = read_arrays(path)
     weights = _named(arrays, WEIGHTS)
     parameters = trainer.net.parameters()
-    if {name: p.value.shape for name, p in parameters.items()} != {name: a.shape for name, a in weights.items()}:
+    if _kinds({name: p.value for name, p in parameters.items()}) != _kinds(weights):
         raise UsageError(f"{path} is the checkpoint of another network than config.json beside it describes")
     try:
         state = json.loads(texts["state"])
         history = [Epoch(**row) for row in state["history"]]
+        _require_history(history, state["steps"])
         trainer.optimizer.load_state(_named(arrays, MEMORY), state["steps"])
         restore_generators(trainer.net, state["generators"])
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise UsageError(f"{path} does not hold the state of a training run ({error})") from error
     for name, parameter in parameters.items():
         parameter.value = to_device(weights[name], device_of(parameter.value))
     trainer.history = history
+
+
+def _require_history(history: list[Epoch], steps: Any) -> None:
+    if type(steps) is not int or steps < 0:
+        raise UsageError(f"steps should be a whole number of at least 0; got {steps!r}")
+    if [row.epoch for row in history] != list(range(1, len(history) + 1)):
+        raise UsageError("its epochs are not counted 1, 2, 3, …")
+    if wrong := [value for row in history for value in row if type(value) not in (int, float)]:
+        raise UsageError(f"its history holds {wrong[0]!r} in place of a number")
+
+
+def _kinds(arrays: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], str]]:
+    return {name: (tuple(array.shape), str(array.dtype)) for name, array in arrays.items()}
 
 
 def _named(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from minicnn import ops
@@ -10,13 +11,15 @@ from minicnn.backend import Array
 from minicnn.data import IMAGENET_MEAN, IMAGENET_STD
 from minicnn.errors import UsageError
 
+CHANNELS = 3  # images are read as RGB
+
 
 @dataclass(frozen=True)
 class Normalization:
     """Bytes to floats: y = (x / 255 − mean) / std, a channel at a time; as it stands, pixels in 0 … 1.
 
     mean, std: one number a channel (red, green, blue), on the 0–1 scale. Source: document 004 §5.2.2, corrected.
-    Raises UsageError for a std that is not above 0.
+    Raises UsageError unless there are three numbers of each, finite ones, and every std is above 0.
     """
 
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -25,8 +28,11 @@ class Normalization:
     def __post_init__(self) -> None:
         object.__setattr__(self, "mean", tuple(self.mean))  # JSON has lists only
         object.__setattr__(self, "std", tuple(self.std))
-        if len(self.mean) != len(self.std) or min(self.std) <= 0:
-            raise UsageError(f"normalization needs a mean and a std above 0 for each channel; got {self}")
+        finite = all(isinstance(value, int | float) and isfinite(value) for value in (*self.mean, *self.std))
+        if not (finite and len(self.mean) == len(self.std) == CHANNELS and min(self.std) > 0):
+            raise UsageError(
+                f"normalization needs a mean and a std above 0 for each of {CHANNELS} channels; got {self}"
+            )
 
     def __call__(self, images: Array) -> Array:
         """images: (N, H, W, C) uint8, on any device. Returns (N, H, W, C) float32 on the same device."""

@@ -102,11 +102,11 @@ class Run:
         config = directory.read_config()
         settings = read_settings(directory, config).changed(**changes)
         run = cls(settings, directory, progress)
-        if config.get("images") != run.config()["images"] or config.get("classes") != list(run.splits.classes):
+        if config.get("images") != run.config()["images"] or config["classes"] != list(run.splits.classes):
             raise UsageError(
                 f"the images in {settings.data} are not those that {path} was trained on: "
                 f"{_image_counts(run.splits)} in {len(run.splits.classes)} classes now, {config.get('images')} in "
-                f"{len(config.get('classes', ()))} then; start a new run"
+                f"{len(config['classes'])} then; start a new run"
             )
         load_checkpoint(run.trainer, directory.state)
         done = len(run.trainer.history)

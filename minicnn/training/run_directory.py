@@ -94,10 +94,16 @@ class RunDirectory:
             config = json.loads(self.config.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UsageError(f"{self.path} is no run directory: there is no {CONFIG} in it") from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, or an endless number
             raise UsageError(f"{self.config} is damaged: {error}") from error
         if not isinstance(config, dict):
             raise UsageError(f"{self.config} is damaged: it holds no settings")
+        classes, class_names = config.get("classes", []), config.get("class_names", [])
+        for key, names in (("classes", classes), ("class_names", class_names)):
+            if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+                raise UsageError(f"{self.config} is damaged: {key} should be a list of names")
+        if len(classes) != len(class_names):
+            raise UsageError(f"{self.config} is damaged: {len(class_names)} class_names for {len(classes)} classes")
         return config
 
     def weights(self, which: str) -> Path:

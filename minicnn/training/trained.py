@@ -48,7 +48,9 @@ class TrainedRun:
             normalization = Normalization(**config["normalization"])
             transform = Transform.from_config(config["transform"])
             input_shape = tuple(config["input_shape"])
-        except (KeyError, TypeError, UsageError) as error:
+            if len(input_shape) != 3 or not all(type(side) is int and side >= 1 for side in input_shape):
+                raise UsageError(f"input_shape should be [height, width, channels]; got {config['input_shape']}")
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise UsageError(f"{directory.config} is damaged: {error}") from error
         net = models.build(settings.model, input_shape, classes=len(classes), seed=settings.seed).to(device)
         net.load(directory.weights(checkpoint))
@@ -61,6 +63,10 @@ class TrainedRun:
         ("validation" or "test") is taken; or a folder of class folders, of which all images are.
         Raises UsageError when there are none, or they have classes that the run does not know.
         """
+        if part not in ("validation", "test"):
+            raise UsageError(f"unknown part {part!r}: choose validation or test")
+        if data == "":
+            raise UsageError("the name of the data is empty: name a data set or a folder")
         folder = Path(data).expanduser() if data is not None else None
         if folder is not None and data not in NAMED_DATASETS and not (folder / "train").is_dir():
             return ImageDataset.from_folder(folder, classes=self.classes, strict=strict)
@@ -70,8 +76,6 @@ class TrainedRun:
                 f"{data or self.settings.data} has other classes than the run was trained on: {_listed(splits.classes)}"
                 f" instead of {_listed(self.classes)}"
             )
-        if part not in ("validation", "test"):
-            raise UsageError(f"unknown part {part!r}: choose validation or test")
         images = splits.validation if part == "validation" else splits.test
         if images is None:
             raise UsageError(f"{data or self.settings.data} has no part for a final test: use --part validation")

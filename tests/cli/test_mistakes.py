@@ -34,6 +34,9 @@ def assert_one_line(answer: Answer, *parts: str) -> None:
         (["train", "no/such/folder"], ["no/such/folder", "shapes"]),
         (["train", "--resume", "no/such/run"], ["there is no run directory no/such/run"]),
         (["train", "some/folder", "--resume", "run", "--lr", "1"], ["leave out DATA, --lr"]),
+        (["train", ""], ["the name of the data is empty"]),
+        (["train", "--out", ""], ["the name of the run directory is empty"]),
+        (["evaluate", ""], ["the name of the run directory is empty"]),
         (["evaluate"], ["RUN"]),
         (["evaluate", "no/such/run"], ["there is no run directory"]),
         (["predict", "no/such/run", "picture.jpg"], ["there is no run directory"]),
@@ -122,7 +125,7 @@ def test_resuming_what_is_no_run_or_is_done(minicnn: Command, run: Path, tmp_pat
     assert_one_line(minicnn("train", "--resume", run), "1 epochs and is done")
 
 
-@pytest.mark.parametrize("spoilt", ["{", "[]", '{"settings": {}}', "\udcff"])
+@pytest.mark.parametrize("spoilt", ["{", "[]", '{"settings": {}}', "\udcff", "[" * 100_000, "9" * 10_000])
 def test_a_damaged_config(minicnn: Command, run: Path, tmp_path: Path, spoilt: str) -> None:
     copy = shutil.copytree(run, tmp_path / "run")
     (copy / "config.json").write_bytes(spoilt.encode(errors="surrogateescape"))
@@ -137,6 +140,34 @@ def test_a_config_without_normalization(minicnn: Command, run: Path, tmp_path: P
     del config["normalization"]
     (copy / "config.json").write_text(json.dumps(config))
     assert_one_line(minicnn("evaluate", copy), "config.json is damaged", "normalization")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("classes", 5),
+        ("classes", []),
+        ("class_names", ["arrow"]),
+        ("class_names", [1] * 10),
+        ("normalization", {"mean": [0, 0, 0], "std": ["a", "b", "c"]}),
+        ("normalization", {"mean": ["a", "b", "c"], "std": [1, 1, 1]}),
+        ("normalization", {"mean": [], "std": []}),
+        ("normalization", [0, 1]),
+        ("transform", 5),
+        ("transform", "Resize"),
+        ("transform", {"name": "Compose"}),
+        ("transform", {"name": "Resize", "size": "large"}),
+        ("transform", {"name": "Compose", "transforms": [5]}),
+        ("input_shape", [16, 16]),
+        ("input_shape", ["a", "b", "c"]),
+        ("settings", []),
+    ],
+)
+def test_a_config_with_a_damaged_entry(minicnn: Command, run: Path, tmp_path: Path, key: str, value: object) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {key: value}))
+    assert_one_line(minicnn("evaluate", copy), "config.json is damaged")
 
 
 def test_a_truncated_checkpoint(minicnn: Command, run: Path, tmp_path: Path) -> None:
@@ -165,6 +196,7 @@ def test_a_gpu_where_there_is_none(minicnn: Command, shapes: Path, run: Path, tm
     assert_one_line(answer, "--device cpu")
     assert not (tmp_path / "run").exists()
     assert_one_line(minicnn("evaluate", run, "--device", "gpu"), "--device cpu")
+    assert_one_line(minicnn("predict", run, "picture.jpg", "--device", "gpu"), "--device cpu")
 
 
 def test_predicting_a_file_that_is_no_image(minicnn: Command, run: Path, shapes: Path, tmp_path: Path) -> None:
@@ -177,6 +209,7 @@ def test_predicting_a_file_that_is_no_image(minicnn: Command, run: Path, shapes:
 def test_unknown_checkpoint_and_part(minicnn: Command, run: Path) -> None:
     assert_one_line(minicnn("evaluate", run, "--checkpoint", "first"), "choose best or last")
     assert_one_line(minicnn("evaluate", run, "--part", "training"), "choose validation or test")
+    assert_one_line(minicnn("evaluate", run, "no/such/folder", "--part", "training"), "choose validation or test")
     assert_one_line(minicnn("evaluate", run, "--part", "test"), "no part for a final test")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from minicnn import SGD, Dense, Flatten, Sequential
 from minicnn.data import Splits
 from minicnn.errors import UsageError
+from minicnn.layers.weights import read_arrays, save_arrays
 from minicnn.training.checkpoints import load_checkpoint, save_checkpoint
 from minicnn.training.history import Epoch, best_epoch, to_csv
 from minicnn.training.trainer import Trainer
@@ -59,6 +61,32 @@ def test_another_networks_or_optimizers_checkpoint_is_refused(make_trainer: Make
     trainer.net.save(path)
     with pytest.raises(UsageError, match=r"another network|state of a training run"):
         load_checkpoint(trainer, path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("steps", "three"),
+        ("steps", True),
+        ("steps", -1),
+        ("history", 5),
+        ("history", [5]),
+        ("history", [dict.fromkeys(Epoch._fields, "1")]),
+        ("history", [dict.fromkeys(Epoch._fields, 1) | {"val_accuracy": "high"}]),
+        ("history", [dict.fromkeys(Epoch._fields, 2)]),
+        ("generators", []),
+        ("generators", {"dropout1": 5}),
+    ],
+)
+def test_a_damaged_state_is_refused(make_trainer: Make, tmp_path: Path, key: str, value: object) -> None:
+    path = tmp_path / "state.safetensors"
+    trainer = make_trainer()
+    save_checkpoint(trainer, path)
+    arrays, texts = read_arrays(path)
+    save_arrays(arrays, path, {"state": json.dumps(json.loads(texts["state"]) | {key: value})})
+    with pytest.raises(UsageError, match="does not hold the state of a training run"):
+        load_checkpoint(trainer, path)
+    assert trainer.history == [] and trainer.optimizer.steps == 0
 
 
 def test_the_best_epoch_and_the_table() -> None:
