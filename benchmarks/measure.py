@@ -12,7 +12,7 @@ from benchmarks.peers import peers
 from benchmarks.workloads import Workload
 
 SETTLE = 0.05  # seconds between turns, in which the threads of the last engine fall asleep
-ONE_TURN = ("numpy",)  # the formulas are an order of magnitude slower: one turn tells enough
+ONE_TURN = ("numpy", "jax")  # an order of magnitude slower in training: one turn tells enough
 
 
 @dataclass(frozen=True)
