@@ -37,6 +37,8 @@ def set_threads(count: int) -> None:
     Raises UsageError for what is no whole number, below 1, or above the number of cores.
     """
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= available_cores():
-        raise UsageError(f"cannot use {count!r} threads: this process has {available_cores()} cores, give 1 to that many")
+        raise UsageError(
+            f"cannot use {count!r} threads: this process has {available_cores()} cores, give 1 to that many"
+        )
     global _threads
     _threads = count
