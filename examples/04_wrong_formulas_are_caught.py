@@ -11,6 +11,7 @@ from minicnn import ops
 from minicnn.inspection import GradientReport, gradcheck_operation
 
 RNG = np.random.default_rng(0)
+PICTURES, WEIGHT, BIAS = RNG.standard_normal((2, 6, 6, 3)), RNG.standard_normal((3, 3, 3, 4)), np.zeros(4)
 LABELS = np.array([2, 0, 1, 2])
 POOL = ((2, 2), (2, 2), (0, 0))  # size, stride, padding
 ONE, NONE = (1, 1), (0, 0)
@@ -18,27 +19,25 @@ ONE, NONE = (1, 1), (0, 0)
 
 def conv_relu(rule: str) -> GradientReport:
     """Check Y = relu(Z) with Z = conv(X, W). Printed: δX = relu′(X) ⊙ conv(X, WᵀδY), the mask taken at X, not at Z."""
-    x, weight, bias = RNG.standard_normal((2, 6, 6, 3)), RNG.standard_normal((3, 3, 3, 4)), np.zeros(4)
 
     def backward(dy, x):
-        y = ops.relu(ops.conv2d(x, weight, bias))
+        y = ops.relu(ops.conv2d(x, WEIGHT, BIAS))
         if rule == "printed":
-            return {"x": (x > 0) * ops.conv2d_backward(dy, x, weight, ONE, NONE)[0]}
-        return {"x": ops.conv2d_backward(ops.relu_backward(dy, y), x, weight, ONE, NONE)[0]}
+            return {"x": (x > 0) * ops.conv2d_backward(dy, x, WEIGHT, ONE, NONE)[0]}
+        return {"x": ops.conv2d_backward(ops.relu_backward(dy, y), x, WEIGHT, ONE, NONE)[0]}
 
-    return gradcheck_operation(lambda x: ops.relu(ops.conv2d(x, weight, bias)), backward, {"x": x})
+    return gradcheck_operation(lambda x: ops.relu(ops.conv2d(x, WEIGHT, BIAS)), backward, {"x": PICTURES})
 
 
 def convolution(rule: str) -> GradientReport:
     """Check Y = conv(X, W). Printed: ∂L/∂X = ∂L/∂F ⊙ filterᵀ, transposed and not flipped."""
-    x, weight, bias = RNG.standard_normal((2, 6, 6, 3)), RNG.standard_normal((3, 3, 3, 4)), np.zeros(4)
 
     def backward(dy, x):
-        kernel = weight.swapaxes(2, 3)  # the way back: from F to C channels
+        kernel = WEIGHT.swapaxes(2, 3)  # the way back: from F to C channels
         kernel = kernel if rule == "printed" else kernel[::-1, ::-1]
         return {"x": ops.conv2d(dy, kernel, np.zeros(3), padding=(2, 2))}  # "full": padded by the kernel's size − 1
 
-    return gradcheck_operation(lambda x: ops.conv2d(x, weight, bias), backward, {"x": x})
+    return gradcheck_operation(lambda x: ops.conv2d(x, WEIGHT, BIAS), backward, {"x": PICTURES})
 
 
 def max_pool(rule: str) -> GradientReport:
@@ -49,9 +48,7 @@ def max_pool(rule: str) -> GradientReport:
         right = ops.max_pool2d_backward(dy, ops.max_pool2d(x, *POOL)[1], x.shape, *POOL)
         return {"x": everywhere if rule == "printed" else right}
 
-    return gradcheck_operation(
-        lambda x: ops.max_pool2d(x, *POOL)[0], backward, {"x": RNG.standard_normal((2, 4, 4, 3))}
-    )
+    return gradcheck_operation(lambda x: ops.max_pool2d(x, *POOL)[0], backward, {"x": PICTURES})
 
 
 def cross_entropy(rule: str) -> GradientReport:
@@ -62,9 +59,8 @@ def cross_entropy(rule: str) -> GradientReport:
         printed = (-true / predicted) * (predicted - true)
         return {"logits": dy * (printed if rule == "printed" else (predicted - true) / len(LABELS))}
 
-    return gradcheck_operation(
-        lambda logits: ops.softmax_cross_entropy(logits, LABELS)[0], backward, {"logits": RNG.standard_normal((4, 3))}
-    )
+    logits = {"logits": RNG.standard_normal((4, 3))}
+    return gradcheck_operation(lambda logits: ops.softmax_cross_entropy(logits, LABELS)[0], backward, logits)
 
 
 def main() -> None:
@@ -72,9 +68,8 @@ def main() -> None:
         print(f"{check.__name__}: {check.__doc__}")
         for rule in ("printed", "right"):
             report = check(rule)
-            print(
-                f"    {rule:8}{'passes' if report.passed else 'CAUGHT'}  relative error {report.max_relative_error:.0e}"
-            )
+            verdict = "passes" if report.passed else "CAUGHT"
+            print(f"    {rule:8}{verdict}  relative error {report.max_relative_error:.0e}")
 
 
 if __name__ == "__main__":
@@ -82,13 +77,5 @@ if __name__ == "__main__":
 
 # conv_relu: Check Y = relu(Z) with Z = conv(X, W). Printed: …
 #     printed CAUGHT  relative error 2e+00
-#     right   passes  relative error 1e-10
-# max_pool: …
-#     printed CAUGHT  relative error 1e+00
-#     right   passes  relative error 2e-16
-# convolution: …
-#     printed CAUGHT  relative error 2e+00
-#     right   passes  relative error 9e-11
-# cross_entropy: …
-#     printed CAUGHT  relative error 1e+00
-#     right   passes  relative error 4e-10
+#     right   passes  relative error 3e-11
+# and so on for max_pool, convolution and cross_entropy
