@@ -31,6 +31,12 @@ def test_every_verb_has_help(minicnn: Command, verb: list[str]) -> None:
     assert answer.code == 0 and answer.out.startswith("Usage: minicnn")
 
 
+@pytest.mark.parametrize("verb", ["train", "summary"])
+def test_the_help_names_every_model(minicnn: Command, verb: str) -> None:
+    answer = minicnn(verb, "--help")
+    assert all(name in answer.out for name in package.models.MODELS)
+
+
 def test_version(minicnn: Command) -> None:
     assert minicnn("--version").out == f"minicnn {package.__version__}\n"
 

@@ -243,3 +243,10 @@ def test_check_everything_knows_the_models() -> None:
 
 def test_smallest_image_size() -> None:
     assert [smallest_image_size(name) for name in ("cnn3", "cnn2", "torch_cnn", "dcnn5")] == [22, 10, 2, 8]
+
+
+def test_a_seed_below_0_is_refused() -> None:
+    with pytest.raises(UsageError, match="a seed is a whole number of at least 0; got -1"):
+        gradcheck(ReLU(), (3,), seed=-1)
+    with pytest.raises(UsageError, match="got -1"):
+        gradcheck_operation(ops.relu, lambda dy, x: {"x": dy}, {"x": np.ones(3)}, seed=-1)
