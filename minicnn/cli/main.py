@@ -20,7 +20,7 @@ SMALLER = {  # what to make smaller when a verb needs more memory than there is
     "train": "a smaller --batch-size or --image-size",
     "evaluate": "a smaller --batch-size",
     "predict": "fewer images at once",
-    "summary": "a smaller --image-size",
+    "summary": "a smaller --image-size or fewer --classes",
     "data": "a smaller --size",
 }
 
