@@ -26,14 +26,13 @@ import numpy as np
 from numba import njit
 
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
+from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
 from minicnn.kernels.cpu.scratch import scratches, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
     Block,
     add_row,
     add_seams,
     add_strip,
-    finish_strip,
-    gradient_strip,
     load_strip,
     padded_rows,
     rows_per_strip,

@@ -21,13 +21,12 @@ import numpy as np
 from numba import njit
 
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
+from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
 from minicnn.kernels.cpu.scratch import scratch, scratches, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
     Block,
     add_seams,
     add_strip,
-    finish_strip,
-    gradient_strip,
     load_strip,
     rows_per_strip,
     z_rows_under,
@@ -190,8 +189,9 @@ def _forward_share(thread, threads, x, u, bias, y, argmax, block, strip_rows, gr
         inputs = _load_pictures(x, n_from, n_to, z_from, block, down, across, padded)
         results = _pictures(z, n_to - n_from, down * outputs, across * outputs, block.filters)
         tiles = (n_to - n_from) * down * across
-        for start in range(0, tiles, batch):
-            count = min(batch, tiles - start)
+        step = _even_batch(tiles, batch, block)
+        for start in range(0, tiles, step):
+            count = min(step, tiles - start)
             for t in range(count):
                 picture, row, column = _place(start + t, down, across)
                 transform_input(inputs[picture], row * outputs, column * outputs, v[t * block.channels :])
@@ -228,8 +228,9 @@ def _backward_share(
             dinputs = _pictures(dpadded, n_to - n_from, inputs.shape[1], inputs.shape[2], block.channels)
             dpadded[: dinputs.size].fill(0)
         tiles = (n_to - n_from) * down * across
-        for start in range(0, tiles, batch):
-            count = min(batch, tiles - start)
+        step = _even_batch(tiles, batch, block)
+        for start in range(0, tiles, step):
+            count = min(step, tiles - start)
             for t in range(count):
                 picture, row, column = _place(start + t, down, across)
                 transform_input(inputs[picture], row * outputs, column * outputs, v[t * block.channels :])
@@ -267,6 +268,14 @@ def _load_pictures(x, n_from, n_to, z_from, block, down, across, padded):
 def _place(tile, down, across):
     """Return (picture, row, column) of a tile of the group."""
     return tile // (down * across), tile // across % down, tile % across
+
+
+@njit(error_model="numpy")
+def _even_batch(tiles, batch, block):
+    """Return how many tiles to multiply at a time, near `batch`: in equal parts, as a small rest would be inefficient."""
+    most = PLANE // max(block.channels, block.filters)
+    parts = max((tiles + batch // 2) // batch, -(-tiles // most))
+    return -(-tiles // parts)
 
 
 @njit(error_model="numpy")

@@ -1,0 +1,186 @@
+"""What stands around a convolution in a fused block, done to a strip: bias, ReLU, max-pool, and the way back.
+
+`finish_strip` turns z, the convolution's output, into y before z leaves the cache; `gradient_strip` unfolds dy into dz,
+which never leaves the cache either. Shapes as in `strips`: z and dz (rows, ZW, F); y, dy, argmax (N, YH, YW, F).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from minicnn.kernels.cpu.strips import add_row, copy_row
+
+
+@njit(error_model="numpy")
+def finish_strip(z, z_from, bias, block, n, y_from, y_to, y, argmax):
+    """Turn a strip of z into rows y_from…y_to−1 of y: add the bias, apply ReLU, take the maximum of each window."""
+    if not block.pooled:
+        _add_bias(z, bias, block.relu, y[n, y_from:y_to])
+    elif (
+        block.pool_h == 2 and block.pool_w == 2 and block.pool_stride_h == 2 and block.pool_stride_w == 2
+        and block.pool_top == 0 and block.pool_left == 0
+        and 2 * block.y_height <= block.z_height and 2 * block.y_width <= block.z_width  # no window hangs over an edge
+    ):  # fmt: skip
+        _pool_2x2(z, bias, block.relu, y[n, y_from:y_to], argmax[n, y_from:y_to])
+    else:
+        _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax)
+
+
+@njit(error_model="numpy")
+def _add_bias(z, bias, relu, y):
+    zero = bias.dtype.type(0)  # a plain 0 would turn float32 into float64
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            source, pixel = z[i, j], y[i, j]
+            for f in range(bias.size):
+                value = source[f] + bias[f]
+                pixel[f] = zero if relu and value <= zero else value  # `<=` is false for NaN, which stays
+
+
+@njit(error_model="numpy")
+def _pool_2x2(z, bias, relu, y, argmax):
+    zero = bias.dtype.type(0)
+    lowest = zero if relu else bias.dtype.type(-np.inf)
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            a, b, c, d = z[2 * i, 2 * j], z[2 * i, 2 * j + 1], z[2 * i + 1, 2 * j], z[2 * i + 1, 2 * j + 1]
+            pixel, where = y[i, j], argmax[i, j]
+            for f in range(bias.size):
+                best, index = _larger(a[f] + bias[f], 0, lowest, 0)
+                best, index = _larger(b[f] + bias[f], 1, best, index)
+                best, index = _larger(c[f] + bias[f], 2, best, index)
+                best, index = _larger(d[f] + bias[f], 3, best, index)
+                pixel[f] = best
+                where[f] = index
+
+
+@njit(error_model="numpy")
+def _larger(candidate, index, best, best_index):
+    """Return the candidate with its index if it is larger than the best so far, or the first NaN."""
+    # `&`, not `and`, and two choices of one value each: so that the compiler can do without branches.
+    larger = (not candidate <= best) & (best == best)
+    return candidate if larger else best, np.int32(index) if larger else np.int32(best_index)
+
+
+@njit(error_model="numpy")
+def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
+    for i in range(y_from, y_to):
+        row = i * block.pool_stride_h - block.pool_top
+        for j in range(block.y_width):
+            column = j * block.pool_stride_w - block.pool_left
+            first_ky, first_kx = max(0, -row), max(0, -column)
+            pixel, where = y[n, i, j], argmax[n, i, j]
+            # After ReLU no value is below 0: the first pixel inside the picture is the maximum until a greater comes.
+            pixel.fill(0 if block.relu else -np.inf)
+            where.fill(first_ky * block.pool_w + first_kx if block.relu else 0)
+            for ky in range(first_ky, min(block.pool_h, block.z_height - row)):
+                for kx in range(first_kx, min(block.pool_w, block.z_width - column)):
+                    index, candidates = ky * block.pool_w + kx, z[row + ky - z_from, column + kx]
+                    for f in range(bias.size):
+                        pixel[f], where[f] = _larger(candidates[f] + bias[f], index, pixel[f], where[f])
+
+
+@njit(error_model="numpy")
+def gradient_strip(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
+    """Fill dz, rows z_from…z_to−1 of the gradient at the convolution's output, and add it up into dbias.
+
+    dz may reach beyond the needed rows and columns of z: there it is left alone.
+    """
+    if not block.pooled:
+        _mask(dy[n, z_from:z_to], y[n, z_from:z_to], block.relu, dz, dbias)
+    elif (
+        block.pool_h == 2 and block.pool_w == 2 and block.pool_stride_h == 2 and block.pool_stride_w == 2
+        and block.pool_top == 0 and block.pool_left == 0 and z_from % 2 == 0 and z_to % 2 == 0
+        and 2 * block.y_width <= block.z_width
+    ):  # fmt: skip
+        rows = slice(z_from // 2, z_to // 2)
+        _unpool_2x2(dy[n, rows], y[n, rows], argmax[n, rows], block.relu, dz, dbias)
+    else:
+        _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz, dbias)
+
+
+@njit(error_model="numpy")
+def _mask(dy, y, relu, dz, dbias):
+    for i in range(dy.shape[0]):
+        _let_through(dy[i].reshape(-1), y[i].reshape(-1), relu, dz[i].reshape(-1))
+        _sum_pixels(dz[i, : dy.shape[1]].reshape(-1), dbias)
+
+
+@njit(error_model="numpy")
+def _let_through(gradient, activation, relu, result):
+    """Set `result` to the gradient where ReLU let the value through, else to 0."""
+    zero = gradient.dtype.type(0)
+    if relu:
+        for e in range(gradient.size):
+            result[e] = gradient[e] if activation[e] > zero else zero
+    else:
+        copy_row(gradient, result)
+
+
+@njit(error_model="numpy")
+def _unpool_2x2(dy, y, argmax, relu, dz, dbias):
+    masked, row_sums = np.empty(dy[0].size, dz.dtype), np.zeros(dy[0].size, dz.dtype)
+    for i in range(dy.shape[0]):
+        _let_through(dy[i].reshape(-1), y[i].reshape(-1), relu, masked)
+        add_row(masked, row_sums)
+        where = argmax[i].reshape(-1)
+        # One pixel of the windows at a time: for four outputs in one loop the compiler would not prove that they do not
+        # overlap.
+        for ky in range(2):
+            for kx in range(2):
+                index, target = where.dtype.type(2 * ky + kx), dz[2 * i + ky, kx:].reshape(-1)
+                for j in range(dy.shape[1]):
+                    _set_where(where, index, masked, j * dbias.size, target, 2 * j * dbias.size, dbias.size)
+    _sum_pixels(row_sums, dbias)
+
+
+@njit(error_model="numpy")
+def _set_where(where, index, source, source_start, target, target_start, count):
+    """Set `count` elements of target to those of source, or to 0 where the maximum lay at another index."""
+    zero = source.dtype.type(0)
+    s, t = np.uint64(source_start), np.uint64(target_start)  # unsigned: never negative, so the loop needs no check
+    for f in range(count):
+        e = np.uint64(f)
+        target[t + e] = source[s + e] if where[s + e] == index else zero
+
+
+@njit(error_model="numpy")
+def _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
+    masked = np.empty(dy[n, 0].size, dz.dtype)
+    dz[: z_to - z_from].fill(0)
+    # A row of z lies in the windows that begin at most pool_h − 1 rows above it.
+    first = max(0, (z_from + block.pool_top - block.pool_h) // block.pool_stride_h + 1)
+    last = min(block.y_height, (z_to - 1 + block.pool_top) // block.pool_stride_h + 1)
+    for i in range(first, last):
+        row = i * block.pool_stride_h - block.pool_top
+        _let_through(dy[n, i].reshape(-1), y[n, i].reshape(-1), block.relu, masked)
+        where = argmax[n, i].reshape(-1)
+        for ky in range(max(0, z_from - row), min(block.pool_h, z_to - row)):
+            target = dz[row + ky - z_from].reshape(-1)
+            for kx in range(block.pool_w):
+                index = where.dtype.type(ky * block.pool_w + kx)
+                for j in range(block.y_width):
+                    column = j * block.pool_stride_w - block.pool_left + kx
+                    if 0 <= column < block.z_width:
+                        start = j * block.filters
+                        _add_where(where, index, masked, start, target, column * block.filters, block.filters)
+    for i in range(z_to - z_from):
+        _sum_pixels(dz[i, : block.z_width].reshape(-1), dbias)
+
+
+@njit(error_model="numpy")
+def _add_where(where, index, source, source_start, target, target_start, count):
+    """Add `count` elements of source to those of target, but for those whose maximum lay at another index."""
+    zero = source.dtype.type(0)
+    s, t = np.uint64(source_start), np.uint64(target_start)
+    for f in range(count):
+        e = np.uint64(f)
+        target[t + e] += source[s + e] if where[s + e] == index else zero
+
+
+@njit(error_model="numpy")
+def _sum_pixels(row, sums):
+    """Add all pixels of a row, (columns·F,), up into `sums` (F,)."""
+    for start in range(0, row.size, sums.size):
+        add_row(row[start : start + sums.size], sums)
