@@ -22,7 +22,6 @@ from __future__ import annotations
 import functools
 from typing import Any, NamedTuple
 
-import numpy as np
 from numba import njit
 
 from minicnn.kernels.cpu.team import share

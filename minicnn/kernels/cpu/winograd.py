@@ -272,7 +272,7 @@ def _place(tile, down, across):
 
 @njit(error_model="numpy")
 def _even_batch(tiles, batch, block):
-    """Return how many tiles to multiply at a time, near `batch`: in equal parts, as a small rest would be inefficient."""
+    """Return how many tiles to multiply at a time: near `batch`, in equal parts, as a small rest is inefficient."""
     most = PLANE // max(block.channels, block.filters)
     parts = max((tiles + batch // 2) // batch, -(-tiles // most))
     return -(-tiles // parts)
