@@ -79,7 +79,7 @@ def engines(
 ) -> Iterator[dict[str, Peer]]:
     """Run each engine in a fresh process for the duration of the block."""
     settings = {"model": model, "image_size": IMAGE_SIZES[model], "batch": BATCH, "threads": 1, "device": "gpu"}
-    variables = {**os.environ, "CUPY_TF32": "1" if precision == "tf32" else "0", **environment}
+    variables = {**os.environ, **environment}
     with contextlib.ExitStack() as stack:
         running = {}
         for name in names:

@@ -21,10 +21,14 @@ SIDE = 8192  # of the matrices whose product tells the card's rate
 class Minicnn:
     """minicnn on CuPy."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, tf32: bool, **settings: Any) -> None:
         import cupy
 
+        from minicnn.backend import tf32_products
+
         self.cupy = cupy
+        self.session = contextlib.ExitStack()  # for as long as the engine lives
+        self.session.enter_context(tf32_products(tf32))
         self.engine = create("minicnn", **settings)
 
     def seconds(self, step: Callable[[], Any], repeats: int) -> float:
@@ -190,8 +194,8 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if request["order"] == "create":
-            tf32, settings = request["tf32"], request["settings"]
-            engine = Pytorch(tf32, **settings) if request["name"] == "pytorch" else Minicnn(**settings)
+            kind = Pytorch if request["name"] == "pytorch" else Minicnn
+            engine = kind(request["tf32"], **request["settings"])
             reply: Any = "ready"
         else:
             reply = answer(request, engine)

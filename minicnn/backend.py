@@ -129,11 +129,31 @@ def to_device(x: Array, device: str) -> Array:
 
 
 @contextmanager
-def device_session(device: str, batch_size: int) -> Iterator[None]:
+def tf32_products(allowed: bool) -> Iterator[None]:
+    """Run a block with matrix products of float32 arrays on the GPU in TF32, or in full float32.
+
+    TF32 rounds both factors to 10 bits of mantissa (float32 has 23) and adds up in float32; cards from Ampere on have
+    tensor cores for it, on older ones CuPy warns and stays with float32. `allowed` decides, whatever the environment
+    variable CUPY_TF32 says; it counts for the whole process, and what was in force before comes back at the end.
+    Raises DeviceError where there is no GPU.
+    """
+    # CuPy reads its variable at the first product and never again, so that setting it here could come too late.
+    products = require_cupy()._core._routines_linalg
+    before = products.get_compute_type("float32")
+    products.set_compute_type("float32", products.COMPUTE_TYPE_TF32 if allowed else products.COMPUTE_TYPE_DEFAULT)
+    try:
+        yield
+    finally:
+        products.set_compute_type("float32", before)
+
+
+@contextmanager
+def device_session(device: str, batch_size: int, tf32: bool = False) -> Iterator[None]:
     """Run a block that computes on `device`, and give the GPU's memory back at its end.
 
-    device: "cpu" (nothing happens) or "gpu". batch_size: images, for the message. Raises UsageError in place of CuPy's
-    error when the GPU's memory runs out: it says the batch size that was tried and how much memory was free.
+    device: "cpu" (nothing happens) or "gpu". batch_size: images, for the message. tf32: see `tf32_products`. Raises
+    UsageError in place of CuPy's error when the GPU's memory runs out: it says the batch size that was tried and how
+    much memory was free.
     """
     if device == "cpu":
         yield
@@ -141,7 +161,8 @@ def device_session(device: str, batch_size: int) -> Iterator[None]:
     cupy = require_cupy()
     pool = cupy.get_default_memory_pool()
     try:
-        yield
+        with tf32_products(tf32):
+            yield
     except cupy.cuda.memory.OutOfMemoryError as error:
         free, total = cupy.cuda.runtime.memGetInfo()
         raise UsageError(

@@ -125,7 +125,8 @@ class Run:
             self.progress.note(line)
         self._tell_of_skipped_files()
         device = self.trainer.device
-        with notice_of_compilation(self.progress.note), device_session(device, self.settings.batch_size):
+        session = device_session(device, self.settings.batch_size, self.settings.tf32)
+        with notice_of_compilation(self.progress.note), session:
             try:
                 self.trainer.train(self.training, self.validation, self._keep)
             except Diverged as error:
@@ -146,7 +147,8 @@ class Run:
         settings, trainer = self.settings, self.trainer
         counts = ", ".join(f"{count:,} for {part}" for part, count in _image_counts(self.splits).items())
         parameters = sum(parameter.value.size for parameter in self.net.parameters().values())
-        where = "one GPU" if trainer.device == "gpu" else f"{get_threads()} CPU threads"
+        gpu = "one GPU, products in TF32" if settings.tf32 else "one GPU"
+        where = gpu if trainer.device == "gpu" else f"{get_threads()} CPU threads"
         done = len(trainer.history)
         lines = [
             f"{self.splits.folder}: {counts}; {len(self.splits.classes)} classes",

@@ -18,7 +18,8 @@ class Settings:
     learning rate. momentum: of sgd. weight_decay: λ. schedule: how lr moves. warmup: share of the steps over which lr
     first rises. label_smoothing: ε. augment: "none", or names from AUGMENTATIONS joined by commas. normalize: "0-1" or
     "imagenet". seed: of weights, order, augmentation, dropout and split. workers: threads that read images.
-    device: cpu, gpu or auto. strict: refuse unreadable files rather than skip them.
+    device: cpu, gpu or auto. tf32: matrix products on the gpu with 10 bits of mantissa. strict: refuse unreadable files
+    rather than skip them.
     Raises UsageError for a value of a wrong type or out of range; what has its own list of names is checked there.
     """
 
@@ -39,6 +40,7 @@ class Settings:
     seed: int = 0
     workers: int = 2
     device: str = "cpu"
+    tf32: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:

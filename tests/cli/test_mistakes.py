@@ -34,6 +34,7 @@ def assert_one_line(answer: Answer, *parts: str) -> None:
         (["train", "no/such/folder"], ["no/such/folder", "shapes"]),
         (["train", "--resume", "no/such/run"], ["there is no run directory no/such/run"]),
         (["train", "some/folder", "--resume", "run", "--lr", "1"], ["leave out DATA, --lr"]),
+        (["train", "--resume", "run", "--tf32", "--strict"], ["leave out --tf32, --strict"]),
         (["train", ""], ["the name of the data is empty"]),
         (["train", "--out", ""], ["the name of the run directory is empty"]),
         (["evaluate", ""], ["the name of the run directory is empty"]),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
 from types import SimpleNamespace
 
 import pytest
 
-from minicnn.backend import cupy_available, device_session, require_cupy, resolve_device
+from minicnn.backend import cupy_available, device_session, require_cupy, resolve_device, tf32_products
 from minicnn.errors import DeviceError, UsageError
 
 
@@ -30,6 +32,25 @@ class Pool:
 
     def free_bytes(self) -> int:
         return 24 << 20
+
+
+class Products:
+    """CuPy's choice of how float32 matrices are multiplied: what CUPY_TF32 says at first, until somebody sets it."""
+
+    COMPUTE_TYPE_DEFAULT, COMPUTE_TYPE_TF32 = 1, 7
+
+    def __init__(self) -> None:
+        self.chosen: int | None = None
+
+    def get_compute_type(self, dtype: str) -> int:
+        assert dtype == "float32"
+        if self.chosen is None:
+            self.chosen = self.COMPUTE_TYPE_TF32 if os.environ.get("CUPY_TF32") == "1" else self.COMPUTE_TYPE_DEFAULT
+        return self.chosen
+
+    def set_compute_type(self, dtype: str, chosen: int) -> None:
+        assert dtype == "float32"
+        self.chosen = chosen
 
 
 def fake_cupy(devices: int | Exception = 1, compiler: Exception | None = None) -> SimpleNamespace:
@@ -57,6 +78,7 @@ def fake_cupy(devices: int | Exception = 1, compiler: Exception | None = None) -
     return SimpleNamespace(
         ndarray=type("ndarray", (), {}),
         cuda=cuda,
+        _core=SimpleNamespace(_routines_linalg=Products()),
         get_default_memory_pool=lambda: pool,
         get_default_pinned_memory_pool=lambda: pinned_pool,
     )
@@ -128,3 +150,33 @@ def test_on_the_cpu_a_session_does_nothing(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     with device_session("cpu", batch_size=1):
         pass
+
+
+@pytest.mark.parametrize("variable", ["0", "1"])
+def test_products_are_in_float32_unless_tf32_was_asked_for_and_then_as_before(variable, monkeypatch):
+    cupy = fake_cupy()
+    products = cupy._core._routines_linalg
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setenv("CUPY_TF32", variable)
+    before = products.get_compute_type("float32")
+    with device_session("gpu", batch_size=1):
+        assert products.chosen == Products.COMPUTE_TYPE_DEFAULT
+        with pytest.raises(ZeroDivisionError), tf32_products(True):
+            assert products.chosen == Products.COMPUTE_TYPE_TF32
+            raise ZeroDivisionError
+        assert products.chosen == Products.COMPUTE_TYPE_DEFAULT
+    assert products.chosen == before
+    with device_session("gpu", batch_size=1, tf32=True):
+        assert products.chosen == Products.COMPUTE_TYPE_TF32
+    assert products.chosen == before
+
+
+def test_cupy_has_what_the_choice_of_products_needs():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # CuPy warns where there is no GPU
+        cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    products = cupy._core._routines_linalg
+    assert products.COMPUTE_TYPE_DEFAULT != products.COMPUTE_TYPE_TF32
+    before = products.get_compute_type("float32")
+    products.set_compute_type("float32", before)
+    assert products.get_compute_type("float32") == before

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from minicnn import Conv2D, Dense, MaxPool2D, gradcheck, models, use_kernels
-from minicnn.backend import device_session, require_cupy, to_device, to_numpy
+from minicnn.backend import device_session, require_cupy, tf32_products, to_device, to_numpy
 from minicnn.errors import DeviceError, UsageError
 from minicnn.layers import AvgPool2D, Dropout, Flatten, ReLU, Sequential, Sigmoid, Tanh
 from minicnn.training.feeding import feed
@@ -151,6 +151,18 @@ def test_the_same_seed_gives_the_same_bits(model):
     assert losses == again
     for name, parameter in first.parameters().items():
         np.testing.assert_array_equal(to_numpy(parameter.value), to_numpy(second.parameters()[name].value))
+
+
+def test_tf32_rounds_the_factors_of_products_in_its_block_alone():
+    cupy = require_cupy()
+    if int(cupy.cuda.Device().compute_capability) < 80:
+        pytest.skip("only cards from Ampere on have TF32")
+    x = cupy.full((64, 64), 1 + 2**-12, dtype="float32")  # TF32 has no bit for 2⁻¹²
+    with tf32_products(True):
+        rounded = x @ x
+    exact = x @ x
+    assert float(abs(rounded - 64).max()) == 0
+    assert float(exact.min()) > 64
 
 
 # ---- checkpoints, memory, mistakes ----------------------------------------------------------------------------------

@@ -46,6 +46,10 @@ def emulated_cupy(emulated_gpu, monkeypatch) -> ModuleType:
     cupy.ndarray = DeviceArray  # type: ignore[attr-defined]
     pool = SimpleNamespace(free_all_blocks=lambda: None)
     cupy.get_default_memory_pool = cupy.get_default_pinned_memory_pool = lambda: pool  # type: ignore[attr-defined]
+    products = SimpleNamespace(COMPUTE_TYPE_DEFAULT=1, COMPUTE_TYPE_TF32=7, chosen=[1])
+    products.get_compute_type = lambda dtype: products.chosen[-1]
+    products.set_compute_type = lambda dtype, chosen: products.chosen.append(chosen)
+    cupy._core = SimpleNamespace(_routines_linalg=products)  # type: ignore[attr-defined]
     cupy.cuda = SimpleNamespace(  # type: ignore[attr-defined]
         runtime=SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=CUDARuntimeError),
         memory=SimpleNamespace(OutOfMemoryError=MemoryError),
@@ -98,3 +102,10 @@ def test_a_run_gives_the_cpus_weights_and_goes_on_from_its_checkpoint(images, tm
     assert weights.keys() == expected.keys()
     for name, weight in weights.items():
         np.testing.assert_allclose(weight, expected[name], atol=1e-4, err_msg=name)
+
+
+def test_tf32_is_in_force_while_a_run_that_asks_for_it_trains(images, tmp_path, emulated_cupy):
+    run = Run.start(settings(images, "gpu", epochs=1).changed(tf32=True), str(tmp_path / "run"))
+    assert any("one GPU, products in TF32" in line for line in run.describe())
+    run.train()
+    assert emulated_cupy._core._routines_linalg.chosen == [1, 7, 1]
