@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -48,6 +48,12 @@ def is_array(x: object) -> bool:
 def device_of(x: Array) -> str:
     """Return where the array `x` lives: "cpu" for NumPy, "gpu" for anything else."""
     return "cpu" if array_module(x) is np else "gpu"
+
+
+def mixed_devices(what: str, named: Mapping[str, object]) -> DeviceError:
+    """Return the error for `what` having got arrays of two devices: of all that are `named`, it says where each is."""
+    places = ", ".join(f"{name} on the {device_of(a)}" for name, a in named.items() if is_array(a))
+    return DeviceError(f"{what} got arrays of two devices: {places}; move them together with to_device")
 
 
 def cupy_available() -> bool:

@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from minicnn.backend import array_module, device_of, is_array
-from minicnn.errors import DeviceError, UsageError
+from minicnn.backend import array_module, device_of, is_array, mixed_devices
+from minicnn.errors import UsageError
 
 MODES = ("fast", "reference")
 _SETTINGS = (int, float, bool, str, tuple, type(None))  # of an operation's arguments, those that are no arrays
@@ -87,7 +87,7 @@ def accelerated(operation: Operation) -> Operation:
     @functools.wraps(operation)
     def reference(*args: Any, **kwargs: Any) -> Any:
         with use_kernels("reference"):
-            return operation(*args, **kwargs)
+            return dispatched(*args, **kwargs)
 
     dispatched.reference = reference  # type: ignore[attr-defined]
     dispatched.twin = twin  # type: ignore[attr-defined]
@@ -107,6 +107,4 @@ def _common_device(operation: Callable[..., Any], args: tuple[Any, ...], kwargs:
         return devices.pop()
     if not devices:
         raise TypeError(f"{operation.__name__} computes on arrays, and got none: convert numbers with numpy.asarray")
-    names = inspect.signature(operation).bind(*args, **kwargs).arguments
-    places = ", ".join(f"{name} on the {device_of(a)}" for name, a in names.items() if is_array(a))
-    raise DeviceError(f"{operation.__name__} got arrays of two devices: {places}; move them together with to_device")
+    raise mixed_devices(operation.__name__, inspect.signature(operation).bind(*args, **kwargs).arguments)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.backend import Array, array_module, to_device
+from minicnn.backend import Array, array_module, device_of, mixed_devices, to_device
 from minicnn.errors import ShapeError
 
 Shape = tuple[int, ...]  # of one sample, without the batch axis: (H, W, C) for a picture, (D,) for a vector
@@ -21,7 +21,10 @@ class Parameter:
         self.grad: Array | None = None
 
     def accumulate(self, gradient: Array) -> None:
-        """Add `gradient`, of value's shape, to `grad`."""
+        """Add `gradient`, of value's shape, to `grad`. Raises DeviceError unless all three live on one device."""
+        device = device_of(gradient)
+        if device_of(self.value) != device or (self.grad is not None and device_of(self.grad) != device):
+            raise mixed_devices("a parameter", {"value": self.value, "grad": self.grad, "gradient": gradient})
         if self.grad is None:
             self.grad = gradient
         else:

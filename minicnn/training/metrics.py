@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minicnn.backend import Array, array_module
+from minicnn.backend import Array, array_module, device_of, mixed_devices
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
@@ -54,8 +54,10 @@ def rank_of_label(logits: Array, labels: Array) -> Array:
         rank[n] = #{k : z[n, k] > z[n, y]} + #{k < y : z[n, k] = z[n, y]},  y = labels[n]
 
     logits: z (N, K). labels: (N,) integers. Returns (N,) integers. Equal logits count in the order of their classes,
-    as argmax has it, so that rank 0 and argmax agree.
+    as argmax has it, so that rank 0 and argmax agree. Raises DeviceError when the two live on two devices.
     """
+    if device_of(logits) != device_of(labels):
+        raise mixed_devices("rank_of_label", {"logits": logits, "labels": labels})
     xp = array_module(logits)
     n, k = logits.shape
     of_label = logits[xp.arange(n), labels].reshape(n, 1)
