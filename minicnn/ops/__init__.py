@@ -10,14 +10,14 @@ from minicnn.ops.conv_block import conv_block, conv_block_backward
 from minicnn.ops.convolution import conv2d, conv2d_backward
 from minicnn.ops.dense import dense, dense_backward
 from minicnn.ops.dropout import dropout, dropout_backward
-from minicnn.ops.images import normalize_pixels
+from minicnn.ops.images import crop_and_flip, normalize_pixels
 from minicnn.ops.pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 from minicnn.ops.softmax import softmax, softmax_cross_entropy, softmax_cross_entropy_backward
 from minicnn.ops.updates import adam_update, sgd_update
 
 __all__ = [
     "adam_update", "avg_pool2d", "avg_pool2d_backward", "col2im", "conv2d", "conv2d_backward", "conv_block",
-    "conv_block_backward", "dense", "dense_backward", "dropout", "dropout_backward", "im2col", "max_pool2d",
-    "max_pool2d_backward", "normalize_pixels", "relu", "relu_backward", "sgd_update", "sigmoid", "sigmoid_backward",
-    "softmax", "softmax_cross_entropy", "softmax_cross_entropy_backward", "tanh", "tanh_backward",
+    "conv_block_backward", "crop_and_flip", "dense", "dense_backward", "dropout", "dropout_backward", "im2col",
+    "max_pool2d", "max_pool2d_backward", "normalize_pixels", "relu", "relu_backward", "sgd_update", "sigmoid",
+    "sigmoid_backward", "softmax", "softmax_cross_entropy", "softmax_cross_entropy_backward", "tanh", "tanh_backward",
 ]  # fmt: skip

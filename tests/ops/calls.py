@@ -73,6 +73,11 @@ def _dropout_backward(rng: np.random.Generator, dtype: str) -> Arguments:
     return rng.standard_normal((3, 5)).astype(dtype), rng.random((3, 5)) < 0.7, 0.3
 
 
+def _crop_and_flip(rng: np.random.Generator, dtype: str) -> Arguments:
+    windows = np.array([(0, 0, 0), (-2, 3, 1), (1, -1, 0), (-9, 0, 1)], "int32")
+    return rng.integers(1, 256, size=(4, 5, 6, 3), dtype="uint8"), windows, (4, 5)
+
+
 def _normalize_pixels(rng: np.random.Generator, dtype: str) -> Arguments:
     return rng.integers(256, size=(2, 4, 5, 3), dtype="uint8"), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), dtype
 
@@ -95,6 +100,7 @@ CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {
     "conv2d_backward": _conv2d_backward,
     "conv_block": _conv_block,
     "conv_block_backward": _conv_block_backward,
+    "crop_and_flip": _crop_and_flip,
     "dense": _normal((4, 6), (6, 5), (5,)),
     "dense_backward": _normal((4, 5), (4, 6), (6, 5)),
     "dropout": lambda rng, dtype: (*_normal((3, 5, 4))(rng, dtype), 0.4, 2**40 + 17),

@@ -1,4 +1,4 @@
-"""Bytes to normalised floats for NumPy arrays, in one pass over memory. Shapes as in `minicnn.ops.images`."""
+"""Cutting and normalising pictures for NumPy arrays, in one pass over memory. Shapes as in `minicnn.ops.images`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from numba import njit
 
 from minicnn.kernels.cpu.elementwise import FLOATS, SMALLEST, run_divided
 from minicnn.kernels.cpu.memory import empty, plain
+from minicnn.ops.windows import Pair
+
+
+def crop_and_flip(images: np.ndarray, windows: np.ndarray, size: Pair) -> np.ndarray:
+    """Cut a window out of each picture and mirror it where asked: the twin of `minicnn.ops.images.crop_and_flip`."""
+    if images.dtype != np.uint8 or images.ndim != 4 or windows.dtype != np.int32 or windows.shape != (len(images), 3):
+        return NotImplemented
+    y = empty((len(images), *size, images.shape[3]), images.dtype)
+    run_divided(_crop_and_flip, (plain(images), plain(windows), y))
+    return y
 
 
 def normalize_pixels(
@@ -25,6 +35,21 @@ def normalize_pixels(
     rows = (-1, images.shape[-2] * channels)
     run_divided(_look_up, (plain(images).reshape(rows), y.reshape(rows)), table)
     return y
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _crop_and_flip(images, windows, y):
+    _, h, w, channels = images.shape
+    pictures, height, width, _ = y.shape
+    for n in range(pictures):
+        top, left, mirrored = windows[n, 0], windows[n, 1], windows[n, 2]
+        for i in range(height):
+            row = top + i
+            for j in range(width):
+                column = left + (width - 1 - j if mirrored else j)
+                inside = 0 <= row < h and 0 <= column < w
+                for c in range(channels):
+                    y[n, i, j, c] = images[n, row, column, c] if inside else 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

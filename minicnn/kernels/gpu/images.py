@@ -1,4 +1,4 @@
-"""Bytes to floats for CuPy arrays: pictures travel to the GPU as bytes. The kernel stands in images.cu."""
+"""Cutting and normalising pictures for CuPy arrays: they travel to the GPU as bytes. The kernels stand in images.cu."""
 
 from __future__ import annotations
 
@@ -9,6 +9,24 @@ import numpy as np
 
 from minicnn.backend import Array, array_module
 from minicnn.kernels.gpu.launch import LARGEST, elements, launch
+from minicnn.ops.windows import Pair
+
+
+def crop_and_flip(images: Array, windows: Array, size: Pair) -> Array:
+    """Cut a window out of each picture and mirror it where asked: the twin of `minicnn.ops.images.crop_and_flip`."""
+    xp = array_module(images)
+    if not hasattr(xp, "RawModule") or images.dtype != np.uint8 or images.ndim != 4:
+        return NotImplemented
+    if windows.dtype != np.int32 or windows.shape != (len(images), 3):
+        return NotImplemented
+    n, h, w, c = images.shape
+    if max(images.size, n * size[0] * size[1] * c) > LARGEST:
+        return NotImplemented
+    images, windows = xp.ascontiguousarray(images), xp.ascontiguousarray(windows)
+    y = xp.empty((n, *size, c), dtype=images.dtype)
+    arguments = (images, windows, y, y.size, h, w, c, *size)
+    launch("images.cu", "crop_and_flip", elements(y.size), arguments, real="float32")
+    return y
 
 
 def normalize_pixels(images: Array, mean: tuple[float, ...], std: tuple[float, ...], dtype: str = "float32") -> Array:

@@ -203,6 +203,13 @@ def test_every_byte_becomes_the_same_number(check, channels, dtype):
     check("normalize_pixels", (images, mean, std, dtype), dtype)
 
 
+@pytest.mark.parametrize("size", [(5, 7), (9, 4), (1, 1), (40, 30)], ids=str)
+def test_windows_anywhere_around_the_picture(check, size, thread_order, rng):
+    corners = rng.integers(-10, 11, size=(40, 2))
+    windows = np.column_stack([corners, np.arange(40) % 2]).astype("int32")
+    check("crop_and_flip", (rng.integers(1, 256, size=(40, 6, 8, 3), dtype="uint8"), windows, size), "uint8")
+
+
 def test_settings_may_be_numpy_numbers(check, dtype, rng):
     """A kernel takes 32-bit integers and its own kind of float, whatever it is called with."""
     x = rng.standard_normal((2, 6, 7, 3)).astype(dtype)
