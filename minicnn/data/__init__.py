@@ -5,7 +5,7 @@ from minicnn.data.datasets import NAMED_DATASETS, NamedDataset, named_dataset
 from minicnn.data.download import download
 from minicnn.data.folder import ImageDataset, Skipped
 from minicnn.data.images import UnreadableImage, read_image
-from minicnn.data.loader import Batch, Loader
+from minicnn.data.loader import Batch, Loader, UncutBatch
 from minicnn.data.shapes import SHAPES_CLASSES, make_shapes
 from minicnn.data.splits import Splits, open_dataset
 from minicnn.data.transforms import (
@@ -20,6 +20,8 @@ from minicnn.data.transforms import (
     RandomTransform,
     Resize,
     Transform,
+    Window,
+    WindowTransform,
 )
 
 # Mean and standard deviation of ImageNet's training pixels by channel (red, green, blue), as parts of 255.
@@ -48,7 +50,10 @@ __all__ = [
     "Skipped",
     "Splits",
     "Transform",
+    "UncutBatch",
     "UnreadableImage",
+    "Window",
+    "WindowTransform",
     "cache_folder",
     "download",
     "make_shapes",

@@ -1,4 +1,8 @@
-"""Images on disk → batches: threads read and transform, the seed decides what comes and in what order."""
+"""Images on disk → batches: threads read and transform, the seed decides what comes and in what order.
+
+Crops and flips at the end of a transform only move pixels. `Loader.epoch` carries them out a picture at a time, as all
+else; `Loader.uncut` draws the same random numbers and leaves the cutting, of a whole batch at once, to its caller.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from PIL import Image
 
 from minicnn.data.folder import ImageDataset
 from minicnn.data.images import UnreadableImage
-from minicnn.data.transforms import Compose, Resize, Transform
+from minicnn.data.transforms import Compose, Resize, Transform, Window
 from minicnn.errors import ShapeError, UsageError
 
 CACHE_LIMIT = 2 * 2**30  # bytes of pixels that one loader keeps
@@ -23,6 +27,19 @@ class Batch(NamedTuple):
     """images (N, H, W, 3) uint8, C-contiguous; labels (N,) int64."""
 
     images: np.ndarray
+    labels: np.ndarray
+
+
+class UncutBatch(NamedTuple):
+    """A batch whose last step is left to do: a window that has to be cut out of each picture, and mirrored or not.
+
+    images: (N, H, W, 3) uint8, C-contiguous. windows: (N, 3) int32, for each picture (top, left, mirrored): see
+    `Window`; None where there is nothing to cut. size: (height, width) of all windows, in pixels. labels: (N,) int64.
+    """
+
+    images: np.ndarray
+    windows: np.ndarray | None
+    size: tuple[int, int]
     labels: np.ndarray
 
 
@@ -84,7 +101,8 @@ class Loader:
         self.workers = workers
         self.prefetch = prefetch
         self.drop_last = drop_last
-        self._fixed, self._random = (transform if isinstance(transform, Compose) else Compose((transform,))).split()
+        whole = transform if isinstance(transform, Compose) else Compose((transform,))
+        self._fixed, self._random, self._moves = whole.split()
         first = self._fixed.transforms[0] if self._fixed.transforms else None
         self._at_least = first.at_least if isinstance(first, Resize) else None
         self._cache = PixelCache(CACHE_LIMIT if cache else 0)
@@ -101,28 +119,45 @@ class Loader:
 
         Raises ShapeError where pictures of a batch differ in size; UnreadableImage only of a strict dataset.
         """
+        for batch in self._batches(number, cut=True):
+            yield Batch(batch.images, batch.labels)
+
+    def uncut(self, number: int) -> Iterator[UncutBatch]:
+        """Yield the batches of epoch `number` with the crops and flips at the transform's end still to be done.
+
+        Cutting the windows out gives the images of `epoch`, to the bit. Raises as `epoch`.
+        """
+        return self._batches(number, cut=False)
+
+    def _batches(self, number: int, cut: bool) -> Iterator[UncutBatch]:
         order = np.arange(len(self.dataset))
         if self.shuffle:
             np.random.default_rng([self.seed, number]).shuffle(order)
         chunks = [order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self))]
-        for pixels, labels, errors in self._prepared(chunks, number):
+        for pictures, windows, labels, errors in self._prepared(chunks, number, cut):
             for error in errors:
                 self.dataset.skip(error)
-            if pixels:
-                yield Batch(_stack(pixels), np.array(labels, dtype=np.int64))
+            if pictures:
+                places = [(window.top, window.left, window.mirrored) for window in windows]
+                yield UncutBatch(
+                    _stack(pictures),
+                    np.array(places, dtype=np.int32) if self._moves else None,
+                    (windows[0].height, windows[0].width),
+                    np.array(labels, dtype=np.int64),
+                )
 
-    def _prepared(self, chunks: list[np.ndarray], epoch: int) -> Iterator[_Prepared]:
+    def _prepared(self, chunks: list[np.ndarray], epoch: int, cut: bool) -> Iterator[_Prepared]:
         """Prepare the batches ahead in threads, and give them out in order."""
         closed = threading.Event()
         if self.workers == 0:
             for chunk in chunks:
-                yield self._prepare(chunk, epoch, closed)
+                yield self._prepare(chunk, epoch, cut, closed)
             return
         waiting: deque[Future[_Prepared]] = deque()
         executor = ThreadPoolExecutor(self.workers, thread_name_prefix="minicnn-loader")
         try:
             for chunk in chunks:
-                waiting.append(executor.submit(self._prepare, chunk, epoch, closed))
+                waiting.append(executor.submit(self._prepare, chunk, epoch, cut, closed))
                 if len(waiting) > self.prefetch:
                     yield waiting.popleft().result()
             while waiting:
@@ -131,34 +166,51 @@ class Loader:
             closed.set()
             executor.shutdown(wait=True, cancel_futures=True)
 
-    def _prepare(self, indices: np.ndarray, epoch: int, closed: threading.Event) -> _Prepared:
-        pixels: list[np.ndarray] = []
+    def _prepare(self, indices: np.ndarray, epoch: int, cut: bool, closed: threading.Event) -> _Prepared:
+        pictures: list[np.ndarray] = []
+        windows: list[Window] = []
         labels: list[int] = []
         errors: list[UnreadableImage] = []
         for index in indices.tolist():
             if closed.is_set():
                 break
             try:
-                pixels.append(self._pixels(index, epoch))
-                labels.append(int(self.dataset.labels[index]))
+                picture, window = self._picture(index, epoch)
             except UnreadableImage as error:
                 errors.append(error)
-        return _Prepared(pixels, labels, errors)
+                continue
+            pictures.append(picture)
+            windows.append(window)
+            labels.append(int(self.dataset.labels[index]))
+        if self._moves and (cut or not _can_wait(pictures, windows)):
+            pictures = [
+                np.asarray(window.cut_out_of(Image.fromarray(picture)))
+                for picture, window in zip(pictures, windows, strict=True)
+            ]
+            windows = [_whole(picture) for picture in pictures]
+        return _Prepared(pictures, windows, labels, errors)
 
-    def _pixels(self, index: int, epoch: int) -> np.ndarray:
-        """One transformed picture, (H, W, 3) uint8."""
+    def _picture(self, index: int, epoch: int) -> tuple[np.ndarray, Window]:
+        """One transformed picture, (H, W, 3) uint8, and the window that is yet to be cut out of it."""
         fixed = self._cache.get(index)
         if fixed is None:
             rng = _sample_generator(self.seed, epoch, index)
             fixed = np.asarray(self._fixed(self.dataset.read(index, self._at_least), rng))
             self._cache.put(index, fixed)
-        if not self._random.transforms:
-            return fixed
-        return np.asarray(self._random(Image.fromarray(fixed), _sample_generator(self.seed, epoch, index)))
+        if not (self._random.transforms or self._moves):
+            return fixed, _whole(fixed)
+        picture, rng = fixed, _sample_generator(self.seed, epoch, index)
+        if self._random.transforms:
+            picture = np.asarray(self._random(Image.fromarray(fixed), rng))
+        window = _whole(picture)
+        for transform in self._moves:
+            window = transform.move(window, rng)
+        return picture, window
 
 
 class _Prepared(NamedTuple):
-    pixels: list[np.ndarray]
+    pictures: list[np.ndarray]
+    windows: list[Window]
     labels: list[int]
     errors: list[UnreadableImage]
 
@@ -188,6 +240,19 @@ def _sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
     # Philox counts: (seed, epoch, index) in its key and upper counter words gives streams that never overlap
     # (Salmon et al. 2011), without hashing the three into a state for every picture.
     return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, index, epoch]))
+
+
+def _whole(picture: np.ndarray) -> Window:
+    return Window(0, 0, picture.shape[0], picture.shape[1])
+
+
+def _can_wait(pictures: list[np.ndarray], windows: list[Window]) -> bool:
+    """Return whether all pictures fit into one array, all windows too, and half of the pixels or more are in windows.
+
+    Where more of a picture is cut off, cutting it later would cost more memory and transfer than it saves time.
+    """
+    sizes = {(picture.shape[:2], window[2:4]) for picture, window in zip(pictures, windows, strict=True)}
+    return len(sizes) <= 1 and all(2 * h * w >= picture_h * picture_w for (picture_h, picture_w), (h, w) in sizes)
 
 
 def _stack(pixels: list[np.ndarray]) -> np.ndarray:

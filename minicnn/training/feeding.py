@@ -1,8 +1,9 @@
 """Batches from the loader to the device that trains on them.
 
 On a GPU three things go on at once: the loader's threads read the batch after next, the copy engine uploads the next
-batch, and the processors compute on this one. Pixels travel as bytes, a quarter of the floats, and are normalised on
-the device. The step waits for nothing but a loader that does not keep up.
+batch, and the processors compute on this one. Pixels travel as bytes, a quarter of the floats; random crops and flips
+travel as three numbers a picture. Both are carried out on the device, where the whole batch is cut, mirrored and
+normalised at once. The step waits for nothing but a loader that does not keep up.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from minicnn import ops
 from minicnn.backend import Array, require_cupy
-from minicnn.data import Loader
+from minicnn.data import Loader, UncutBatch
 from minicnn.training.normalization import Normalization
 
 
@@ -27,22 +29,28 @@ def feed(
     Raises DeviceError for a GPU that is not there, and whatever the loader raises.
     """
     if device == "cpu":
-        for images, labels in loader.epoch(epoch):
-            yield normalization(images), labels
+        for batch in loader.uncut(epoch):
+            yield _finished(batch, normalization), batch.labels
     else:
-        yield from _feed_gpu(require_cupy(), loader.epoch(epoch), normalization)
+        yield from _feed_gpu(require_cupy(), loader.uncut(epoch), normalization)
+
+
+def _finished(batch: UncutBatch, normalization: Normalization) -> Array:
+    """Return x (N, H, W, C) float32, cut, mirrored and normalised on the device where `batch` is."""
+    images = batch.images if batch.windows is None else ops.crop_and_flip(batch.images, batch.windows, batch.size)
+    return normalization(images)
 
 
 def _feed_gpu(
-    cupy: ModuleType, batches: Iterator[tuple[np.ndarray, np.ndarray]], normalization: Normalization
+    cupy: ModuleType, batches: Iterator[UncutBatch], normalization: Normalization
 ) -> Iterator[tuple[Array, Array]]:
     uploads = cupy.cuda.Stream(non_blocking=True)
     slots = _Slot(cupy), _Slot(cupy)
     waiting: _Slot | None = None  # holds the batch that is on its way, or has arrived
     try:
-        for number, (images, labels) in enumerate(batches):
+        for number, batch in enumerate(batches):
             slot = slots[number % 2]
-            slot.upload(images, labels, uploads)
+            slot.upload(batch, uploads)
             if waiting is not None:
                 yield waiting.take(normalization)
             waiting = slot
@@ -63,20 +71,22 @@ class _Slot:
     def __init__(self, cupy: ModuleType) -> None:
         self.cupy = cupy
         self.uploaded, self.taken = cupy.cuda.Event(), cupy.cuda.Event()
-        self.pinned: list[np.ndarray] = []  # for images and labels, as large as the largest batch so far
+        self.pinned: list[np.ndarray] = []  # for a batch's arrays, as large as the largest batch so far
         self.device: list[Array] = []
         self.filled = 0  # images of the last upload
+        self.size = (0, 0)  # of its windows
 
-    def upload(self, images: np.ndarray, labels: np.ndarray, stream: Any) -> None:
+    def upload(self, batch: UncutBatch, stream: Any) -> None:
         """Start to copy a batch to the device, on `stream`."""
         self.uploaded.synchronize()  # waits only when the host is a whole batch ahead of the copies
-        if not self.pinned or len(self.pinned[0]) < len(images):
-            self.pinned = [self._pinned_like(images), self._pinned_like(labels)]
-            self.device = [self.cupy.empty(a.shape, dtype=a.dtype) for a in (images, labels)]
+        arrays = [a for a in (batch.images, batch.labels, batch.windows) if a is not None]
+        if not self.pinned or not _fits(batch.images, self.pinned[0]):
+            self.pinned = [self._pinned_like(a) for a in arrays]
+            self.device = [self.cupy.empty(a.shape, dtype=a.dtype) for a in arrays]
             self.taken.record()  # what last used this memory on the compute stream has to end first
         stream.wait_event(self.taken)
-        self.filled = len(images)
-        for pinned, device, array in zip(self.pinned, self.device, (images, labels), strict=True):
+        self.filled, self.size = len(batch.labels), batch.size
+        for pinned, device, array in zip(self.pinned, self.device, arrays, strict=True):
             pinned[: self.filled] = array
             device[: self.filled].set(pinned[: self.filled], stream=stream)
         self.uploaded.record(stream)
@@ -84,12 +94,18 @@ class _Slot:
     def take(self, normalization: Normalization) -> tuple[Array, Array]:
         """Return the uploaded batch as (x, labels) in memory of their own, computed on the current stream."""
         self.cupy.cuda.get_current_stream().wait_event(self.uploaded)
-        images, labels = (device[: self.filled] for device in self.device)
-        x, labels = normalization(images), labels.copy()
+        images, labels, *windows = (device[: self.filled] for device in self.device)
+        batch = UncutBatch(images, windows[0] if windows else None, self.size, labels.copy())
+        x = _finished(batch, normalization)
         self.taken.record()
-        return x, labels
+        return x, batch.labels
 
     def _pinned_like(self, array: np.ndarray) -> np.ndarray:
         # Memory that the operating system may not move: only such memory is copied while the processors compute.
         memory = self.cupy.cuda.alloc_pinned_memory(array.nbytes)
         return np.frombuffer(memory, array.dtype, array.size).reshape(array.shape)
+
+
+def _fits(images: np.ndarray, memory: np.ndarray) -> bool:
+    # Pictures may be of another size in each batch where cutting the windows makes them all alike.
+    return len(images) <= len(memory) and images.shape[1:] == memory.shape[1:]

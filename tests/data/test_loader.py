@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minicnn import ops
 from minicnn.data import (
     ColorJitter,
     Compose,
@@ -75,6 +76,61 @@ def test_workers_prefetch_and_cache_change_nothing(dataset: ImageDataset, transf
     expected = run(workers=0, prefetch=1, cache=False)
     for workers, prefetch, cache in [(0, 1, True), (1, 1, True), (4, 2, True), (4, 9, False)]:
         assert run(workers, prefetch, cache) == expected
+
+
+MOVES = (RandomCrop(16, padding=3), HorizontalFlip())
+JITTER = ColorJitter(0.3, 0.3, 0.3, 0.1)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        Compose([Resize(20), *MOVES]),
+        Compose([Resize(20), JITTER, *reversed(MOVES)]),
+        Compose([Resize((16, 18)), HorizontalFlip()]),
+        Compose([Resize(60), *MOVES]),
+        RANDOM,
+        Resize(16),
+    ],
+    ids=["windows", "after others", "flip alone", "small windows", "before others", "none"],
+)
+@pytest.mark.parametrize("workers", [0, 3])
+def test_windows_cut_at_once_are_the_transform_s_pictures(dataset: ImageDataset, transform, workers: int) -> None:
+    """Each picture goes through the whole transform here, one after the other, as Pillow carries it out."""
+    loader = Loader(dataset, 5, transform, shuffle=True, seed=5, workers=workers)
+    for epoch in (0, 3):
+        order = np.arange(23)
+        np.random.default_rng([5, epoch]).shuffle(order)
+        expected = np.stack([
+            np.asarray(transform(read_image(dataset.paths[i]), loader_module._sample_generator(5, epoch, i)))
+            for i in order.tolist()
+        ])  # fmt: skip
+        np.testing.assert_array_equal(np.concatenate([images for images, _ in loader.epoch(epoch)]), expected)
+        uncut = list(loader.uncut(epoch))
+        np.testing.assert_array_equal(np.concatenate([batch.labels for batch in uncut]), dataset.labels[order])
+        assert all((batch.windows is None) == (transform in (RANDOM, Resize(16))) for batch in uncut)
+        pictures = [
+            batch.images if batch.windows is None else ops.crop_and_flip(batch.images, batch.windows, batch.size)
+            for batch in uncut
+        ]
+        np.testing.assert_array_equal(np.concatenate(pictures), expected)
+
+
+def test_windows_of_like_pictures_are_left_to_be_cut(dataset: ImageDataset) -> None:
+    for batch in Loader(dataset, 5, Compose([Resize((20, 18)), *MOVES])).uncut(0):
+        assert batch.images.shape[1:] == (20, 18, 3) and batch.images.flags.c_contiguous
+        assert (batch.windows.dtype, batch.windows.shape, batch.size) == (np.int32, (len(batch.labels), 3), (16, 16))
+        assert batch.windows.any()
+
+
+def test_pictures_of_which_most_is_cut_off_or_that_differ_are_cut_one_by_one(make_folder) -> None:
+    make_folder("mixed", {"wide": 3}, size=(20, 30))
+    dataset = ImageDataset.from_folder(make_folder("mixed", {"square": 2}, size=(20, 20)))
+    for transform in (Compose(MOVES), Compose([Resize(40), *MOVES])):
+        (batch,) = Loader(dataset, 5, transform).uncut(0)
+        (images, _), *_ = Loader(dataset, 5, transform).epoch(0)
+        np.testing.assert_array_equal(batch.images, images)
+        assert not batch.windows.any() and batch.size == (16, 16)
 
 
 def test_a_cache_too_small_for_all_changes_nothing(dataset: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from minicnn.data import (
     CenterCrop,
@@ -19,6 +19,7 @@ from minicnn.data import (
     RandomScale,
     Resize,
     Transform,
+    Window,
 )
 from minicnn.data.transforms.color import turn_hue
 from minicnn.errors import UsageError
@@ -99,6 +100,9 @@ def test_center_crop_is_the_middle_of_the_array(image: Image.Image, rng: np.rand
     grown = array(CenterCrop((30, 40))(image, rng))
     np.testing.assert_array_equal(grown[3:27, 4:36], array(image))
     assert grown.sum() == array(image).sum()
+    odd = array(CenterCrop((27, 29))(image, rng))
+    np.testing.assert_array_equal(odd[1:25], array(image)[:, 1:30])
+    assert odd[0].max() == odd[25:].max() == 0
 
 
 def test_random_crop_takes_every_place(image: Image.Image, rng: np.random.Generator) -> None:
@@ -185,11 +189,50 @@ def test_a_third_of_a_turn_makes_red_green() -> None:
     assert array(turn_hue(gray, 0.4)).tolist() == [[[90, 90, 90]]]
 
 
-def test_split_cuts_before_the_first_random_transform() -> None:
-    fixed, rest = Compose([Resize(8), CenterCrop(6), HorizontalFlip(), Resize(4)]).split()
+def test_split_cuts_before_the_first_random_transform_and_before_the_last_windows() -> None:
+    fixed, rest, windows = Compose([Resize(8), CenterCrop(6), HorizontalFlip(), Resize(4)]).split()
     assert fixed == Compose([Resize(8), CenterCrop(6)])
     assert rest == Compose([HorizontalFlip(), Resize(4)])
-    assert Compose([Resize(8)]).split() == (Compose([Resize(8)]), Compose([]))
+    assert windows == ()
+    assert Compose([Resize(8)]).split() == (Compose([Resize(8)]), Compose([]), ())
+    flip, crop, turn = HorizontalFlip(), RandomCrop(6, padding=2), RandomRotation()
+    assert Compose([Resize(8), turn, flip, crop]).split() == (Compose([Resize(8)]), Compose([turn]), (flip, crop))
+    assert Compose([crop, flip]).split() == (Compose([]), Compose([]), (crop, flip))
+    assert Compose([flip, crop, turn, flip]).split() == (Compose([]), Compose([flip, crop, turn]), (flip,))
+    assert Compose([crop, flip, crop]).split() == (Compose([]), Compose([crop]), (flip, crop))
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        (HorizontalFlip(), RandomCrop((20, 21), padding=5)),
+        (RandomCrop((20, 21), padding=5), HorizontalFlip()),
+        (HorizontalFlip(), RandomCrop((29, 50), padding=1)),
+        (HorizontalFlip(1.0), RandomCrop((24, 7)), HorizontalFlip()),
+    ],
+    ids=str,
+)
+def test_windows_moved_on_paper_are_the_pictures_moved_one_by_one(moves, image: Image.Image) -> None:
+    for seed in range(30):
+        rng, again = np.random.default_rng(seed), np.random.default_rng(seed)
+        moved, window = image, Window(0, 0, image.height, image.width)
+        for transform in moves:
+            moved, window = transform(moved, rng), transform.move(window, again)
+        np.testing.assert_array_equal(array(window.cut_out_of(image)), array(moved))
+
+
+@pytest.mark.parametrize("transform", [RandomCrop((20, 21), padding=5), RandomCrop((29, 51), padding=1), RandomCrop(7)])
+def test_random_crop_is_pillow_s_border_and_crop(transform: RandomCrop, image: Image.Image) -> None:
+    height, width = transform.size
+    for seed in range(30):
+        rng, again = np.random.default_rng(seed), np.random.default_rng(seed)
+        grown = ImageOps.expand(image, transform.padding)
+        missing = [max(0, wanted - length) for wanted, length in ((height, grown.height), (width, grown.width))]
+        before = [pixels // 2 for pixels in missing]
+        grown = ImageOps.expand(grown, (before[1], before[0], missing[1] - before[1], missing[0] - before[0]))
+        top, left = (int(rng.integers(room + 1)) for room in (grown.height - height, grown.width - width))
+        expected = grown.crop((left, top, left + width, top + height))
+        np.testing.assert_array_equal(array(transform(image, again)), array(expected))
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ import sys
 import numpy as np
 import pytest
 
-from minicnn import Conv2D, Dense, MaxPool2D, gradcheck, models, use_kernels
+from minicnn import Conv2D, Dense, MaxPool2D, gradcheck, models, ops, use_kernels
 from minicnn.backend import device_session, require_cupy, tf32_products, to_device, to_numpy
+from minicnn.data import UncutBatch
 from minicnn.errors import DeviceError, UsageError
 from minicnn.layers import AvgPool2D, Dropout, Flatten, ReLU, Sequential, Sigmoid, Tanh
 from minicnn.training.feeding import feed
@@ -220,10 +221,16 @@ class Batches:
         rng = np.random.default_rng(0)
         sizes = [64] * 20 + [17]
         self.given = [
-            (rng.integers(256, size=(n, 128, 128, 3), dtype=np.uint8), rng.integers(9, size=n)) for n in sizes
+            UncutBatch(
+                rng.integers(256, size=(n, 128, 128, 3), dtype=np.uint8),
+                np.column_stack([rng.integers(-16, 17, size=(n, 2)), rng.integers(2, size=n)]).astype(np.int32),
+                (128, 128),
+                rng.integers(9, size=n),
+            )
+            for n in sizes
         ]
 
-    def epoch(self, number: int):
+    def uncut(self, number: int):
         yield from self.given
 
 
@@ -231,9 +238,10 @@ def test_every_batch_arrives_whole():
     loader, normalization = Batches(), Normalization((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
     arrived = list(feed(loader, 0, normalization, device="gpu"))
     assert len(arrived) == len(loader.given)
-    for (x, labels), (images, true_labels) in zip(arrived, loader.given, strict=True):
+    for (x, labels), batch in zip(arrived, loader.given, strict=True):
+        images = ops.crop_and_flip(batch.images, batch.windows, batch.size)
         np.testing.assert_allclose(to_numpy(x), normalization(images), atol=1e-6)
-        np.testing.assert_array_equal(to_numpy(labels), true_labels)
+        np.testing.assert_array_equal(to_numpy(labels), batch.labels)
 
 
 def test_a_run_on_the_gpu_is_evaluated_the_same_on_the_cpu(tmp_path):

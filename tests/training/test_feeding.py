@@ -15,9 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minicnn import ops
+from minicnn.data import UncutBatch
 from minicnn.training import feeding
 from minicnn.training.feeding import feed
 from minicnn.training.normalization import Normalization
+
+cut = ops.crop_and_flip.reference
 
 
 class Stream:
@@ -138,17 +142,18 @@ class FakeCupy:
 
 
 class Batches:
-    """A loader of numbered pictures."""
+    """A loader of random pictures, with random windows to be cut out of them or without."""
 
-    def __init__(self, sizes: list[int]) -> None:
-        self.given: list[tuple[np.ndarray, np.ndarray]] = []
+    def __init__(self, sizes: list[int], windows: bool = False, widths: tuple[int, ...] = (5,)) -> None:
+        self.given: list[UncutBatch] = []
         rng = np.random.default_rng(0)
-        for size in sizes:
-            images = rng.integers(256, size=(size, 4, 5, 3), dtype=np.uint8)
-            self.given.append((images, rng.integers(10, size=size)))
+        for number, size in enumerate(sizes):
+            images = rng.integers(256, size=(size, 4, widths[number % len(widths)], 3), dtype=np.uint8)
+            corners = rng.integers(2, size=(size, 3)).astype(np.int32) if windows else None
+            self.given.append(UncutBatch(images, corners, (3, 4), rng.integers(10, size=size)))
         self.read = 0
 
-    def epoch(self, number: int):
+    def uncut(self, number: int):
         for batch in self.given:
             self.read += 1
             yield batch
@@ -158,20 +163,43 @@ def as_it_is(images: DeviceMemory) -> DeviceMemory:
     return images.copy()
 
 
+def finished(batch: UncutBatch) -> np.ndarray:
+    """Return the pictures that should arrive of a batch."""
+    if batch.windows is None:
+        return batch.images
+    return cut(batch.images, batch.windows, batch.size)
+
+
+@pytest.fixture
+def cut_on_the_compute_stream(monkeypatch):
+    """Let `crop_and_flip` work on device memory, when the compute stream comes to it."""
+
+    def crop_and_flip(images: DeviceMemory, windows: DeviceMemory, size: tuple[int, int]) -> DeviceMemory:
+        result = DeviceMemory(images.cupy, np.full((len(images.numbers), *size, 3), 99, np.uint8))
+        images.cupy.compute.add(lambda: np.copyto(result.numbers, cut(images.numbers, windows.numbers, size)))
+        return result
+
+    monkeypatch.setattr(feeding.ops, "crop_and_flip", crop_and_flip)
+
+
 @pytest.mark.parametrize("eager_uploads", [False, True], ids=["late uploads", "early uploads"])
 @pytest.mark.parametrize("eager_compute", [False, True], ids=["late computing", "early computing"])
 @pytest.mark.parametrize("sizes", [[4, 4, 4, 4, 4, 2], [4], [1, 3, 4, 4, 2, 5, 1, 1], []])
-def test_every_batch_arrives_whole_whatever_is_done_first(monkeypatch, eager_uploads, eager_compute, sizes):
+@pytest.mark.parametrize("windows, widths", [(False, (5,)), (True, (5,)), (True, (5, 5, 6, 7, 6))])
+@pytest.mark.usefixtures("cut_on_the_compute_stream")
+def test_every_batch_arrives_whole_whatever_is_done_first(
+    monkeypatch, eager_uploads, eager_compute, sizes, windows, widths
+):
     cupy = FakeCupy(eager_uploads, eager_compute)
     monkeypatch.setattr(feeding, "require_cupy", lambda: cupy)
-    loader = Batches(sizes)
+    loader = Batches(sizes, windows, widths)
     arrived = list(feed(loader, 0, as_it_is, device="gpu"))  # type: ignore[arg-type]
     cupy.finish()
     assert cupy.synchronized
     assert len(arrived) == len(sizes)
-    for (x, labels), (images, true_labels) in zip(arrived, loader.given, strict=True):
-        np.testing.assert_array_equal(x.numbers, images)
-        np.testing.assert_array_equal(labels.numbers, true_labels)
+    for (x, labels), batch in zip(arrived, loader.given, strict=True):
+        np.testing.assert_array_equal(x.numbers, finished(batch))
+        np.testing.assert_array_equal(labels.numbers, batch.labels)
 
 
 def test_the_next_batch_is_on_its_way_before_this_one_is_handed_out(monkeypatch):
@@ -193,10 +221,11 @@ def test_uploads_have_ended_when_the_loop_is_left_early(monkeypatch):
     assert cupy.synchronized and not cupy.streams[1].queue
 
 
-def test_on_the_cpu_batches_are_normalised_and_labels_pass_through():
-    loader = Batches([3, 2])
+@pytest.mark.parametrize("windows", [False, True])
+def test_on_the_cpu_batches_are_cut_and_normalised_and_labels_pass_through(windows):
+    loader = Batches([3, 2], windows)
     normalization = Normalization(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-    for (x, labels), (images, true_labels) in zip(feed(loader, 0, normalization), loader.given, strict=True):
+    for (x, labels), batch in zip(feed(loader, 0, normalization), loader.given, strict=True):
         assert x.dtype == np.float32
-        np.testing.assert_allclose(x, (images / 255 - 0.5) / 0.25, atol=1e-6)
-        np.testing.assert_array_equal(labels, true_labels)
+        np.testing.assert_allclose(x, (finished(batch) / 255 - 0.5) / 0.25, atol=1e-6)
+        np.testing.assert_array_equal(labels, batch.labels)

@@ -1,6 +1,6 @@
 """Transforms: picture → picture. Deterministic ones prepare an image, random ones make more of it."""
 
-from minicnn.data.transforms.base import Compose, RandomTransform, Transform
+from minicnn.data.transforms.base import Compose, RandomTransform, Transform, Window, WindowTransform
 from minicnn.data.transforms.color import ColorJitter
 from minicnn.data.transforms.geometry import (
     CenterCrop,
@@ -24,4 +24,6 @@ __all__ = [
     "RandomTransform",
     "Resize",
     "Transform",
+    "Window",
+    "WindowTransform",
 ]

@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -68,6 +68,39 @@ class RandomTransform(Transform, ABC):
         return True
 
 
+class Window(NamedTuple):
+    """A part of a picture that is cut out and then, where `mirrored`, turned left to right.
+
+    top, left: its corner in the picture, in pixels; what lies outside of the picture is black.
+    height, width: its size, in pixels.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    mirrored: bool = False
+
+    def cut_out_of(self, image: Image.Image) -> Image.Image:
+        """Return the part of `image` as a picture of its own."""
+        part = image.crop((self.left, self.top, self.left + self.width, self.top + self.height))
+        return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if self.mirrored else part
+
+
+class WindowTransform(RandomTransform, ABC):
+    """A random transform that moves pixels and changes none: its result is a window of the picture.
+
+    A window is a few numbers, so it can be drawn for one picture at a time and cut out of a whole batch at once.
+    """
+
+    @abstractmethod
+    def move(self, window: Window, rng: np.random.Generator) -> Window:
+        """Return the window of a picture that this transform makes of its `window`."""
+
+    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        return self.move(Window(0, 0, image.height, image.width), rng).cut_out_of(image)
+
+
 @dataclass(frozen=True)
 class Compose(Transform):
     """Several transforms one after the other: image → transforms[0] → transforms[1] → …"""
@@ -86,12 +119,21 @@ class Compose(Transform):
             image = transform(image, rng)
         return image
 
-    def split(self) -> tuple[Compose, Compose]:
-        """Cut before the first random transform: (what gives the same in every epoch, the rest)."""
-        head = 0
-        while head < len(self.transforms) and not self.transforms[head].random:
+    def split(self) -> tuple[Compose, Compose, tuple[WindowTransform, ...]]:
+        """Take apart: (what gives the same in every epoch, what is random, the random windows at the end).
+
+        The last part has no kind of transform twice: a second crop could bring back what the first one cut off.
+        """
+        head, tail = 0, len(self.transforms)
+        while head < tail and not self.transforms[head].random:
             head += 1
-        return Compose(self.transforms[:head]), Compose(self.transforms[head:])
+        windows: list[WindowTransform] = []
+        while tail > head and isinstance(last := self.transforms[tail - 1], WindowTransform):
+            if type(last) in map(type, windows):
+                break
+            windows.insert(0, last)
+            tail -= 1
+        return Compose(self.transforms[:head]), Compose(self.transforms[head:tail]), tuple(windows)
 
     def to_config(self) -> dict[str, Any]:
         return {"name": "Compose", "transforms": [transform.to_config() for transform in self.transforms]}

@@ -11,9 +11,16 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from minicnn.data.transforms.base import RandomTransform, Transform, height_and_width, ordered_pair
+from minicnn.data.transforms.base import (
+    RandomTransform,
+    Transform,
+    Window,
+    WindowTransform,
+    height_and_width,
+    ordered_pair,
+)
 from minicnn.errors import UsageError
 
 BILINEAR = Image.Resampling.BILINEAR
@@ -69,12 +76,12 @@ class CenterCrop(Transform):
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         height, width = height_and_width(self.size)
-        image = _grown_to(image, height, width)
-        return _crop(image, (image.height - height) // 2, (image.width - width) // 2, height, width)
+        top, left = int((image.height - height) / 2), int((image.width - width) / 2)  # rounded towards 0
+        return Window(top, left, height, width).cut_out_of(image)
 
 
 @dataclass(frozen=True)
-class RandomCrop(RandomTransform):
+class RandomCrop(WindowTransform):
     """Cut `size` (an int or (height, width), pixels) out at a random place.
 
     padding: pixels of black border added on every side first, so that a crop of the picture's own size
@@ -90,14 +97,22 @@ class RandomCrop(RandomTransform):
         if self.padding < 0:
             raise UsageError(f"RandomCrop's padding is a number of pixels, at least 0; got {self.padding}")
 
-    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    def move(self, window: Window, rng: np.random.Generator) -> Window:
         height, width = height_and_width(self.size)
-        if self.padding:
-            image = ImageOps.expand(image, self.padding)
-        image = _grown_to(image, height, width)
-        top = int(rng.integers(image.height - height + 1))
-        left = int(rng.integers(image.width - width + 1))
-        return _crop(image, top, left, height, width)
+        top = self._draw(window.height, height, rng)
+        left = self._draw(window.width, width, rng)
+        if window.mirrored:  # what is left in the mirrored picture is right in the window
+            left = window.width - width - left
+        return Window(window.top + top, window.left + left, height, width, window.mirrored)
+
+    def _draw(self, length: int, wanted: int, rng: np.random.Generator) -> int:
+        """Draw where `wanted` pixels begin, counted from the first of `length` pixels that have a border on each side.
+
+        The border is `padding` wide, or wider as far as `wanted` needs it.
+        """
+        missing = max(0, wanted - length - 2 * self.padding)
+        border = self.padding + missing // 2
+        return int(rng.integers(length + 2 * self.padding + missing - wanted + 1)) - border
 
 
 @dataclass(frozen=True)
@@ -140,7 +155,7 @@ class RandomResizedCrop(RandomTransform):
 
 
 @dataclass(frozen=True)
-class HorizontalFlip(RandomTransform):
+class HorizontalFlip(WindowTransform):
     """Mirror left and right with a probability."""
 
     probability: float = 0.5
@@ -149,10 +164,8 @@ class HorizontalFlip(RandomTransform):
         if not 0 <= self.probability <= 1:
             raise UsageError(f"HorizontalFlip's probability is between 0 and 1; got {self.probability}")
 
-    def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        if rng.random() < self.probability:
-            return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return image
+    def move(self, window: Window, rng: np.random.Generator) -> Window:
+        return window._replace(mirrored=not window.mirrored) if rng.random() < self.probability else window
 
 
 @dataclass(frozen=True)
@@ -200,16 +213,3 @@ class RandomScale(RandomTransform):
 
 def _set_size(transform: CenterCrop | RandomCrop | RandomResizedCrop) -> None:
     object.__setattr__(transform, "size", height_and_width(transform.size))
-
-
-def _crop(image: Image.Image, top: int, left: int, height: int, width: int) -> Image.Image:
-    return image.crop((left, top, left + width, top + height))
-
-
-def _grown_to(image: Image.Image, height: int, width: int) -> Image.Image:
-    """Add a black border where the picture is smaller than height × width pixels."""
-    missing_height, missing_width = max(0, height - image.height), max(0, width - image.width)
-    if not (missing_height or missing_width):
-        return image
-    left, top = missing_width // 2, missing_height // 2
-    return ImageOps.expand(image, (left, top, missing_width - left, missing_height - top))

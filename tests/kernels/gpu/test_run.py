@@ -79,7 +79,7 @@ def images(tmp_path, rng) -> Path:
 def settings(images: Path, device: str, epochs: int) -> Settings:
     return Settings(
         data=str(images), model="cnn2", image_size=14, epochs=epochs, batch_size=8, optimizer="sgd", lr=0.02,
-        momentum=0.9, seed=0, workers=1, device=device,
+        momentum=0.9, augment="flip,crop", seed=0, workers=1, device=device,
     )  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def test_a_run_gives_the_cpus_weights_and_goes_on_from_its_checkpoint(images, tm
     on_gpu = Run.start(settings(images, "gpu", epochs=1), str(tmp_path / "gpu"))
     on_gpu.train()
     assert all(isinstance(p.value, DeviceArray) for p in on_gpu.net.parameters().values())
-    assert {"normalize_pixels", "im2col", "bias_relu_max_pool", "sgd_momentum"} <= emulator.launched
+    assert {"crop_and_flip", "normalize_pixels", "im2col", "bias_relu_max_pool", "sgd_momentum"} <= emulator.launched
     resumed = Run.resume(str(tmp_path / "gpu"), epochs=2)
     result = resumed.train()
     assert result.images == 9
