@@ -143,10 +143,8 @@ def _forward_share(
             _gather_pictures(x, n_from, n_to, z_from, z_rows, block, layout, padded, columns)
         _multiply(windows, weight, block, layout, (n_to - n_from) * z_rows, z)
         for n in range(n_from, n_to):
-            z_strip = z[(n - n_from) * z_size : (n - n_from + 1) * z_size]
-            finish_strip(
-                z_strip.reshape(z_rows, block.z_width, block.filters), z_from, bias, block, n, y_from, y_to, y, argmax
-            )
+            z_strip = z[(n - n_from) * z_size : (n - n_from + 1) * z_size].reshape(z_rows, block.z_width, block.filters)
+            finish_strip(z_strip, z_from, bias, block, n, y_from, y_to, bias.dtype.type(0), y, argmax)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

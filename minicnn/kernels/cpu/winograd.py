@@ -10,8 +10,9 @@ Backward is forward transposed, step by step, so it needs no flipped kernel and 
 
 Shapes: V (36, tiles, C), M (36, tiles, F), both with planes PLANE apart; U (36, C, F); the rest as in `strips`.
 Products are done for `batch_of_tiles` tiles at a time, so that V and M stay in the L2 cache.
-The sums are rounded otherwise than the formula's. So where the formula's maximum of a pooling window is a tie to the
-last bit, rounding may choose another of the equals; and NaN or infinity in a picture spreads over its whole tile.
+The sums are rounded otherwise than the formula's. So that a tie within a pooling window, as in a picture's white sky,
+still goes to its first element, values that may differ by rounding alone count as equal. NaN or infinity in a picture
+spreads over its whole tile.
 Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", §4.
 """
 
@@ -44,6 +45,8 @@ from minicnn.kernels.cpu.winograd_tiles import (
 )  # fmt: skip
 
 BATCH_ELEMENTS = 5000  # of one plane of V and M together: 36 such planes are 720 KB, about an L2 cache
+SMALLEST_BATCH = 48  # tiles: for fewer, reading U and dU once a batch would cost more than leaving the cache
+ROUNDING = np.float32(2.5e-7)  # the largest error that was seen of an output, in Σ|weight|·max|x|
 
 
 def supports(block: Block, dtype: np.dtype) -> bool:
@@ -55,7 +58,8 @@ def supports(block: Block, dtype: np.dtype) -> bool:
 
 def batch_of_tiles(block: Block) -> int:
     """Return how many tiles are multiplied at a time."""
-    return max(8, min(PLANE // max(block.channels, block.filters), BATCH_ELEMENTS // (block.channels + block.filters)))
+    affordable = BATCH_ELEMENTS // (block.channels + block.filters)
+    return min(max(affordable, SMALLEST_BATCH), PLANE // max(block.channels, block.filters))
 
 
 def tiles_of(block: Block) -> int:
@@ -95,10 +99,11 @@ def forward(
     z_rows = min((rows - 1) * block.pool_stride_h + block.pool_h, block.z_height)
     padded, z, v, m = _scratch(block, z_rows, group, threads)
     u = transform_filters(weight, filter_matrix(block.kernel_h))
+    relative_rounding = ROUNDING * largest_filter(weight)
     with one_blas_thread():
         work_together(
-            _forward_share, threads, x.reshape(*x.shape[:2], -1), u, bias, y, argmax, block, rows, group,
-            batch_of_tiles(block), padded, z, v, m,
+            _forward_share, threads, x.reshape(*x.shape[:2], -1), u, bias, y, argmax, block, relative_rounding, rows,
+            group, batch_of_tiles(block), padded, z, v, m,
         )  # fmt: skip
 
 
@@ -156,6 +161,27 @@ def transform_filters(weight, g):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def largest_filter(weight):
+    """Return the largest Σ|weight| of a filter: times the largest |x|, it bounds the convolution's output."""
+    sums = np.zeros(weight.shape[3], weight.dtype)
+    for row in weight.reshape(-1, weight.shape[3]):
+        for f in range(sums.size):
+            sums[f] += abs(row[f])
+    return sums.max()
+
+
+@njit(error_model="numpy")
+def _largest(x):
+    """Return the largest |x|, or NaN."""
+    # Without their sign, floats are in the same order as the integers of the same bits, of which the compiler takes the
+    # maximum of whole vectors.
+    bits, largest = x.reshape(-1).view(np.int32), np.zeros(1, np.int32)
+    for e in range(bits.size):
+        largest[0] = max(largest[0], bits[e] & np.int32(0x7FFFFFFF))
+    return largest.view(np.float32)[0]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def transform_filter_gradients(du, g, shape):
     """dweight = Gᵀ·dU·G, summed over the threads' dU (threads, 36·C·F), in their order."""
     kernel, _, channels, filters = shape
@@ -176,7 +202,9 @@ def transform_filter_gradients(du, g, shape):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _forward_share(thread, threads, x, u, bias, y, argmax, block, strip_rows, group, batch, padded, z, v, m):
+def _forward_share(
+    thread, threads, x, u, bias, y, argmax, block, relative_rounding, strip_rows, group, batch, padded, z, v, m
+):  # fmt: skip
     padded, z, v, m = padded[thread], z[thread], v[thread], m[thread]
     outputs, strips = TILE + 1 - block.kernel_h, -(-block.y_height // strip_rows)
     across = -(-block.z_width // outputs)
@@ -199,8 +227,9 @@ def _forward_share(thread, threads, x, u, bias, y, argmax, block, strip_rows, gr
             for t in range(count):
                 picture, row, column = _place(start + t, down, across)
                 transform_output(m[t * block.filters :], outputs, results[picture], row * outputs, column * outputs)
+        rounding = relative_rounding * _largest(inputs)
         for n in range(n_from, n_to):
-            finish_strip(results[n - n_from], z_from, bias, block, n, y_from, y_to, y, argmax)
+            finish_strip(results[n - n_from], z_from, bias, block, n, y_from, y_to, rounding, y, argmax)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -46,6 +46,7 @@ def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     if threads > 1:
         monkeypatch.setattr(tiled, "STRIP_ELEMENTS", 1)
         monkeypatch.setattr(winograd, "BATCH_ELEMENTS", 1)
+        monkeypatch.setattr(winograd, "SMALLEST_BATCH", 8)
 
 
 def arrays(case: str, rng: np.random.Generator, dtype: str) -> tuple[np.ndarray, ...]:
@@ -107,6 +108,25 @@ def test_winograd_is_accurate_with_many_channels(kernel, pixels, rng):
     right = ops.conv2d_backward.reference(*doubled(dy, x, weight), (1, 1), (0, 0))
     for got, value in zip((y, *gradients), (expected, *right), strict=True):
         assert np.abs(got - value).max() <= WINOGRAD_ACCURACY * np.abs(value).max()
+
+
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("pool", [name for name in POOLS if name != "no pool"])
+@pytest.mark.parametrize("pixels", ["one colour", "few colours"])
+@pytest.mark.parametrize("case", ["3x3 tiles padded", "5x5 tiles", "first layer"])
+def test_ties_go_to_the_same_element_as_in_the_formula(case, pixels, pool, relu, cut, rng):
+    """Whole numbers are summed exactly by the formula, so that its ties are ties to the last bit."""
+    algorithm, x_shape, kernel, filters, stride, padding = CASES[case]
+    x = rng.integers(0, 3, x_shape).astype("float32")
+    if pixels == "one colour":
+        x[:] = x[:1, :1, :1]
+    weight = rng.integers(-2, 3, (kernel, kernel, x_shape[3], filters)).astype("float32")
+    bias = rng.integers(-2, 3, filters).astype("float32")
+    settings = (stride, padding, relu, *POOLS[pool])
+    _, expected = ops.conv_block.reference(x, weight, bias, *settings)
+    with algorithms.force_algorithm(algorithm):
+        _, argmax = conv_block.conv_block(x, weight, bias, *settings)
+    np.testing.assert_array_equal(argmax, expected)
 
 
 @pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns"])
