@@ -18,7 +18,7 @@ from minicnn.ops.windows import require_shape
 
 FLOATS = (np.float32, np.float64)
 SMALLEST = 1 << 18  # products: below that NumPy's BLAS uses one thread, and waking others does not pay
-WIDE = 512  # units: from there on a single picture's sums are faster without BLAS, which is made for several
+WIDE = 64  # units: from there on a single picture's sums are faster without BLAS, which is made for several
 # OpenBLAS copies (packs) its arguments before it multiplies, which doubles the time when there are few pictures to use
 # a copied weight for. It leaves that out for products of up to UNPACKED multiplications, and, where the second matrix
 # is transposed, of up to UNPACKED_TRANSPOSED of its elements; so the weights are multiplied in such pieces.
@@ -102,17 +102,19 @@ def _sum_by_products(thread, threads, x, weight, parts, rows):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _sum_by_rows(thread, threads, x, weight, parts):
-    """Fill parts[thread] as `_sum_by_products` does for one picture x (D,), four rows of the weight at a time."""
-    inputs, units = weight.shape
-    begin, end = share(inputs, thread, threads)
-    by_four = begin + (end - begin) // 4 * 4
+    """Fill parts[thread] as `_sum_by_products` does for one picture x (D,), eight rows of the weight at a time."""
+    units = weight.shape[1]
+    begin, end = share(weight.shape[0], thread, threads)
+    by_eight = begin + (end - begin) // 8 * 8
     part = parts[thread, 0]
     part.fill(0)
-    for d in range(begin, by_four, 4):
-        x0, x1, x2, x3 = x[d], x[d + 1], x[d + 2], x[d + 3]
+    for d in range(begin, by_eight, 8):
+        x0, x1, x2, x3, x4, x5, x6, x7 = x[d], x[d + 1], x[d + 2], x[d + 3], x[d + 4], x[d + 5], x[d + 6], x[d + 7]
         for u in range(units):
-            part[u] += x0 * weight[d, u] + x1 * weight[d + 1, u] + x2 * weight[d + 2, u] + x3 * weight[d + 3, u]
-    for d in range(by_four, end):
+            first = x0 * weight[d, u] + x1 * weight[d + 1, u] + x2 * weight[d + 2, u] + x3 * weight[d + 3, u]
+            second = x4 * weight[d + 4, u] + x5 * weight[d + 5, u] + x6 * weight[d + 6, u] + x7 * weight[d + 7, u]
+            part[u] += first + second
+    for d in range(by_eight, end):
         for u in range(units):
             part[u] += x[d] * weight[d, u]
 

@@ -98,9 +98,11 @@ def products(block: Block, images: int) -> int:
 
 
 def rows_per_strip(rows: int, images: int, threads: int, affordable: int) -> int:
-    """Return how many of a picture's rows make a strip: as many as are affordable, with work for every thread."""
-    strips = max(-(-rows // max(affordable, 1)), min(rows, -(-4 * threads // images)))
-    return -(-rows // strips)
+    """Return how many of a picture's rows make a strip: as many as are affordable, with equal work for all threads."""
+    strips = -(-rows // max(affordable, 1))
+    if images % threads != 0 and images < 4 * threads:
+        strips = -(-strips // threads) * threads
+    return -(-rows // min(strips, rows))
 
 
 @njit(error_model="numpy")
