@@ -8,12 +8,12 @@ backward, and is read and written once.
 from __future__ import annotations
 
 from minicnn.backend import Array, array_module
+from minicnn.kernels.gpu.algorithms import choose_algorithm
 from minicnn.kernels.gpu.convolution import (
     Gradients,
-    column_chunks,
     convolve,
     convolve_backward,
-    filter_matrix,
+    image_chunks,
     output_shape,
     require_filters,
 )
@@ -38,19 +38,18 @@ def conv_block(
     z_shape = output_shape(x, weight, stride, padding)
     _, y_shape = window_sizes(z_shape, pool_size, pool_stride, pool_padding)
     y, argmax = xp.empty(y_shape, dtype=x.dtype), xp.empty(y_shape, dtype=argmax_dtype(pool_size))
-    matrix, bias = filter_matrix(weight), xp.ascontiguousarray(bias)
-    z = None
-    for chunk, columns in column_chunks(x, weight, stride, padding, more=matrix.shape[1]):
-        if z is None:
-            z = xp.empty((columns.shape[0], matrix.shape[1]), dtype=x.dtype)  # the first chunk is the largest
-        product = z[: columns.shape[0]]
-        xp.matmul(columns, matrix, out=product)
+    x, bias = xp.ascontiguousarray(x), xp.ascontiguousarray(bias)
+    algorithm = choose_algorithm(x, weight, stride, padding)
+    numbers = algorithm.scratch(weight, stride, padding) + z_shape[3]
+    for chunk in image_chunks(z_shape, numbers, x.dtype.itemsize):
         images = chunk.stop - chunk.start
+        z = xp.empty((images, *z_shape[1:]), dtype=x.dtype)
+        algorithm.forward(x[chunk], weight, None, False, stride, padding, z)
         sizes, _ = window_sizes((images, *z_shape[1:]), pool_size, pool_stride, pool_padding)
         pixels = images * y_shape[1] * y_shape[2]
         launch(
             "pooling.cu", "bias_relu_max_pool", lines(pixels, y_shape[3]),
-            (product, bias, relu, y[chunk], argmax[chunk], pixels, *sizes), real=x.dtype, index=argmax.dtype,
+            (z, bias, relu, y[chunk], argmax[chunk], pixels, *sizes), real=x.dtype, index=argmax.dtype,
         )  # fmt: skip
     return y, argmax
 

@@ -1,8 +1,8 @@
-"""Convolution for CuPy arrays: im2col and cuBLAS, a few pictures at a time. Shapes as in `minicnn.ops.convolution`.
+"""Convolution for CuPy arrays, a few pictures at a time. Shapes as in `minicnn.ops.convolution`.
 
-The matrix of windows is KH·KW times the picture. It is made for as many pictures at once as the workspace holds
-(MINICNN_GPU_WORKSPACE, in MiB), multiplied, and overwritten by the next chunk, so that its memory does not grow with
-the batch. A 1×1 convolution at stride 1 needs none: the picture is the matrix.
+algorithms.py chooses how. What that needs besides inputs and outputs, the matrix of windows for one, is made for as
+many pictures at once as the workspace holds (MINICNN_GPU_WORKSPACE, in MiB), so that its memory does not grow with the
+batch.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 
 from minicnn.backend import Array, array_module
 from minicnn.errors import UsageError
-from minicnn.kernels.gpu.bias import add_bias, sum_rows
-from minicnn.kernels.gpu.columns import add_back, fill_columns
+from minicnn.kernels.gpu.algorithms import choose_algorithm
+from minicnn.kernels.gpu.bias import sum_rows
 from minicnn.kernels.gpu.launch import LARGEST, kernels_take
-from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, require_shape
+from minicnn.ops.windows import Padding, Pair, output_size, require_shape
 
 DEFAULT_WORKSPACE = 512  # MiB: chunks so large that the few launches a chunk needs are small beside their work
 
@@ -48,12 +48,10 @@ def conv2d_backward(
 def convolve(x: Array, weight: Array, bias: Array, stride: Pair, padding: Padding, relu: bool) -> Array:
     """Return Y = im2col(x)·W + bias, and max with 0 if `relu`."""
     xp = array_module(x)
-    y = xp.empty(output_shape(x, weight, stride, padding), dtype=x.dtype)
-    matrix = filter_matrix(weight)
-    for chunk, columns in column_chunks(x, weight, stride, padding):
-        rows = y[chunk].reshape(-1, y.shape[3])
-        xp.matmul(columns, matrix, out=rows)
-        add_bias(rows, bias, relu)
+    x, y = xp.ascontiguousarray(x), xp.empty(output_shape(x, weight, stride, padding), dtype=x.dtype)
+    algorithm = choose_algorithm(x, weight, stride, padding)
+    for chunk in image_chunks(y.shape, algorithm.scratch(weight, stride, padding), x.dtype.itemsize):
+        algorithm.forward(x[chunk], weight, bias, relu, stride, padding, y[chunk])
     return y
 
 
@@ -62,46 +60,27 @@ def convolve_backward(
 ) -> Gradients:
     """Return dX = col2im(dZ·Wᵀ), dW = Xᵀ·dZ and dbias = Σ dZ, where `dz` gives dZ for a slice of the batch."""
     xp = array_module(x)
-    dx = xp.empty(x.shape, dtype=x.dtype) if input_gradient else None
-    matrix = filter_matrix(weight)
-    dweight, dbias = xp.zeros(matrix.shape, dtype=x.dtype), xp.zeros(matrix.shape[1], dtype=x.dtype)
-    for chunk, columns in column_chunks(x, weight, stride, padding, more=matrix.shape[1]):
-        rows = dz(chunk).reshape(-1, matrix.shape[1])
-        dweight += columns.T @ rows
-        dbias += sum_rows(rows)
-        if dx is None:
-            continue
-        if is_pointwise(weight, stride, padding):
-            xp.matmul(rows, matrix.T, out=dx[chunk].reshape(-1, x.shape[3]))
-        else:
-            xp.matmul(rows, matrix.T, out=columns)  # the windows are used up: dcolumns takes their memory
-            add_back(columns, dx[chunk], (weight.shape[0], weight.shape[1]), stride, padding)
-    return dx, dweight.reshape(weight.shape), dbias
+    x, dx = xp.ascontiguousarray(x), xp.empty(x.shape, dtype=x.dtype) if input_gradient else None
+    dweight, dbias = xp.zeros(weight.shape, dtype=x.dtype), xp.zeros(weight.shape[3], dtype=x.dtype)
+    algorithm = choose_algorithm(x, weight, stride, padding, backward=True)
+    numbers = algorithm.scratch(weight, stride, padding) + weight.shape[3]  # dZ is made for the chunk, too
+    for chunk in image_chunks(output_shape(x, weight, stride, padding), numbers, x.dtype.itemsize):
+        chunk_dz = dz(chunk)
+        dx_chunk = None if dx is None else dx[chunk]
+        dweight += algorithm.backward(chunk_dz, x[chunk], weight, stride, padding, dx_chunk)
+        dbias += sum_rows(chunk_dz.reshape(-1, weight.shape[3]))
+    return dx, dweight, dbias
 
 
-def column_chunks(
-    x: Array, weight: Array, stride: Pair, padding: Padding, more: int = 0
-) -> Iterator[tuple[slice, Array]]:
-    """Yield im2col of x a chunk of the batch at a time, as (the chunk's slice of N, columns); all share one buffer.
+def image_chunks(z_shape: tuple[int, ...], numbers: int, itemsize: int) -> Iterator[slice]:
+    """Yield slices of N such that `numbers` for each of their windows fit into the workspace.
 
-    more: further numbers that the caller keeps for each row of columns; they are counted into the workspace.
+    z_shape: (N, OH, OW, F), the convolution's output.
     """
-    xp = array_module(x)
-    x = xp.ascontiguousarray(x)
-    kernel = (weight.shape[0], weight.shape[1])
-    n, oh, ow, _ = output_shape(x, weight, stride, padding)
-    length = kernel[0] * kernel[1] * x.shape[3]
-    images = chunk_size(n, oh * ow, length + more, x.dtype.itemsize)
-    pointwise = is_pointwise(weight, stride, padding)
-    columns = xp.empty((0 if pointwise else images * oh * ow, length), dtype=x.dtype)
+    n, oh, ow, _ = z_shape
+    images = chunk_size(n, oh * ow, numbers, itemsize)
     for start in range(0, n, images):
-        chunk = slice(start, min(start + images, n))
-        if pointwise:
-            yield chunk, x[chunk].reshape(-1, length)
-        else:
-            filled = columns[: (chunk.stop - chunk.start) * oh * ow]
-            fill_columns(x[chunk], filled, kernel, stride, padding)
-            yield chunk, filled
+        yield slice(start, min(start + images, n))
 
 
 def chunk_size(images: int, rows: int, length: int, itemsize: int) -> int:
@@ -120,16 +99,6 @@ def workspace() -> int:
     if not setting.isdecimal() or int(setting) == 0:
         raise UsageError(f"MINICNN_GPU_WORKSPACE={setting!r} should be a whole number of MiB above 0, such as 512")
     return int(setting) * 2**20
-
-
-def filter_matrix(weight: Array) -> Array:
-    """Return the filters (KH, KW, C, F) as the matrix W (KH·KW·C, F)."""
-    return array_module(weight).ascontiguousarray(weight).reshape(-1, weight.shape[3])
-
-
-def is_pointwise(weight: Array, stride: Pair, padding: Padding) -> bool:
-    """Return whether a window is one pixel and every pixel has its window: then x itself is the matrix."""
-    return weight.shape[:2] == (1, 1) and stride == (1, 1) and pad_amounts(padding) == ((0, 0), (0, 0))
 
 
 def output_shape(x: Array, weight: Array, stride: Pair, padding: Padding) -> tuple[int, int, int, int]:

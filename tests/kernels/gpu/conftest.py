@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ def emulated_gpu(monkeypatch: pytest.MonkeyPatch) -> Device:
 
     monkeypatch.setattr(namespace, "RawModule", emulator.RawModule, raising=False)
     monkeypatch.setattr(namespace, "empty", empty, raising=False)
+    card = SimpleNamespace(compute_capability="80")
+    monkeypatch.setattr(namespace, "cuda", SimpleNamespace(Device=lambda: card), raising=False)
     return Device(DeviceArray, DeviceArray)
 
 
