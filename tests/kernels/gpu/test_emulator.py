@@ -60,6 +60,73 @@ def test_wrong_kernels_are_found_out(body, message):
         run(body, arrays())
 
 
+WARP = "__syncthreads(); int g = i / 4, t = i % 4;"  # a barrier, because the emulator looks for one
+PRODUCT = """
+    unsigned a[4] = {to_tf32(x[g * 8 + t]), to_tf32(x[(g + 8) * 8 + t]), to_tf32(x[g * 8 + t + 4]),
+                     to_tf32(x[(g + 8) * 8 + t + 4])};
+    unsigned b[2] = {to_tf32(x[128 + t * 8 + g]), to_tf32(x[128 + (t + 4) * 8 + g])};
+    float sums[4] = {};
+    multiply_add(sums, a, b);
+    for (int q = 0; q < 4; q++) y[(g + q / 2 * 8) * 8 + 2 * t + q % 2] = sums[q];
+"""
+
+
+def test_a_warp_multiplies_matrices_of_tf32(thread_order, rng):
+    y, x = np.zeros((16, 8), "float32"), rng.standard_normal(192).astype("float32")
+    bits = x.view(np.uint32).astype(np.int64)
+    rounded = ((bits + 0x1000) // 0x2000 * 0x2000).astype(np.uint32).view("float32")
+    device_y = DeviceArray(y)
+    run(WARP + PRODUCT, (device_y, DeviceArray(x), np.int32(0)), block=32)
+    expected = rounded[:128].reshape(16, 8) @ rounded[128:].reshape(8, 8)
+    np.testing.assert_allclose(device_y.get(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_product_needs_the_whole_warp():
+    y, x = DeviceArray(np.zeros(128, "float32")), DeviceArray(np.zeros(192, "float32"))
+    with pytest.raises(AssertionError, match="wait at a barrier"):
+        run(WARP + "if (i != 5) {" + PRODUCT + "}", (y, x, np.int32(0)), block=32)
+
+
+COPIES = "__shared__ float all[8]; begin_copy<1>(all + i, x + i, i < 3); end_group();"
+
+
+def test_a_copy_arrives_when_it_is_waited_for():
+    y, x, n = arrays()
+    run(COPIES + "wait_for_groups<0>(); __syncthreads(); y[i] = all[(i + 1) % 4];", (y, x, n))
+    np.testing.assert_array_equal(y.get(), [1, 2, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "__syncthreads(); y[i] = all[i];",
+        "wait_for_groups<1>(); __syncthreads(); y[i] = all[i];",
+        "begin_copy<1>(all + 4 + i, x + i, true); wait_for_groups<0>(); __syncthreads(); y[i] = all[4 + i];",
+    ],
+    ids=["no wait", "a wait for older groups", "a group that is still open"],
+)
+def test_a_copy_that_is_not_waited_for_is_no_number(body):
+    y, x, n = arrays()
+    run(COPIES + body, (y, x, n))
+    assert np.isnan(y.get()).all()
+
+
+def test_another_threads_copy_needs_a_barrier(monkeypatch):
+    right = []
+    for backwards in (False, True):
+        monkeypatch.setattr(emulator, "backwards", backwards)
+        y, x, n = arrays()
+        run(COPIES + "wait_for_groups<0>(); y[i] = all[(i + 1) % 4]; __syncthreads();", (y, x, n))
+        right.append(np.array_equal(y.get(), [1, 2, 0, 0]))
+    assert not all(right)
+
+
+def test_a_copy_that_is_not_aligned_is_found_out():
+    body = "alignas(16) __shared__ float all[16]; begin_copy<4>(all + 4 * i, x + 1, true); __syncthreads();"
+    with pytest.raises(AssertionError, match="multiple of its size"):
+        run(body, arrays(), block=1)
+
+
 def test_what_lies_beyond_an_array_is_no_number():
     y, x, n = arrays()
     run("y[i] = x[i + 1];", (y, x, n))

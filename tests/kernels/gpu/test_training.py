@@ -8,6 +8,7 @@ import pytest
 from minicnn import models, ops, use_kernels
 from minicnn.errors import UsageError
 from minicnn.kernels.gpu import convolution
+from minicnn.kernels.gpu.algorithms import force_algorithm
 from minicnn.layers import (
     AvgPool2D,
     Conv2D,
@@ -77,6 +78,27 @@ def test_three_steps_end_with_the_same_weights(make_net, make_optimizer, dtype, 
         assert isinstance(parameter.value, device.Array) and parameter.value.dtype == dtype
         # Adam divides by the gradient's own size: where that is zero but for rounding, the step's sign is arbitrary.
         assert_mostly_close(parameter.value.get(), host.parameters()[name].value, tolerance, name)
+
+
+@pytest.mark.parametrize("make_net", [every_layer, cifar_cnn])
+def test_three_steps_in_tf32_end_near_the_same_weights(make_net, device):
+    """Every convolution by implicit GEMM: each product is off by up to 2⁻¹⁰, so the weights are, by some of that."""
+    host, net = make_net("float32"), make_net("float32")
+
+    def make_optimizer(parameters):
+        return SGD(parameters, lr=0.05, momentum=0.9)
+
+    with use_kernels("reference"):
+        expected = losses_of_three_steps(host, make_optimizer, "float32", np.asarray)
+    emulator.launched.clear()
+    with force_algorithm("implicit"):
+        got = losses_of_three_steps(net, make_optimizer, "float32", device.array)
+    if device.Array is DeviceArray:
+        assert {"convolve_32", "convolve_backward_32", "bias_relu_max_pool"} <= emulator.launched
+        assert "im2col" not in emulator.launched
+    np.testing.assert_allclose(got, expected, rtol=2e-3)
+    for name, parameter in net.parameters().items():
+        assert_mostly_close(parameter.value.get(), host.parameters()[name].value, 5e-3, name)
 
 
 def assert_mostly_close(got: np.ndarray, expected: np.ndarray, tolerance: float, what: str) -> None:
