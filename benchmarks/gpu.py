@@ -31,6 +31,7 @@ RESULTS = Path(__file__).parent / "results"
 BATCH = 128  # images
 ENGINES = ("minicnn", "pytorch")
 TASKS = ("training", "inference")
+ALGORITHMS = ("columns", "implicit")  # of minicnn's convolutions, as kernels/gpu/algorithms.py calls them
 WORKSPACES = (64, 256, 512, 2048)  # MiB for a convolution's windows
 WARM_UP = 5  # steps: compilation, cuDNN's search, filling the memory pools
 
@@ -67,6 +68,8 @@ def run(models: list[str], quick: bool) -> dict[str, Any]:
                 results["networks"] += [measure(model, precision, task, running, turns, repeats) for task in TASKS]
                 if not quick:
                     times = {name: peer.ask("layers", repeats=repeats) for name, peer in running.items()}
+                    for algorithm in ALGORITHMS if precision == "tf32" else ():
+                        times[algorithm] = running["minicnn"].ask("convolutions", repeats=repeats, algorithm=algorithm)
                     results["layers"].append({"model": model, "precision": precision, "layers": times})
     for model in [] if quick else models:
         results["workspaces"].append({"model": model, "seconds": workspace_times(model, repeats)})
@@ -137,6 +140,7 @@ def markdown(results: dict[str, Any]) -> str:
     sections = [head, network_table(results)]
     if results["layers"]:
         sections += ["### Layers", layer_table(results["layers"])]
+        sections += ["### Convolution algorithms, in TF32", algorithm_table(results["layers"])]
     if results["workspaces"]:
         sections += ["### Workspace", workspace_table(results["workspaces"])]
     return "\n\n".join(sections) + "\n"
@@ -181,6 +185,22 @@ def layer_table(measured: list[dict[str, Any]]) -> str:
             cells = [f"{seconds * 1e3:.3f}" for seconds in (*times, *torch.get(name, ()))]
             cells += [""] * (4 - len(cells))
             rows.append("| " + " | ".join([result["model"], result["precision"], name, *cells]) + " |")
+    return "\n".join(rows)
+
+
+def algorithm_table(measured: list[dict[str, Any]]) -> str:
+    """Return a row a convolution or block with one, forward and backward: each algorithm, what is chosen, and cuDNN."""
+    rows = [
+        "| network | layer | pass | im2col ms | implicit GEMM ms | chosen ms | cuDNN ms |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for result in measured:
+        times = {engine: {name: passes for name, *passes in layers} for engine, layers in result["layers"].items()}
+        for name in times.get(ALGORITHMS[0], ()):
+            for place, direction in enumerate(("forward", "backward")):
+                engines = (*ALGORITHMS, *ENGINES)
+                cells = [f"{times[e][name][place] * 1e3:.3f}" if name in times[e] else "" for e in engines]
+                rows.append("| " + " | ".join([result["model"], name, direction, *cells]) + " |")
     return "\n".join(rows)
 
 

@@ -143,17 +143,26 @@ def answer(request: dict[str, Any], engine: Any) -> Any:
         step = engine.engine.train_step if request["task"] == "training" else engine.engine.infer
         return engine.seconds(step, request["repeats"])
     if order == "layers":
-        times = []
-        for name, forward, backward in engine.blocks():
-            engine.seconds(forward, 3)
-            engine.seconds(backward, 3)
-            times.append(
-                (name, engine.seconds(forward, request["repeats"]), engine.seconds(backward, request["repeats"]))
-            )
-        return times
+        return layer_times(engine, request["repeats"])
+    if order == "convolutions":
+        from minicnn.kernels.gpu.algorithms import force_algorithm
+
+        with force_algorithm(request["algorithm"]):
+            return layer_times(engine, request["repeats"], beginning="conv")
     if order == "work":
         return {"flops": engine.engine.flops(), "bytes": least_bytes(engine.engine.net, len(engine.engine.x))}
     return {"peak": engine.peak_mib, "card": getattr(engine, "card", None)}[order]()
+
+
+def layer_times(engine: Any, repeats: int, beginning: str = "") -> list[tuple[str, float, float]]:
+    """Return (name, seconds forward, seconds backward) of each layer or block whose name has this beginning."""
+    times = []
+    for name, forward, backward in engine.blocks():
+        if name.startswith(beginning):
+            engine.seconds(forward, 3)
+            engine.seconds(backward, 3)
+            times.append((name, engine.seconds(forward, repeats), engine.seconds(backward, repeats)))
+    return times
 
 
 def least_bytes(net: Any, batch: int) -> dict[str, int]:
