@@ -75,6 +75,8 @@ class DeviceArray:
             return getattr(self._host, name)
         if name == "device":
             return SimpleNamespace(id=0)
+        if name == "data":
+            return SimpleNamespace(ptr=self._host.ctypes.data)
         if name == "T":
             return self._view(self._host.T)
         method = getattr(self._host, name)

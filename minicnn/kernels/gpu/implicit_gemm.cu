@@ -46,14 +46,13 @@ __device__ inline void multiply_add(float (&sums)[4], const unsigned (&a)[4], co
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-// Begin to copy COUNT (1 or 4) numbers to shared memory, or to fill with zeros where `inside` is false: the source is
-// then not read. Nothing waits; four numbers are 16 bytes and must lie at a multiple of 16 on both sides.
-template <int COUNT>
+// Begin to copy four numbers to shared memory, or to fill with zeros where `inside` is false: the source is then not
+// read. Nothing waits. Both sides must lie at a multiple of 16 bytes.
 __device__ inline void begin_copy(float* shared, const float* source, bool inside)
 {
     unsigned address = (unsigned)__cvta_generic_to_shared(shared);
-    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;"
-                 :: "r"(address), "l"(source), "n"(4 * COUNT), "r"(inside ? 4 * COUNT : 0) : "memory");
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;"
+                 :: "r"(address), "l"(source), "r"(inside ? 16 : 0) : "memory");
 }
 
 // End a group of copies: all that this thread began since it ended the last group.
@@ -68,7 +67,7 @@ __device__ inline void wait_for_groups() { asm volatile("cp.async.wait_group %0;
 // ---- from the picture to shared memory ------------------------------------------------------------------------------
 
 struct Geometry {
-    int h, w, c, oh, ow, kh, kw, sh, sw, top, left;
+    int h, w, c, oh, ow, kh, kw, sh, sw, top, left;  // C is a multiple of 4: Python has filled up with zeros
 };
 
 // Window (i, j) of picture n: a row of im2col(X).
@@ -85,7 +84,7 @@ struct Window {
     }
 };
 
-// Where a window lies: its pixel (0, 0) is pixel (y, x) of the picture, at `pixel` in memory. Any of them may be outside.
+// Where a window lies: its number (0, 0, 0) belongs to pixel (y, x), at `pixel` in memory. Any of it may be outside.
 struct Corner {
     int y, x;
     const float* pixel;
@@ -93,14 +92,14 @@ struct Corner {
     __device__ Corner(const float* picture, const Window& window, bool exists, const Geometry& g)
         : y(exists ? window.i * g.sh - g.top : -g.kh),  // a window that does not exist lies above the picture
           x(window.j * g.sw - g.left),
-          pixel(picture + (((long long)window.n * g.h + y) * g.w + x) * g.c) {}
+          pixel(picture + (long long)((window.n * g.h + y) * g.w + x) * g.c) {}
 };
 
 // Number (ky, kx, c) of a window: a column of im2col(X). Beyond the last one, ky is at least KH.
-struct Element {
+struct Number {
     int ky, kx, c;
 
-    __device__ Element(int column, const Geometry& g) : ky(0), kx(0), c(0) { advance(column, g); }
+    __device__ Number(int column, const Geometry& g) : ky(0), kx(0), c(0) { advance(column, g); }
 
     __device__ void advance(int columns, const Geometry& g)
     {
@@ -108,54 +107,54 @@ struct Element {
             if (++kx == g.kw) kx = 0, ky++;
         }
     }
+};
 
-    __device__ bool inside(const Corner& corner, const Geometry& g) const
-    {
-        int y = corner.y + ky, x = corner.x + kx;
-        return ky < g.kh && y >= 0 && y < g.h && x >= 0 && x < g.w;
-    }
+// Copy four neighbouring numbers of a window. They belong to one pixel.
+__device__ inline void gather(float* shared, const Corner& corner, const Number& number, const Geometry& g)
+{
+    unsigned y = corner.y + number.ky, x = corner.x + number.kx;  // what is below 0 is now very large
+    bool inside = y < g.h && x < g.w && number.ky < g.kh;
+    begin_copy(shared, corner.pixel + (number.ky * g.w + number.kx) * g.c + number.c, inside);
+}
 
-    __device__ const float* address(const Corner& corner, const Geometry& g) const
+// Copies b, step after step: the next DEPTH rows of a matrix, BN columns of it. Each thread copies four numbers of every
+// THREADS/(BN/4)-th row. In shared memory a row has eight numbers more, so that the four rows × eight columns that a
+// warp reads at once lie in 32 different banks.
+template <int BN>
+struct MatrixRows {
+    static constexpr int APART = THREADS / (BN / 4);
+    int down, across, left, stride;
+    const float* source;
+
+    // From row `row` to `end`; `columns` of each, which lie a multiple of four numbers apart.
+    __device__ MatrixRows(const float* matrix, int row, int end, int column, int columns)
+        : down(threadIdx.x / (BN / 4)), across(threadIdx.x % (BN / 4) * 4),
+          left(column + across < columns ? end - row - down : 0), stride((columns + 3) / 4 * 4),
+          source(matrix + (long long)(row + down) * stride + column + across) {}
+
+    __device__ void copy(float (*shared)[BN + 8])
     {
-        return corner.pixel + ((long long)ky * g.w + kx) * g.c + c;
+#pragma unroll
+        for (int q = 0; q < DEPTH; q += APART) {
+            begin_copy(&shared[down + q][across], source + (long long)q * stride, q < left);
+        }
+        left -= DEPTH;
+        source += (long long)DEPTH * stride;
     }
 };
 
-// Whether rows of so many numbers can be copied four at a time.
-__device__ bool by_four(const float* array, int row) { return row % 4 == 0 && (size_t)array % 16 == 0; }
+// ---- the product of tiles -------------------------------------------------------------------------------------------
 
-// Copy four neighbouring numbers of im2col(X). They belong to one pixel where C is a multiple of 4, else to several.
-__device__ void gather(float* shared, const Corner& corner, Element element, bool fours, const Geometry& g)
+// Write two neighbouring numbers, in one go where all rows begin at a multiple of 8 bytes.
+__device__ inline void write_pair(float* row, int column, int columns, float first, float second)
 {
-    if (fours) {
-        begin_copy<4>(shared, element.address(corner, g), element.inside(corner, g));
+    if (columns % 2 == 0) {
+        if (column < columns) *(float2*)(row + column) = {first, second};
         return;
     }
-    for (int q = 0; q < 4; q++, element.advance(1, g)) {
-        begin_copy<1>(shared + q, element.address(corner, g), element.inside(corner, g));
-    }
+    if (column < columns) row[column] = first;
+    if (column + 1 < columns) row[column + 1] = second;
 }
-
-// Copy b: DEPTH rows and BN columns of a matrix that ends at row `rows` and column `columns`. A row of shared memory
-// has eight numbers more, so that the four rows that a warp reads at once lie in different banks.
-template <int BN>
-__device__ void copy_rows(float (*shared)[BN + 8], const float* matrix, int row, int rows, int column, int columns)
-{
-    bool fours = by_four(matrix, columns);
-    for (int piece = threadIdx.x; piece < DEPTH * BN / 4; piece += THREADS) {
-        int down = piece / (BN / 4), across = piece % (BN / 4) * 4, room = columns - column - across;
-        bool exists = row + down < rows;
-        const float* source = matrix + (long long)(row + down) * columns + column + across;
-        float* target = &shared[down][across];
-        if (fours) {
-            begin_copy<4>(target, source, exists && room > 0);
-            continue;
-        }
-        for (int q = 0; q < 4; q++) begin_copy<1>(target + q, source + q, exists && q < room);
-    }
-}
-
-// ---- the product of tiles -------------------------------------------------------------------------------------------
 
 // The numbers of the result that one warp computes: BN rows and 32 columns of the block's tile, in products of 16×8.
 template <int BN>
@@ -196,19 +195,34 @@ struct WarpTile {
         }
     }
 
-    // Call write(row, column, two neighbouring numbers) for all that this thread has.
-    template <typename Write>
-    __device__ void for_each_pair(Write write) const
+    // Begin with a row of numbers instead of zeros: the bias.
+    __device__ void begin_with(const float* bias, int first_column, int columns)
     {
 #pragma unroll
-        for (int m = 0; m < BN / 16; m++) {
+        for (int f = 0; f < 4; f++) {
 #pragma unroll
-            for (int half = 0; half < 2; half++) {
+            for (int q = 0; q < 2; q++) {
+                int place = first_column + column + 8 * f + 2 * t + q;
+                float value = place < columns ? bias[place] : 0;
 #pragma unroll
-                for (int f = 0; f < 4; f++) {
-                    const float* pair = &sums[m][f][2 * half];
-                    write(row + 16 * m + 8 * half + g, column + 8 * f + 2 * t, pair[0], pair[1]);
-                }
+                for (int m = 0; m < BN / 16; m++) sums[m][f][q] = sums[m][f][q + 2] = value;
+            }
+        }
+    }
+
+    // Write to line(row), which is null for rows that are not wanted, from `first_column` on.
+    template <typename Line>
+    __device__ void write(Line line, int first_column, int columns, bool relu) const
+    {
+#pragma unroll
+        for (int m = 0; m < 2 * (BN / 16); m++) {
+            float* target = line(row + 8 * m + g);
+            if (target == nullptr) continue;
+#pragma unroll
+            for (int f = 0; f < 4; f++) {
+                float first = sums[m / 2][f][m % 2 * 2], second = sums[m / 2][f][m % 2 * 2 + 1];
+                if (relu) first = first < 0 ? 0 : first, second = second < 0 ? 0 : second;  // NaN stays NaN
+                write_pair(target, first_column + column + 8 * f + 2 * t, columns, first, second);
             }
         }
     }
@@ -232,16 +246,6 @@ __device__ void walk(int steps, Load load, Multiply multiply)
         end_group();  // an empty one too, so that the waiting above counts right
         multiply(step % STAGES);
     }
-}
-
-__device__ void write_pair(float* row, int column, int columns, float first, float second)
-{
-    if (columns % 2 == 0) {
-        if (column < columns) *(float2*)(row + column) = {first, second};
-        return;
-    }
-    if (column < columns) row[column] = first;
-    if (column + 1 < columns) row[column + 1] = second;
 }
 
 // ---- the kernels ----------------------------------------------------------------------------------------------------
@@ -269,31 +273,25 @@ __device__ void convolve_tile(const float* x, const float* weight, const float* 
     alignas(16) __shared__ float b[STAGES][DEPTH][BN + 8];
     int across = (f + BN - 1) / BN, depth = g.kh * g.kw * g.c;
     int first_row = blockIdx.x / across * ROWS, first_column = blockIdx.x % across * BN;
-    // This thread copies numbers 4·(thread mod 4) … + 3 of four windows, 32 rows apart.
-    int piece = threadIdx.x % 4 * 4, down = threadIdx.x / 4, summed = 0;
+    // This thread copies four neighbouring numbers of four windows, 32 rows apart.
+    int down = threadIdx.x / 4, four = threadIdx.x % 4 * 4;
     auto corner = [&](int row) { return Corner(x, Window(row, g), row < rows, g); };
     const Corner corners[] = {corner(first_row + down), corner(first_row + down + 32),
                               corner(first_row + down + 64), corner(first_row + down + 96)};
-    Element element(piece, g);
-    bool fours = by_four(x, g.c);
+    Number number(four, g);
+    MatrixRows<BN> matrix(weight, 0, depth, first_column, f);
     auto load = [&](int stage) {
 #pragma unroll
-        for (int q = 0; q < 4; q++) gather(&a[stage][down + 32 * q][piece], corners[q], element, fours, g);
-        copy_rows<BN>(b[stage], weight, summed, depth, first_column, f);
-        element.advance(DEPTH, g);
-        summed += DEPTH;
+        for (int q = 0; q < 4; q++) gather(&a[stage][down + 32 * q][four], corners[q], number, g);
+        number.advance(DEPTH, g);
+        matrix.copy(b[stage]);
     };
     WarpTile<BN> tile;
+    tile.begin_with(bias, first_column, f);
     auto multiply = [&](int stage) { tile.template add_product<DEPTH + 4, 1>(a[stage][0], b[stage]); };
     walk((depth + DEPTH - 1) / DEPTH, load, multiply);
-    tile.for_each_pair([&](int row, int column, float first, float second) {
-        row += first_row, column += first_column;
-        if (row >= rows || column >= f) return;
-        first += bias[column];
-        second += bias[min(column + 1, f - 1)];
-        if (relu) first = first < 0 ? 0 : first, second = second < 0 ? 0 : second;  // NaN stays NaN
-        write_pair(y + target.pixel(row, g) * f, column, f, first, second);
-    });
+    auto line = [&](int row) { return first_row + row < rows ? y + target.pixel(first_row + row, g) * f : nullptr; };
+    tile.write(line, first_column, f, relu);
 }
 
 // partial[p] = im2col(x)ᵀ·dz over piece p of the rows: `span` of them, from p·span on. One block a tile and a piece.
@@ -306,31 +304,28 @@ __device__ void convolve_tile_backward(const float* x, const float* dz, float* p
     alignas(16) __shared__ float b[STAGES][DEPTH][BN + 8];
     int across = (f + BN - 1) / BN, height = g.kh * g.kw * g.c;
     int first_row = blockIdx.x / across * ROWS, first_column = blockIdx.x % across * BN;
-    int begin = blockIdx.y * span, end = min(begin + span, rows), summed = begin;
-    // This thread copies numbers 4·(thread mod 32) … + 3, of this tile's 128, of four windows, 4 rows apart.
-    int piece = threadIdx.x % 32 * 4, down = threadIdx.x / 32;
+    int begin = blockIdx.y * span, end = min(begin + span, rows);
+    // This thread copies the same four numbers, of this tile's 128, of four windows, 4 rows apart.
+    int down = threadIdx.x / 32, four = threadIdx.x % 32 * 4, left = end - begin - down;
+    const Number number(first_row + four, g);
     Window windows[] = {Window(begin + down, g), Window(begin + down + 4, g),
                         Window(begin + down + 8, g), Window(begin + down + 12, g)};
-    const Element element(first_row + piece, g);
-    bool fours = by_four(x, g.c);
+    MatrixRows<BN> matrix(dz, begin, end, first_column, f);
     auto load = [&](int stage) {
 #pragma unroll
         for (int q = 0; q < 4; q++) {
-            Corner corner(x, windows[q], summed + down + 4 * q < end, g);
-            gather(&a[stage][down + 4 * q][piece], corner, element, fours, g);
+            gather(&a[stage][down + 4 * q][four], Corner(x, windows[q], 4 * q < left, g), number, g);
             windows[q].advance(DEPTH, g);
         }
-        copy_rows<BN>(b[stage], dz, summed, end, first_column, f);
-        summed += DEPTH;
+        left -= DEPTH;
+        matrix.copy(b[stage]);
     };
     WarpTile<BN> tile;
     auto multiply = [&](int stage) { tile.template add_product<1, ROWS + 8>(a[stage][0], b[stage]); };
     walk((end - begin + DEPTH - 1) / DEPTH, load, multiply);
-    tile.for_each_pair([&](int row, int column, float first, float second) {
-        row += first_row, column += first_column;
-        if (row >= height) return;
-        write_pair(partial + ((long long)blockIdx.y * height + row) * f, column, f, first, second);
-    });
+    float* piece = partial + (long long)blockIdx.y * height * f;
+    auto line = [&](int row) { return first_row + row < height ? piece + (long long)(first_row + row) * f : nullptr; };
+    tile.write(line, first_column, f, false);
 }
 
 #define GEOMETRY int h, int w, int c, int oh, int ow, int kh, int kw, int sh, int sw, int top, int left

@@ -27,7 +27,7 @@ HEADER = Path(__file__).parent / "launch_on_cpu.hpp"
 KERNEL = re.compile(r"__global__\s+void\s+(\w+)\(")
 FAILURES = {
     1: "some threads wait at a barrier that the others never reach",
-    2: "an asynchronous copy does not lie at a multiple of its size",
+    2: "an asynchronous copy is not from and to multiples of 16 bytes",
 }
 GUARD = 256  # bytes before and after every array
 GUARD_BYTE = 0xFF  # four or eight of them are a NaN, or the number −1
@@ -101,19 +101,20 @@ class GuardedCopy:
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
         self.writable = False
-        self.memory = np.full(array.nbytes + 2 * GUARD, GUARD_BYTE, dtype=np.uint8)
-        self.inside = self.memory[GUARD : GUARD + array.nbytes]
+        self.memory = np.full(array.nbytes + 2 * GUARD + 16, GUARD_BYTE, dtype=np.uint8)
+        self.begin = GUARD + (array.ctypes.data - self.memory.ctypes.data) % 16  # aligned as the array is
+        self.inside = self.memory[self.begin : self.begin + array.nbytes]
         self.inside[:] = np.frombuffer(array.tobytes(), dtype=np.uint8)
 
     @property
     def address(self) -> int:
         """Where the array begins."""
-        return self.memory.ctypes.data + GUARD
+        return self.memory.ctypes.data + self.begin
 
     def check_and_write_back(self, kernel: str) -> None:
         """Fail if a guard or a const array was written to; then bring the results home."""
-        assert (self.memory[:GUARD] == GUARD_BYTE).all(), f"{kernel} wrote before the first element of an array"
-        assert (self.memory[GUARD + self.array.nbytes :] == GUARD_BYTE).all(), f"{kernel} wrote beyond an array"
+        assert (self.memory[: self.begin] == GUARD_BYTE).all(), f"{kernel} wrote before the first element of an array"
+        assert (self.memory[self.begin + self.array.nbytes :] == GUARD_BYTE).all(), f"{kernel} wrote beyond an array"
         result = np.frombuffer(self.inside.tobytes(), dtype=self.array.dtype).reshape(self.array.shape)
         if self.writable:
             self.array[...] = result

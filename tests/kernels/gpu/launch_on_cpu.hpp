@@ -193,13 +193,13 @@ static void multiply_add(float (&c)[4], const unsigned int (&a)[4], const unsign
     wait_at(warp.barrier);  // before anyone gives the registers of the next product
 }
 
-// cp.async: nobody may count on the target's old number once the copy has begun, nor on the new one before the wait.
-template <int COUNT>
+// cp.async of 16 bytes: nobody may count on the target's old numbers once the copy has begun, nor on the new ones before
+// the wait.
 static void begin_copy(float* target, const float* source, bool inside)
 {
-    if ((size_t)target % (4 * COUNT) != 0 || (size_t)source % (4 * COUNT) != 0) misaligned = true;
+    if ((size_t)target % 16 != 0 || (size_t)source % 16 != 0) misaligned = true;
     std::vector<Copy>& group = warps[thread_number() / 32].groups[thread_number() % 32].back();
-    for (int i = 0; i < COUNT; i++) {
+    for (int i = 0; i < 4; i++) {
         group.push_back({target + i, inside ? source[i] : 0});
         target[i] = NAN;
     }

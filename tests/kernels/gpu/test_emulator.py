@@ -87,26 +87,30 @@ def test_a_product_needs_the_whole_warp():
         run(WARP + "if (i != 5) {" + PRODUCT + "}", (y, x, np.int32(0)), block=32)
 
 
-COPIES = "__shared__ float all[8]; begin_copy<1>(all + i, x + i, i < 3); end_group();"
+COPIES = "alignas(16) __shared__ float all[32]; begin_copy(all + 4 * i, x + 4 * i, i < 3); end_group();"
+
+
+def copied() -> tuple[DeviceArray, DeviceArray, np.int32]:
+    return DeviceArray(np.zeros(4, "float32")), DeviceArray(np.arange(16, dtype="float32")), np.int32(4)
 
 
 def test_a_copy_arrives_when_it_is_waited_for():
-    y, x, n = arrays()
-    run(COPIES + "wait_for_groups<0>(); __syncthreads(); y[i] = all[(i + 1) % 4];", (y, x, n))
-    np.testing.assert_array_equal(y.get(), [1, 2, 0, 0])
+    y, x, n = copied()
+    run(COPIES + "wait_for_groups<0>(); __syncthreads(); y[i] = all[4 * ((i + 1) % 4) + 1];", (y, x, n))
+    np.testing.assert_array_equal(y.get(), [5, 9, 0, 1])
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        "__syncthreads(); y[i] = all[i];",
-        "wait_for_groups<1>(); __syncthreads(); y[i] = all[i];",
-        "begin_copy<1>(all + 4 + i, x + i, true); wait_for_groups<0>(); __syncthreads(); y[i] = all[4 + i];",
+        "__syncthreads(); y[i] = all[4 * i];",
+        "wait_for_groups<1>(); __syncthreads(); y[i] = all[4 * i];",
+        "begin_copy(all + 16 + 4 * i, x, true); wait_for_groups<0>(); __syncthreads(); y[i] = all[16 + 4 * i];",
     ],
     ids=["no wait", "a wait for older groups", "a group that is still open"],
 )
 def test_a_copy_that_is_not_waited_for_is_no_number(body):
-    y, x, n = arrays()
+    y, x, n = copied()
     run(COPIES + body, (y, x, n))
     assert np.isnan(y.get()).all()
 
@@ -115,16 +119,17 @@ def test_another_threads_copy_needs_a_barrier(monkeypatch):
     right = []
     for backwards in (False, True):
         monkeypatch.setattr(emulator, "backwards", backwards)
-        y, x, n = arrays()
-        run(COPIES + "wait_for_groups<0>(); y[i] = all[(i + 1) % 4]; __syncthreads();", (y, x, n))
-        right.append(np.array_equal(y.get(), [1, 2, 0, 0]))
+        y, x, n = copied()
+        run(COPIES + "wait_for_groups<0>(); y[i] = all[4 * ((i + 1) % 4) + 1]; __syncthreads();", (y, x, n))
+        right.append(np.array_equal(y.get(), [5, 9, 0, 1]))
     assert not all(right)
 
 
-def test_a_copy_that_is_not_aligned_is_found_out():
-    body = "alignas(16) __shared__ float all[16]; begin_copy<4>(all + 4 * i, x + 1, true); __syncthreads();"
-    with pytest.raises(AssertionError, match="multiple of its size"):
-        run(body, arrays(), block=1)
+@pytest.mark.parametrize("places", ["all, x + 1", "all + 1, x"])
+def test_a_copy_that_is_not_aligned_is_found_out(places):
+    body = f"alignas(16) __shared__ float all[8]; if (i == 0) begin_copy({places}, true); __syncthreads();"
+    with pytest.raises(AssertionError, match="multiples of 16 bytes"):
+        run(body, copied())
 
 
 def test_what_lies_beyond_an_array_is_no_number():
