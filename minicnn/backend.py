@@ -153,6 +153,13 @@ def tf32_products(allowed: bool) -> Iterator[None]:
         products.set_compute_type("float32", before)
 
 
+def tf32_allowed(xp: ModuleType) -> bool:
+    """Return whether `xp`, which is CuPy, multiplies float32 arrays in TF32 now: it may, and its card can."""
+    products = xp._core._routines_linalg
+    may = products.get_compute_type("float32") == products.COMPUTE_TYPE_TF32
+    return may and int(xp.cuda.Device().compute_capability) >= 80
+
+
 @contextmanager
 def device_session(device: str, batch_size: int, tf32: bool = False) -> Iterator[None]:
     """Run a block that computes on `device`, and give the GPU's memory back at its end.

@@ -86,7 +86,7 @@ def image_chunks(z_shape: tuple[int, ...], numbers: int, itemsize: int) -> Itera
 def chunk_size(images: int, rows: int, length: int, itemsize: int) -> int:
     """Return how many images' matrices of `rows` × `length` numbers fit into the workspace: at least one."""
     fitting = workspace() // max(1, rows * length * itemsize)
-    countable = LARGEST // max(1, rows * length)
+    countable = LARGEST // max(1, rows * max(1, length))
     return max(1, min(images, fitting, countable))
 
 

@@ -1,22 +1,22 @@
 // Implicit GEMM: convolution as a matrix product whose matrix of windows never exists. On tensor cores, in TF32.
 //
-//     Y = im2col(X)·W + bias      X (N, H, W, C), W (KH·KW·C, F), Y (N·OH·OW, F)            as in ops/convolution.py
+//     Y = im2col(X)·W + bias      X (N, H, W, C), W (KH·KW·C, F), Y (N·OH·OW, F), as in minicnn/ops/convolution.py
 //     dW = im2col(X)ᵀ·dZ          dZ (N·OH·OW, F)
-//     dX                          the same product as Y, of dZ and the flipped filters (implicit_gemm.py says how)
+//     dX                          the same product as Y, of dZ and the flipped filters: implicit_gemm.py says how
 //
 // im2col(X) holds every pixel KH·KW times. Written to the GPU's memory and read back, it is most of what a convolution
 // moves. But a product is computed tile by tile anyway: a block of threads computes 128×BN numbers of the result, and
-// walks along the summed dimension in steps of DEPTH numbers, with only
+// walks along the summed dimension in steps of 16 numbers, for each of which it needs only two small matrices,
 //
-//     a (128 × DEPTH) and b (DEPTH × BN)
+//     a (128, 16) from the left factor and b (16, BN) from the right one,
 //
-// in shared memory at any time. Here it gathers its part of im2col(X) straight from the picture when a step needs it;
-// that a pixel is fetched again for its next window costs little, for it still lies in a cache.
+// in shared memory. Here it gathers a straight from the picture when a step needs it; that a pixel is fetched again for
+// the next window costs little, for it still lies in a cache. Three such pairs take turns: while tensor cores multiply
+// one, the copies of the next two are on their way. The four warps share the 128×BN numbers among themselves, BN×32 to
+// each, and keep them in registers to the end.
 //
-// Three such pairs of tiles take turns: while tensor cores multiply one, the copies of the next two are on their way.
-// The four warps share the 128×BN numbers among themselves, BN×32 to each, and keep them in registers to the end.
-//
-// TF32 is float32 with 10 instead of 23 bits of fraction. Inputs are rounded to it; products and sums are float32.
+// TF32 is float32 with 10 instead of 23 bits of mantissa. Inputs are rounded to it; products and sums are float32.
+// Nothing is atomic, and every sum has a fixed order: every run gives the same bits.
 
 constexpr int THREADS = 128;  // a block: four warps
 constexpr int ROWS = 128;     // of a tile of the result
@@ -35,13 +35,19 @@ __device__ inline unsigned to_tf32(float x)
     return rounded;
 }
 
-// sums += a·b, with sums (16, 8), a (16, 8) and b (8, 8) spread over the 32 threads of a warp, which call this together.
-// Thread 4·g + t (g = 0…7, t = 0…3) holds of a the numbers [g, t], [g+8, t], [g, t+4], [g+8, t+4]; of b [t, g], [t+4, g];
-// and of sums [g, 2t], [g, 2t+1], [g+8, 2t], [g+8, 2t+1]. (PTX ISA, "Matrix Fragments for mma.m16n8k8", .tf32)
+// sums += a·b, with sums (16, 8), a (16, 8) and b (8, 8) spread over the 32 threads of a warp, who call this together.
+// Thread 4·g + t, with g = 0…7 and t = 0…3, holds of
+//
+//     a       [g, t], [g + 8, t], [g, t + 4], [g + 8, t + 4]
+//     b       [t, g], [t + 4, g]
+//     sums    [g, 2t], [g, 2t + 1], [g + 8, 2t], [g + 8, 2t + 1]
+//
+// Source: PTX ISA, "Matrix Fragments for mma.m16n8k8", .tf32.
 __device__ inline void multiply_add(float (&sums)[4], const unsigned (&a)[4], const unsigned (&b)[2])
 {
     asm volatile(
-        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
@@ -84,7 +90,7 @@ struct Window {
     }
 };
 
-// Where a window lies: its number (0, 0, 0) belongs to pixel (y, x), at `pixel` in memory. Any of it may be outside.
+// Where a window lies: it begins at pixel (y, x) of its picture, which is at `pixel` in memory if it is inside.
 struct Corner {
     int y, x;
     const float* pixel;
@@ -117,28 +123,29 @@ __device__ inline void gather(float* shared, const Corner& corner, const Number&
     begin_copy(shared, corner.pixel + (number.ky * g.w + number.kx) * g.c + number.c, inside);
 }
 
-// Copies b, step after step: the next DEPTH rows of a matrix, BN columns of it. Each thread copies four numbers of every
-// THREADS/(BN/4)-th row. In shared memory a row has eight numbers more, so that the four rows × eight columns that a
-// warp reads at once lie in 32 different banks.
+// Copies b, step after step: the next DEPTH rows of a matrix, and BN columns of them. A thread copies four numbers of
+// every THREADS/(BN/4)-th row. A row in shared memory has eight numbers more, so that the four rows × eight columns
+// that a warp reads at once lie in 32 different banks.
 template <int BN>
 struct MatrixRows {
-    static constexpr int APART = THREADS / (BN / 4);
-    int down, across, left, stride;
+    int down, across;  // of this thread's first number
+    int remaining;     // rows from that one to the end; none where the column is beyond the matrix
+    int stride;
     const float* source;
 
-    // From row `row` to `end`; `columns` of each, which lie a multiple of four numbers apart.
+    // Rows `row` … `end` − 1, from `column` on. A row of the matrix is filled up to a multiple of four numbers.
     __device__ MatrixRows(const float* matrix, int row, int end, int column, int columns)
         : down(threadIdx.x / (BN / 4)), across(threadIdx.x % (BN / 4) * 4),
-          left(column + across < columns ? end - row - down : 0), stride((columns + 3) / 4 * 4),
+          remaining(column + across < columns ? end - row - down : 0), stride((columns + 3) / 4 * 4),
           source(matrix + (long long)(row + down) * stride + column + across) {}
 
     __device__ void copy(float (*shared)[BN + 8])
     {
 #pragma unroll
-        for (int q = 0; q < DEPTH; q += APART) {
-            begin_copy(&shared[down + q][across], source + (long long)q * stride, q < left);
+        for (int q = 0; q < DEPTH; q += THREADS / (BN / 4)) {
+            begin_copy(&shared[down + q][across], source + (long long)q * stride, q < remaining);
         }
-        left -= DEPTH;
+        remaining -= DEPTH;
         source += (long long)DEPTH * stride;
     }
 };
@@ -250,24 +257,24 @@ __device__ void walk(int steps, Load load, Multiply multiply)
 
 // ---- the kernels ----------------------------------------------------------------------------------------------------
 
-// Where the numbers of window (n, i, j) go: to pixel (i·sh + top, j·sw + left) of picture n of y, h×w pixels large.
-struct Target {
+// The pixels of y that are written: window (n, i, j) gives pixel (i·sh + top, j·sw + left) of picture n, of h×w pixels.
+struct Lattice {
     int h, w, sh, sw, top, left;
 
     __device__ long long pixel(int row, const Geometry& g) const
     {
-        if (sh == 1 && sw == 1) return row;  // every pixel of y has its window
+        if (sh == 1 && sw == 1) return row;  // all pixels
         Window window(row, g);
         return ((long long)window.n * h + window.i * sh + top) * w + window.j * sw + left;
     }
 };
 
 // y = im2col(x)·weight + bias, and max with 0 if `relu`. One block a tile; those of the same rows are neighbours.
-// a is (128, DEPTH) as it lies in the picture, channels side by side. With four numbers more in a row of shared memory,
-// the eight rows × four columns that a warp reads at once lie in 32 different banks.
+// a lies in shared memory as in the picture, the numbers of a window side by side. With four numbers more in a row, the
+// eight rows × four columns that a warp reads at once lie in 32 different banks.
 template <int BN>
 __device__ void convolve_tile(const float* x, const float* weight, const float* bias, float* y, int relu, int rows,
-                              int f, Geometry g, Target target)
+                              int f, Geometry g, Lattice lattice)
 {
     alignas(16) __shared__ float a[STAGES][ROWS][DEPTH + 4];
     alignas(16) __shared__ float b[STAGES][DEPTH][BN + 8];
@@ -290,12 +297,13 @@ __device__ void convolve_tile(const float* x, const float* weight, const float* 
     tile.begin_with(bias, first_column, f);
     auto multiply = [&](int stage) { tile.template add_product<DEPTH + 4, 1>(a[stage][0], b[stage]); };
     walk((depth + DEPTH - 1) / DEPTH, load, multiply);
-    auto line = [&](int row) { return first_row + row < rows ? y + target.pixel(first_row + row, g) * f : nullptr; };
+    auto line = [&](int row) { return first_row + row < rows ? y + lattice.pixel(first_row + row, g) * f : nullptr; };
     tile.write(line, first_column, f, relu);
 }
 
 // partial[p] = im2col(x)ᵀ·dz over piece p of the rows: `span` of them, from p·span on. One block a tile and a piece.
-// a is (DEPTH, 128): a step takes 16 windows, and of each the 128 numbers that this tile of dW is about.
+// A step takes 16 windows, and of each the 128 numbers that this tile of dW is about. They lie in shared memory side by
+// side again, so here a is transposed: the summed dimension goes down.
 template <int BN>
 __device__ void convolve_tile_backward(const float* x, const float* dz, float* partial, int rows, int span, int f,
                                        Geometry g)
@@ -306,7 +314,7 @@ __device__ void convolve_tile_backward(const float* x, const float* dz, float* p
     int first_row = blockIdx.x / across * ROWS, first_column = blockIdx.x % across * BN;
     int begin = blockIdx.y * span, end = min(begin + span, rows);
     // This thread copies the same four numbers, of this tile's 128, of four windows, 4 rows apart.
-    int down = threadIdx.x / 32, four = threadIdx.x % 32 * 4, left = end - begin - down;
+    int down = threadIdx.x / 32, four = threadIdx.x % 32 * 4, remaining = end - begin - down;
     const Number number(first_row + four, g);
     Window windows[] = {Window(begin + down, g), Window(begin + down + 4, g),
                         Window(begin + down + 8, g), Window(begin + down + 12, g)};
@@ -314,10 +322,10 @@ __device__ void convolve_tile_backward(const float* x, const float* dz, float* p
     auto load = [&](int stage) {
 #pragma unroll
         for (int q = 0; q < 4; q++) {
-            gather(&a[stage][down + 4 * q][four], Corner(x, windows[q], 4 * q < left, g), number, g);
+            gather(&a[stage][down + 4 * q][four], Corner(x, windows[q], 4 * q < remaining, g), number, g);
             windows[q].advance(DEPTH, g);
         }
-        left -= DEPTH;
+        remaining -= DEPTH;
         matrix.copy(b[stage]);
     };
     WarpTile<BN> tile;
@@ -329,17 +337,17 @@ __device__ void convolve_tile_backward(const float* x, const float* dz, float* p
 }
 
 #define GEOMETRY int h, int w, int c, int oh, int ow, int kh, int kw, int sh, int sw, int top, int left
-#define TARGET int y_h, int y_w, int y_sh, int y_sw, int y_top, int y_left
+#define LATTICE int y_h, int y_w, int y_sh, int y_sw, int y_top, int y_left
 
 extern "C" __launch_bounds__(THREADS, 4) __global__ void convolve_32(
-    const float* x, const float* weight, const float* bias, float* y, int relu, int rows, int f, GEOMETRY, TARGET)
+    const float* x, const float* weight, const float* bias, float* y, int relu, int rows, int f, GEOMETRY, LATTICE)
 {
     convolve_tile<32>(x, weight, bias, y, relu, rows, f, {h, w, c, oh, ow, kh, kw, sh, sw, top, left},
                       {y_h, y_w, y_sh, y_sw, y_top, y_left});
 }
 
 extern "C" __launch_bounds__(THREADS, 4) __global__ void convolve_64(
-    const float* x, const float* weight, const float* bias, float* y, int relu, int rows, int f, GEOMETRY, TARGET)
+    const float* x, const float* weight, const float* bias, float* y, int relu, int rows, int f, GEOMETRY, LATTICE)
 {
     convolve_tile<64>(x, weight, bias, y, relu, rows, f, {h, w, c, oh, ow, kh, kw, sh, sw, top, left},
                       {y_h, y_w, y_sh, y_sw, y_top, y_left});

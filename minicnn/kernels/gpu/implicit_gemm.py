@@ -7,6 +7,7 @@ arrays are copied with zeros in the places that are missing, which change no sum
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from minicnn.backend import Array, array_module
@@ -42,30 +43,38 @@ def backward(dz: Array, x: Array, weight: Array, stride: Pair, padding: Padding,
 
 
 def input_gradient(dz: Array, weight: Array, stride: Pair, padding: Padding, dx: Array) -> None:
-    """Write dX: for every pixel, the sum over the windows that lie over it, as convolutions of dZ at stride 1.
+    """Write dX, for every pixel the sum over the windows that lie over it, as convolutions of dZ at stride 1.
 
+    Along one axis, pixel y meets number ky of window i where y + top = i·S + ky. So the pixels r, r + S, r + 2S, …
+    meet the numbers q, q + S, q + 2S, … alone, q = (r + top) mod S: pixel r + S·m and number q + S·t in window
+    m + (r + top − q)/S − t. With growing t the windows go backwards: these pixels are a convolution of dZ with every
+    S-th number of the filters, flipped. At stride 1 that is one convolution with all of the flipped filters.
     dz: by four, as from `by_four`.
-
-    Along one axis, pixel y meets number ky of window i if y + top = i·S + ky. So the pixels y = r, r + S, r + 2S, …
-    meet the numbers ky = q, q + S, q + 2S, … alone, q = (r + top) mod S. Pixel r + S·m and number q + S·t belong to
-    window i = m + (r + top − q)/S − t: with growing t the windows go backwards, so these pixels are a convolution of
-    dZ with every S-th number of the filters, flipped. At stride 1 it is one convolution with the whole flipped filter.
     """
-    padding_before = [before for before, _ in pad_amounts(padding)]
-    for rest_y in range(min(stride[0], dx.shape[1])):
-        for rest_x in range(min(stride[1], dx.shape[2])):
-            rests = (rest_y, rest_x)
-            places = [r + p for r, p in zip(rests, padding_before, strict=True)]
-            first = [place % s for place, s in zip(places, stride, strict=True)]
-            met = weight[first[0] :: stride[0], first[1] :: stride[1]]
-            if met.size == 0:
-                dx[:, rest_y :: stride[0], rest_x :: stride[1]] = 0.0  # a stride beyond the kernel: no window
-                continue
-            flipped = by_four(met[::-1, ::-1].transpose(0, 1, 3, 2), 2, 3)
-            corner = [n - 1 - place // s for n, place, s in zip(met.shape[:2], places, stride, strict=True)]
-            count = [-(-(size - r) // s) for size, r, s in zip(dx.shape[1:3], rests, stride, strict=True)]
-            target = Lattice((count[0], count[1]), stride, rests)
-            _convolve(dz, flipped, None, False, (1, 1), (corner[0], corner[1]), dx, target)
+    (sh, sw), ((top, _), (left, _)) = stride, pad_amounts(padding)
+    rows = _progressions(dx.shape[1], weight.shape[0], sh, top)
+    columns = _progressions(dx.shape[2], weight.shape[1], sw, left)
+    for (y, ky, before_y, h), (x, kx, before_x, w) in itertools.product(rows, columns):
+        flipped = weight[ky::sh, kx::sw][::-1, ::-1].transpose(0, 1, 3, 2)
+        if flipped.size == 0:
+            dx[:, y::sh, x::sw] = 0.0  # a stride beyond the kernel: no window lies over them
+        else:
+            target = Lattice((h, w), stride, (y, x))
+            _convolve(dz, by_four(flipped, 2, 3), None, False, (1, 1), (before_y, before_x), dx, target)
+
+
+def _progressions(size: int, kernel: int, stride: int, before: int) -> list[tuple[int, int, int, int]]:
+    """Return (r, q, padding, count) for each r of one axis, as `input_gradient` explains.
+
+    padding: what the convolution of dZ has before its first pixel; less than 0 where it begins further inside. count:
+    the pixels r, r + stride, … below `size`.
+    """
+    found = []
+    for r in range(min(stride, size)):
+        windows_before, q = divmod(r + before, stride)
+        numbers = len(range(q, kernel, stride))
+        found.append((r, q, numbers - 1 - windows_before, len(range(r, size, stride))))
+    return found
 
 
 def weight_gradient(dz: Array, x: Array, stride: Pair, padding: Padding, shape: tuple[int, int, int, int]) -> Array:
@@ -118,14 +127,14 @@ class Lattice:
 
 
 def _convolve(
-    x: Array, weight: Array, bias: Array | None, relu: bool, stride: Pair, corner: Pair, y: Array, target: Lattice
+    x: Array, weight: Array, bias: Array | None, relu: bool, stride: Pair, before: Pair, y: Array, target: Lattice
 ) -> None:  # fmt: skip
-    """Convolve x with `weight`, both by four, into the pixels `target` of y; window (0, 0) begins at −corner."""
+    """Convolve x with `weight`, both by four, into the pixels `target` of y. before: the padding, top and left."""
     xp, f = array_module(x), y.shape[3]
     bias = xp.zeros(f, dtype=x.dtype) if bias is None else xp.ascontiguousarray(bias)
     rows, width = x.shape[0] * target.count[0] * target.count[1], _tile_width(f)
     tiles = -(-rows // ROWS) * -(-f // width)
-    sizes = (*x.shape[1:], *target.count, *weight.shape[:2], *stride, *corner)
+    sizes = (*x.shape[1:], *target.count, *weight.shape[:2], *stride, *before)
     places = (y.shape[1], y.shape[2], *target.step, *target.first)
     launch(
         "implicit_gemm.cu", f"convolve_{width}", ((tiles,), (THREADS,)),

@@ -44,6 +44,8 @@ def emulated_gpu(monkeypatch: pytest.MonkeyPatch) -> Device:
     monkeypatch.setattr(namespace, "empty", empty, raising=False)
     card = SimpleNamespace(compute_capability="80")
     monkeypatch.setattr(namespace, "cuda", SimpleNamespace(Device=lambda: card), raising=False)
+    products = SimpleNamespace(COMPUTE_TYPE_TF32=7, get_compute_type=lambda dtype: 1)
+    monkeypatch.setattr(namespace, "_core", SimpleNamespace(_routines_linalg=products), raising=False)
     return Device(DeviceArray, DeviceArray)
 
 

@@ -25,6 +25,7 @@ from tests.device_stand_in import DeviceArray
 
 HEADER = Path(__file__).parent / "launch_on_cpu.hpp"
 KERNEL = re.compile(r"__global__\s+void\s+(\w+)\(")
+TOGETHER = ("__syncthreads", "multiply_add", "begin_copy")  # what takes more than one thread, or more than one moment
 FAILURES = {
     1: "some threads wait at a barrier that the others never reach",
     2: "an asynchronous copy is not from and to multiples of 16 bytes",
@@ -58,7 +59,7 @@ class RawKernel:
 
     def __init__(self, module: RawModule, name: str) -> None:
         self.name = name
-        self.barriers = "__syncthreads" in module.code
+        self.barriers = any(name in module.code for name in TOGETHER)
         self._launch = getattr(module.library, f"launch_{name}")
         signature = getattr(module.library, f"signature_{name}")
         signature.restype = ctypes.c_char_p

@@ -123,7 +123,7 @@ static bool run_block(Body& body, bool barriers, bool backwards)
 
 // ---- what the threads of a warp do together, and copies that take their time (minicnn/kernels/gpu/implicit_gemm.cu) --
 
-// TF32 has 10 bits of fraction: float32 without the last 13.
+// TF32 has 10 bits of mantissa: float32 without the last 13.
 static float cut_to_tf32(unsigned int bits)
 {
     bits &= ~0x1fffu;

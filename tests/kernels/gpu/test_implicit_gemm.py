@@ -170,17 +170,16 @@ def test_the_choice(x_shape, weight_shape, backward, chosen, emulated_gpu, monke
     monkeypatch.setattr(algorithms, "_forced", None)
     x, weight = (emulated_gpu.array(np.zeros(shape, "float32")) for shape in (x_shape, weight_shape))
 
+    xp = x.__array_namespace__()
+
     def choice(x=x):
         return choose_algorithm(x, weight, (1, 1), (0, 0), backward)
 
-    monkeypatch.delenv("CUPY_TF32", raising=False)
     assert choice() is column_gemm
-    monkeypatch.setenv("CUPY_TF32", "0")
-    assert choice() is column_gemm
-    monkeypatch.setenv("CUPY_TF32", "1")
+    xp._core._routines_linalg.get_compute_type = {"float32": xp._core._routines_linalg.COMPUTE_TYPE_TF32}.__getitem__
     assert choice() is chosen
     assert choice(x.astype("float64")) is column_gemm
-    x.__array_namespace__().cuda.Device().compute_capability = "75"
+    xp.cuda.Device().compute_capability = "75"
     assert choice() is column_gemm
     with force_algorithm("implicit"):
         assert choice() is implicit_gemm

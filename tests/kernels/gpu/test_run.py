@@ -57,6 +57,7 @@ def emulated_cupy(emulated_gpu, monkeypatch) -> ModuleType:
         Stream=Stream,
         Event=Event,
         get_current_stream=Stream,
+        Device=namespace.cuda.Device,
         alloc_pinned_memory=lambda size: np.empty(size, np.uint8),
     )
     monkeypatch.setitem(sys.modules, "cupy", cupy)
@@ -107,5 +108,7 @@ def test_a_run_gives_the_cpus_weights_and_goes_on_from_its_checkpoint(images, tm
 def test_tf32_is_in_force_while_a_run_that_asks_for_it_trains(images, tmp_path, emulated_cupy):
     run = Run.start(settings(images, "gpu", epochs=1).changed(tf32=True), str(tmp_path / "run"))
     assert any("one GPU, products in TF32" in line for line in run.describe())
+    emulator.launched.clear()
     run.train()
+    assert "convolve_32" in emulator.launched
     assert emulated_cupy._core._routines_linalg.chosen == [1, 7, 1]
