@@ -5,7 +5,8 @@ A launch goes through launch_on_cpu.hpp, and is checked where a GPU would take a
 - every argument has the very type that the kernel declares, and every array lies contiguously in memory;
 - arrays are laid between guards: what a kernel reads from there is NaN or −1, and what it writes there is found out;
 - arrays that the kernel declares const are unchanged afterwards;
-- a block, and a grid, is no larger than CUDA allows; all threads of a block come to every barrier.
+- a block, and a grid, is no larger than CUDA allows; all threads of a block come to every barrier;
+- what an asynchronous copy brings is NaN until it has been waited for.
 """
 
 from __future__ import annotations
