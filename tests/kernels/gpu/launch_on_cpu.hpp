@@ -1,8 +1,9 @@
 // Runs a CUDA kernel on a CPU: what a .cu file needs from CUDA, and a launch that is a loop over blocks and threads.
 //
 // A kernel whose threads wait for each other, at __syncthreads() or for a product by their warp, runs each thread of a
-// block as a coroutine that stops there until the others have come. Threads run one after the other, forwards or backwards: a result that depends on their order is a
-// race. Use: compile a .cu file with this header before it and EXPORT(kernel) for each kernel after it.
+// block as a coroutine that stops there until the others have come. Threads run one after the other, forwards or
+// backwards: a result that depends on their order is a race. Use: compile a .cu file with this header before it and
+// EXPORT(kernel) for each kernel after it.
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
