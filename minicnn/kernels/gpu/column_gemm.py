@@ -19,7 +19,7 @@ def scratch(weight: Array, stride: Pair, padding: Padding) -> int:
 def forward(
     x: Array, weight: Array, bias: Array | None, relu: bool, stride: Pair, padding: Padding, y: Array
 ) -> None:  # fmt: skip
-    """Write im2col(x)·W into y (N, OH, OW, F); then add the bias, if there is one, and apply ReLU if `relu`.
+    """Write im2col(x)·W into y (N, OH, OW, F); if there is a bias, add it, and apply ReLU if `relu`.
 
     x, y: contiguous.
     """

@@ -333,7 +333,7 @@ __device__ void convolve_tile_backward(const float* x, const float* dz, float* p
     walk((end - begin + DEPTH - 1) / DEPTH, load, multiply);
     float* piece = partial + (long long)blockIdx.y * height * f;
     auto line = [&](int row) { return first_row + row < height ? piece + (long long)(first_row + row) * f : nullptr; };
-    tile.write(line, first_column, f, false);
+    tile.write(line, first_column, f, /*relu=*/false);
 }
 
 #define GEOMETRY int h, int w, int c, int oh, int ow, int kh, int kw, int sh, int sw, int top, int left
