@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import gpu, machine, report
-from benchmarks.engines import ENGINES, installed
+from benchmarks.engines import COMPARED, ENGINES, installed
 from benchmarks.measure import QUICK, THOROUGH, measure, measure_layers, say
 from benchmarks.workloads import IMAGE_SIZES, documented, scaling
 
@@ -19,7 +19,12 @@ PARTS = ("networks", "layers", "scaling")
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m benchmarks", description="Measure minicnn beside its peers.")
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks",
+        description="Measure minicnn beside its peers: PyTorch, JAX and TensorFlow, each where it is installed.",
+        epilog="pip install '.[bench]' brings JAX, pip install '.[bench-tensorflow]' TensorFlow, a download of some "
+        "300 MB; PyTorch comes as its own site says.",
+    )
     parser.add_argument("--quick", action="store_true", help="few short turns, networks only, against PyTorch alone")
     parser.add_argument("--only", action="append", choices=IMAGE_SIZES, metavar="NAME", help="only this network")
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part of the measurements")
@@ -40,8 +45,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     effort = QUICK if options.quick else THOROUGH
     engines = ["minicnn", *(options.engine or [e for e in installed() if e != "minicnn"])]
     if options.quick and not options.engine:
-        engines = [name for name in engines if name not in ("numpy", "jax")]
-    compared = [name for name in engines if name not in ("numpy", "jax")]
+        engines = [name for name in engines if name in COMPARED]
+    compared = [name for name in engines if name in COMPARED]
     results: dict[str, Any] = {
         "date": datetime.date.today().isoformat(), "machine": machine.describe(), "threads": options.threads,
         "device": options.device, "effort": {"rounds": effort.rounds, "seconds": effort.seconds},

@@ -7,7 +7,10 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("minicnn", "numpy", "numba", "scipy", "torch", "jax", "cupy-cuda12x", "cupy-cuda13x")
+PACKAGES = (
+    "minicnn", "numpy", "numba", "scipy", "torch", "jax", "tensorflow", "tensorflow-cpu",
+    "cupy-cuda12x", "cupy-cuda13x",
+)  # fmt: skip
 
 
 def cpu_name() -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.measure import ratio
 
 PYTORCH = ("pytorch", "pytorch channels_last")
+OTHERS = {"jax": "JAX", "tensorflow": "TensorFlow", "numpy": "NumPy formulas"}  # a column where they were measured
 
 
 def markdown(results: dict[str, Any]) -> str:
@@ -31,18 +32,20 @@ def markdown(results: dict[str, Any]) -> str:
 
 def comparison(measured: list[dict[str, Any]]) -> str:
     """Return a row for each workload, and the geometric means of training and inference."""
-    rows = [
-        "| network | task | batch | threads | minicnn ms | PyTorch NCHW ms | channels_last ms | × best layout "
-        "| × default layout | JAX ms | NumPy formulas ms | % of SGEMM | peak MiB (PyTorch) |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    rows += [_comparison_row(result) for result in measured]
+    others = [name for name in OTHERS if any(name in result["seconds"] for result in measured)]
+    head = [
+        "network", "task", "batch", "threads", "minicnn ms", "PyTorch NCHW ms", "channels_last ms", "× best layout",
+        "× default layout", *(f"{OTHERS[name]} ms" for name in others), "% of SGEMM", "peak MiB (PyTorch)",
+    ]  # fmt: skip
+    rows = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    rows += [_comparison_row(result, others) for result in measured]
     for task in ("training", "inference"):
         chosen = [r for r in measured if r["task"] == task and all(name in r["seconds"] for name in PYTORCH)]
         if chosen:
             best = statistics.geometric_mean(ratio(r, best_layout(r))[1] for r in chosen)
             default = statistics.geometric_mean(ratio(r, "pytorch")[1] for r in chosen)
-            rows.append(f"| **geometric mean** | {task} | | | | | | **{best:.2f}** | **{default:.2f}** | | | | |")
+            means = f"| **geometric mean** | {task} | | | | | | **{best:.2f}** | **{default:.2f}** |"
+            rows.append(means + " |" * (len(others) + 2))
     return "\n".join(rows)
 
 
@@ -54,7 +57,7 @@ def best_layout(result: dict[str, Any]) -> str:
     )
 
 
-def _comparison_row(result: dict[str, Any]) -> str:
+def _comparison_row(result: dict[str, Any], others: list[str]) -> str:
     seconds, memory = result["seconds"], result["peak_mib"]
 
     def time_of(engine: str) -> str:
@@ -73,8 +76,8 @@ def _comparison_row(result: dict[str, Any]) -> str:
         peaks += f" ({smallest:.0f}: ×{memory['minicnn'] / smallest:.2f})"
     cells = [
         f"{result['model']} {result['image_size']}", result["task"], result["batch"], result["threads"],
-        time_of("minicnn"), time_of("pytorch"), time_of("pytorch channels_last"), best, default, time_of("jax"),
-        time_of("numpy"),
+        time_of("minicnn"), time_of("pytorch"), time_of("pytorch channels_last"), best, default,
+        *(time_of(name) for name in others),
         f"{100 * share_of_sgemm(result):.0f}" if "sgemm" in seconds else "", peaks,
     ]  # fmt: skip
     return "| " + " | ".join(map(str, cells)) + " |"

@@ -14,9 +14,11 @@ ENGINES: dict[str, tuple[str, dict[str, Any]]] = {
     "pytorch": ("pytorch", {"channels_last": False}),
     "pytorch channels_last": ("pytorch", {"channels_last": True}),
     "jax": ("jax", {}),
+    "tensorflow": ("tensorflow", {}),
     "numpy": ("minicnn", {"kernels": "reference"}),
     "sgemm": ("sgemm", {}),
 }
+COMPARED = ("minicnn", "pytorch", "pytorch channels_last", "sgemm")  # by layer too, and over threads and sizes
 
 
 class Engine(Protocol):
@@ -25,8 +27,8 @@ class Engine(Protocol):
     def train_step(self) -> None:
         """Run forward, loss, backward and one SGD step with momentum; return when it is done."""
 
-    def infer(self) -> None:
-        """Run forward alone; return when it is done."""
+    def infer(self) -> Any:
+        """Run forward alone and return the logits, in the library's own array, when it is done (SGEMM has none)."""
 
     def layer_times(self, repeats: int) -> list[tuple[str, float, float]]:
         """Return (name, forward, backward) of each layer or fused block, medians in seconds (minicnn and PyTorch)."""
@@ -37,7 +39,7 @@ class Engine(Protocol):
 
 def installed() -> list[str]:
     """Return the engines whose library is installed."""
-    libraries = {"pytorch": "torch", "jax": "jax"}
+    libraries = {"pytorch": "torch", "jax": "jax", "tensorflow": "tensorflow"}
     return [name for name, (module, _) in ENGINES.items() if find_spec(libraries.get(module, "numpy"))]
 
 

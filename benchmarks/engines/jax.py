@@ -48,8 +48,8 @@ class JaxEngine:
         for weight in self.weights.values():
             weight.block_until_ready()
 
-    def infer(self) -> None:
-        self.forward(self.weights).block_until_ready()
+    def infer(self) -> Any:
+        return self.forward(self.weights).block_until_ready()
 
 
 def forward(layers: list, weights: dict, x: Any, key: Any) -> Any:

@@ -42,8 +42,8 @@ class MinicnnEngine:
         self.net.backward(self.loss.backward(), input_gradient=False)
         self.optimizer.step()
 
-    def infer(self) -> None:
-        self.net.forward(self.x)
+    def infer(self) -> Any:
+        return self.net.forward(self.x)
 
     def layer_times(self, repeats: int) -> list[tuple[str, float, float]]:
         from minicnn.dispatch import kernel_mode

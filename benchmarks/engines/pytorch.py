@@ -78,11 +78,12 @@ class PytorchEngine:
         self.optimizer.step()
         self.synchronize()
 
-    def infer(self) -> None:
+    def infer(self) -> torch.Tensor:
         self.net.eval()
         with torch.inference_mode():
-            self.net(self.x)
+            logits = self.net(self.x)
         self.synchronize()
+        return logits
 
     def blocks(self) -> list[tuple[str, nn.Module]]:
         """Return the layers, with ReLU and max-pool joined to their convolution as minicnn fuses them."""
