@@ -1,7 +1,8 @@
 """How weights begin. Each initialiser draws an array of `shape` whose spread keeps signals alive through the layers.
 
 fan_in is the number of inputs that one output sums over, fan_out the number of outputs that one input reaches:
-for a kernel (KH, KW, C, F) KH·KW·C and KH·KW·F, for a dense weight (D, U) D and U.
+for a kernel (KH, KW, C, F) KH·KW·C and KH·KW·F, for a dense weight (D, U) D and U. `dtype` is the array's; whatever it
+is, the numbers are drawn as float64 and rounded, so that a seed means the same weights in both precisions.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import numpy as np
 
 from minicnn.errors import UsageError
 
+PIECE = 1 << 16  # numbers drawn at once: 512 KiB in float64, whatever the size of the weight
+
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return (fan_in, fan_out) of a weight of `shape`."""
@@ -20,44 +23,55 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return window * shape[-2], window * shape[-1]
 
 
-def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.ndarray:
     """Uniform in ±√(6 / (fan_in + fan_out)): equal variance forwards and backwards, for tanh and for shallow nets.
 
     Source: Glorot & Bengio 2010, eq. 16. Keras's default, and the documents'.
     """
     fan_in, fan_out = fans(shape)
     limit = sqrt(6 / (fan_in + fan_out))
-    return rng.uniform(-limit, limit, shape)
+    return _fill(shape, dtype, lambda count: rng.uniform(-limit, limit, count))
 
 
-def he_normal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def he_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.ndarray:
     """Normal with deviation √(2 / fan_in): the 2 makes up for the half of the signal that ReLU drops.
 
     Source: He et al. 2015, "Delving Deep into Rectifiers", eq. 10.
     """
-    return rng.normal(0.0, sqrt(2 / fans(shape)[0]), shape)
+    deviation = sqrt(2 / fans(shape)[0])
+    return _fill(shape, dtype, lambda count: rng.normal(0.0, deviation, count))
 
 
-def he_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def he_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.ndarray:
     """Uniform in ±√(6 / fan_in), of the same variance as `he_normal`.
 
     Source: He et al. 2015.
     """
     limit = sqrt(6 / fans(shape)[0])
-    return rng.uniform(-limit, limit, shape)
+    return _fill(shape, dtype, lambda count: rng.uniform(-limit, limit, count))
 
 
-def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def zeros(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.ndarray:
     """All zero: right for biases, wrong for weights.
 
     Document 004 §3.2 allows kernels of zeros. With them all filters of a layer compute the same output, receive the
     same gradient and stay equal for ever: the layer is as wide as one filter, and where the layer above is zero too,
     the gradient is zero and nothing is learnt at all. `tests/layers/test_initializers.py` shows both.
     """
-    return np.zeros(shape)
+    return np.zeros(shape, dtype)
 
 
-INITIALIZERS: dict[str, Callable[[tuple[int, ...], np.random.Generator], np.ndarray]] = {
+def _fill(shape: tuple[int, ...], dtype: str, draw: Callable[[int], np.ndarray]) -> np.ndarray:
+    """Return an array of `shape` and `dtype` filled in order with what `draw(count)` gives, a piece at a time."""
+    weight = np.empty(shape, dtype)
+    flat = weight.reshape(-1)
+    for start in range(0, flat.size, PIECE):
+        piece = flat[start : start + PIECE]
+        piece[:] = draw(piece.size)
+    return weight
+
+
+INITIALIZERS: dict[str, Callable[[tuple[int, ...], np.random.Generator, str], np.ndarray]] = {
     function.__name__: function for function in (glorot_uniform, he_normal, he_uniform, zeros)
 }
 
@@ -69,4 +83,4 @@ def initialize(name: str, shape: tuple[int, ...], rng: np.random.Generator, dtyp
     """
     if name not in INITIALIZERS:
         raise UsageError(f"unknown initializer {name!r}: choose one of {', '.join(INITIALIZERS)}")
-    return INITIALIZERS[name](shape, rng).astype(dtype)
+    return INITIALIZERS[name](shape, rng, dtype)

@@ -7,7 +7,7 @@ import pytest
 
 from minicnn import SGD, Conv2D, Dense, Flatten, ReLU, Sequential, SoftmaxCrossEntropy
 from minicnn.errors import UsageError
-from minicnn.layers.initializers import fans, initialize
+from minicnn.layers.initializers import PIECE, fans, initialize
 
 SHAPES = [(3, 3, 32, 64), (5, 5, 16, 32), (500, 200)]
 
@@ -39,6 +39,16 @@ def test_mean_and_variance(name, variance, shape, rng):
 
 def test_dtype_is_the_asked_for_one(dtype, rng):
     assert initialize("he_normal", (3, 4), rng, dtype).dtype == dtype
+
+
+@pytest.mark.parametrize("name", ["he_normal", "glorot_uniform"])
+def test_a_weight_drawn_in_pieces_is_the_weight_drawn_at_once(name, dtype):
+    shape = (3, PIECE - 5)  # the last piece is a short one
+    limit, deviation = (6 / sum(fans(shape))) ** 0.5, (2 / fans(shape)[0]) ** 0.5
+    at_once, rng = np.random.default_rng(1), np.random.default_rng(1)
+    whole = at_once.normal(0, deviation, shape) if name == "he_normal" else at_once.uniform(-limit, limit, shape)
+    np.testing.assert_array_equal(initialize(name, shape, rng, dtype), whole.astype(dtype), strict=True)
+    assert rng.random() == at_once.random(), "and the generator stands where it stood"
 
 
 def test_an_unknown_name_lists_the_known_ones(rng):

@@ -49,7 +49,7 @@ class _Unfilled(dict):
         return True
 
     def __getitem__(self, name):
-        return lambda shape, rng: np.broadcast_to(np.float32(0), shape)
+        return lambda shape, rng, dtype: np.broadcast_to(np.float32(0), shape)
 
 
 def test_every_document_network_is_there():
