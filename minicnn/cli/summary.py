@@ -27,4 +27,4 @@ def summary(
         if value is not None and value < 1:
             raise UsageError(f"{name} must be at least 1; got {value}")
     shape = (image_size, image_size, 3) if image_size is not None else None
-    Console().print(summarize(models.build(model, shape, classes)).rich_table())
+    Console().print(summarize(models.outline(model, shape, classes)).rich_table())

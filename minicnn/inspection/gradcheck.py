@@ -120,7 +120,7 @@ def _float64_copy(layer: Layer, input_shape: Shape, rng: np.random.Generator, de
             f"{input_shape}: give the shape of one sample, without the batch"
         )
     layer = copy.deepcopy(layer)
-    if layer.input_shape is None:
+    if not layer.built:
         layer.build(input_shape, rng, "float64")
     layer.convert(dtype="float64", device=device)
     return layer

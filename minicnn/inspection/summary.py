@@ -101,12 +101,13 @@ class Summary:
 def summarize(net: Sequential, batch_size: int = 1) -> Summary:
     """Count what each layer of `net` costs for a batch of `batch_size` samples.
 
-    Raises UsageError for a batch size below 1, RuntimeError when the network was never built.
+    The network's shapes are enough (`models.outline`): no weight is looked at.
+    Raises UsageError for a batch size below 1, RuntimeError when the network has no shapes yet.
     """
     if batch_size < 1:
         raise UsageError(f"batch_size {batch_size} should be at least 1")
-    net.require_built()
-    assert net.input_shape is not None
+    if net.input_shape is None:
+        raise RuntimeError("the network has no shapes yet: give Sequential an input_shape, or call fix_shapes")
     itemsize = 8 if net.dtype == "float64" else 4
     return Summary(tuple(_rows(net, "", batch_size, itemsize)), net.input_shape, batch_size, net.dtype)
 
@@ -121,7 +122,7 @@ def _rows(net: Sequential, prefix: str, batch_size: int, itemsize: int) -> list[
         assert layer.output_shape is not None
         numbers = batch_size * prod(layer.output_shape)
         row = LayerSummary(
-            name, repr(layer), layer.output_shape, sum(prod(p.value.shape) for p in layer.parameters().values()),
+            name, repr(layer), layer.output_shape, sum(map(prod, layer.parameter_shapes().values())),
             flops=numbers * flops_per_output(layer),
             activation_bytes=numbers * itemsize if flops_per_output(layer) else 0,
             im2col_bytes=numbers // layer.filters * window_size(layer) * itemsize if isinstance(layer, Conv2D) else 0,

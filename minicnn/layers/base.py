@@ -39,27 +39,42 @@ class Layer:
 
     A subclass writes `resolve` (its output's shape, from its input's), `forward` and `backward`, and keeps what
     backward needs in plainly named attributes, which hold an array from a forward pass until the backward pass that
-    uses it up. `name` is its place in the network, such as "conv2".
+    uses it up. One that learns also writes `parameter_shapes` and `make_parameters`. `name` is its place in the
+    network, such as "conv2".
     """
 
     name: str = ""
     kind: str = "layer"  # what a network numbers it by: conv1, conv2, …
     input_shape: Shape | None = None
     output_shape: Shape | None = None
+    built: bool = False  # whether it has its parameters, and not its shapes alone
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: str = "float32") -> Shape:
         """Fix the layer's shapes, make its parameters with `rng`, and return its output's shape (without N).
 
         Raises ShapeError when the layer cannot read such an input.
         """
+        output_shape = self.fix_shapes(input_shape)
+        self.make_parameters(rng, dtype)
+        self.built = True
+        return output_shape
+
+    def fix_shapes(self, input_shape: Shape) -> Shape:
+        """Fix the layer's shapes alone, without parameters, and return its output's shape (without N).
+
+        Raises ShapeError when the layer cannot read such an input.
+        """
         self.input_shape = tuple(input_shape)
         self.output_shape = self.resolve(self.input_shape)
-        self.make_parameters(rng, dtype)
         return self.output_shape
 
     def resolve(self, input_shape: Shape) -> Shape:
         """Return the output's shape for an input of `input_shape`, both without N. Raises ShapeError."""
         return input_shape
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the parameters' shapes by name, in order, as soon as the layer's own are fixed; most have none."""
+        return {}
 
     def make_parameters(self, rng: np.random.Generator, dtype: str) -> None:
         """Make the layer's parameters; most layers have none."""
@@ -113,9 +128,10 @@ class Layer:
 
     def require_built(self) -> None:
         """Raise RuntimeError when the layer was never built."""
-        if self.input_shape is None:
+        if not self.built:
+            missing = "shapes" if self.input_shape is None else "weights"
             raise RuntimeError(
-                f"{type(self).__name__} has no shapes yet: put it into a Sequential with an input_shape, "
+                f"{type(self).__name__} has no {missing} yet: put it into a Sequential with an input_shape, "
                 "or call build(input_shape, rng)"
             )
 

@@ -55,11 +55,14 @@ class Conv2D(Layer):
         self.padding = resolve_padding(self.padding_setting, (h, w), self.kernel_size, self.stride)
         return (*output_size((h, w), self.kernel_size, self.stride, self.padding), self.filters)
 
-    def make_parameters(self, rng: np.random.Generator, dtype: str) -> None:
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         assert self.input_shape is not None
-        shape = (*self.kernel_size, self.input_shape[2], self.filters)
-        self.weight = Parameter(initialize(self.initializer, shape, rng, dtype))
-        self.bias = Parameter(initialize("zeros", (self.filters,), rng, dtype))
+        return {"weight": (*self.kernel_size, self.input_shape[2], self.filters), "bias": (self.filters,)}
+
+    def make_parameters(self, rng: np.random.Generator, dtype: str) -> None:
+        shapes = self.parameter_shapes()
+        self.weight = Parameter(initialize(self.initializer, shapes["weight"], rng, dtype))
+        self.bias = Parameter(initialize("zeros", shapes["bias"], rng, dtype))
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y (N, OH, OW, F)."""

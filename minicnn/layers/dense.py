@@ -40,10 +40,14 @@ class Dense(Layer):
             )
         return (self.units,)
 
-    def make_parameters(self, rng: np.random.Generator, dtype: str) -> None:
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         assert self.input_shape is not None
-        self.weight = Parameter(initialize(self.initializer, (self.input_shape[0], self.units), rng, dtype))
-        self.bias = Parameter(initialize("zeros", (self.units,), rng, dtype))
+        return {"weight": (self.input_shape[0], self.units), "bias": (self.units,)}
+
+    def make_parameters(self, rng: np.random.Generator, dtype: str) -> None:
+        shapes = self.parameter_shapes()
+        self.weight = Parameter(initialize(self.initializer, shapes["weight"], rng, dtype))
+        self.bias = Parameter(initialize("zeros", shapes["bias"], rng, dtype))
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, D). Returns y (N, U)."""

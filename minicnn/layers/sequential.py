@@ -55,24 +55,30 @@ class Sequential(Layer):
         if input_shape is not None:
             self.build(input_shape, np.random.default_rng(seed), dtype)
 
-    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: str = "float32") -> Shape:
-        """Resolve and check every layer's shapes in order and draw the weights from `rng`.
+    def fix_shapes(self, input_shape: Shape) -> Shape:
+        """Resolve and check every layer's shapes in order, before any weight is drawn.
 
         Raises ShapeError for the first layer that cannot read what the one before it gives.
         """
-        self.dtype = dtype
         if not isinstance(input_shape, tuple | list) or len(input_shape) not in (1, 3):
             raise ShapeError(f"input_shape {input_shape!r} should be (height, width, channels) or (numbers,)")
-        self.input_shape = shape = tuple(as_whole(size, "input_shape") for size in input_shape)
-        picture = shape  # the last feature map on the way, to explain a Dense that expects another one
+        return super().fix_shapes(tuple(as_whole(size, "input_shape") for size in input_shape))
+
+    def resolve(self, input_shape: Shape) -> Shape:
+        shape = picture = input_shape  # the last feature map on the way, to explain a Dense that expects another one
         for place, layer in enumerate(self.layers, start=1):
             try:
-                shape = layer.build(shape, rng, dtype)
+                shape = layer.fix_shapes(shape)
             except ShapeError as error:
                 raise ShapeError(f"{self._place(place)}: {error}{self._cause(picture, shape)}") from None
             picture = shape if len(shape) == 3 else picture
-        self.output_shape = shape
         return shape
+
+    def make_parameters(self, rng: np.random.Generator, dtype: str) -> None:
+        self.dtype = dtype
+        for layer in self.layers:
+            assert layer.input_shape is not None
+            layer.build(layer.input_shape, rng, dtype)
 
     def _place(self, place: int) -> str:
         layer = self.layers[place - 1]
@@ -113,6 +119,12 @@ class Sequential(Layer):
             if dy is None:
                 break
         return dy
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of all parameters in order, by dotted name."""
+        return {
+            f"{layer.name}.{name}": shape for layer in self.layers for name, shape in layer.parameter_shapes().items()
+        }
 
     def parameters(self) -> dict[str, Parameter]:
         """Return all parameters in order, by dotted name: conv1.weight, conv1.bias, …"""

@@ -36,6 +36,18 @@ def find(name: str) -> Model:
     return MODELS[name]
 
 
+def outline(name: str, input_shape: tuple[int, ...] | None = None, classes: int | None = None) -> Sequential:
+    """Return the network called `name` with its shapes, but without weights: enough to see what it would cost.
+
+    input_shape, classes: as for `build`. Raises UsageError for an unknown name, ShapeError (with the layer at fault)
+    for an image that is too small.
+    """
+    layers, shape = _recipe(name, input_shape, classes)
+    net = Sequential(layers)
+    net.fix_shapes(shape)
+    return net
+
+
 def build(
     name: str, input_shape: tuple[int, ...] | None = None, classes: int | None = None, seed: int = 0,
     dtype: str = "float32",
@@ -47,12 +59,17 @@ def build(
     Raises UsageError for an unknown name, ShapeError (with the layer at fault) for an image that is too small,
     MemoryError for one so large that the weights do not fit into memory.
     """
-    model = find(name)
-    shape = input_shape if input_shape is not None else (model.image_size, model.image_size, 3)
-    layers = model.layers(classes if classes is not None else model.classes)
+    layers, shape = _recipe(name, input_shape, classes)
     try:
         return Sequential(layers, shape, seed=seed, dtype=dtype)
     except UsageError:
         raise
     except (ValueError, OverflowError) as error:  # NumPy's, where an array would have more elements than it can count
         raise MemoryError(f"{name} for pictures of {shape}: {error}") from error
+
+
+def _recipe(name: str, input_shape: tuple[int, ...] | None, classes: int | None) -> tuple[list[Layer], tuple[int, ...]]:
+    """Return the layers, still without shapes, and the input's shape, with what was left out as in the source."""
+    model = find(name)
+    layers = model.layers(classes if classes is not None else model.classes)
+    return layers, input_shape if input_shape is not None else (model.image_size, model.image_size, 3)

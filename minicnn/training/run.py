@@ -12,7 +12,7 @@ from minicnn import models
 from minicnn.backend import device_session, resolve_device
 from minicnn.data import NAMED_DATASETS, Loader, Skipped, Splits, open_dataset
 from minicnn.dispatch import kernel_mode
-from minicnn.errors import Interrupted, ShapeError, UsageError
+from minicnn.errors import Interrupted, UsageError
 from minicnn.files import write_whole
 from minicnn.threads import get_threads
 from minicnn.training.augmentation import make_transforms
@@ -50,7 +50,7 @@ class Run:
         self.normalization = _choose("normalization", settings.normalize, NORMALIZATIONS)
         self.train_transform, self.transform = make_transforms(settings.image_size, settings.augment)
         input_shape = (settings.image_size, settings.image_size, 3)
-        _require_fitting(settings.model, input_shape)
+        models.outline(settings.model, input_shape)  # refuses images too small for it before any file is read
         self.splits = open_dataset(settings.data, seed=settings.seed, strict=settings.strict)
         classes = len(self.splits.classes)
         self.net = models.build(settings.model, input_shape, classes=classes, seed=settings.seed).to(device)
@@ -253,13 +253,3 @@ def _make_optimizer(parameters: dict[str, Any], settings: Settings) -> Optimizer
     kind = _choose("optimizer", settings.optimizer, OPTIMIZERS)
     momentum = {"momentum": settings.momentum} if settings.optimizer == "sgd" else {}
     return kind(parameters, lr=settings.lr, weight_decay=settings.weight_decay, **momentum)
-
-
-def _require_fitting(model: str, input_shape: tuple[int, ...]) -> None:
-    """Raise ShapeError when the images are too small for the network: shapes alone tell, before any weight is drawn."""
-    shape = input_shape
-    for layer in models.find(model).layers(2):
-        try:
-            shape = layer.resolve(shape)
-        except ShapeError:
-            models.build(model, input_shape, classes=2)  # says which layer cannot, and why

@@ -113,6 +113,8 @@ def test_predict(minicnn: Command, run: Path, shapes: Path) -> None:
 def test_summary(minicnn: Command) -> None:
     answer = minicnn("summary", "cnn3", "--image-size", 64, "--classes", 10)
     assert answer.code == 0 and "conv3" in answer.out
+    larger_than_any_memory = minicnn("summary", "cnn3", "--image-size", 1_000_000_000)
+    assert larger_than_any_memory.code == 0 and "1000000000×1000000000×3" in larger_than_any_memory.out
 
 
 def test_data(minicnn: Command, tmp_path: Path) -> None:

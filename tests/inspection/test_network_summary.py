@@ -59,6 +59,13 @@ def test_parameters_are_those_of_the_network() -> None:
         assert summarize(net).parameters == sum(p.value.size for p in net.parameters().values())
 
 
+def test_shapes_alone_give_the_same_summary() -> None:
+    for name in models.MODELS:
+        assert summarize(models.outline(name, (90, 90, 3))) == summarize(models.build(name, (90, 90, 3)))
+    with pytest.raises(RuntimeError, match="no shapes yet"):
+        summarize(Sequential(SMALL))
+
+
 def test_cnn3_needs_what_the_documents_network_needs() -> None:
     summary = summarize(models.build("cnn3"))
     assert [row.output_shape for row in summary.rows][:9:3] == [(222, 222, 32), (109, 109, 64), (52, 52, 128)]

@@ -28,6 +28,18 @@ def test_shapes_are_the_promised_ones_and_the_dtype_stays(name, mode, dtype, rng
 
 
 @pytest.mark.parametrize("name", LAYERS)
+def test_parameters_have_the_shapes_that_were_known_before_they_were_made(name):
+    make, input_shape = LAYERS[name]
+    shaped = make()
+    shaped.fix_shapes(input_shape)
+    assert shaped.parameters() == {}
+    layer = built(name)
+    assert shaped.output_shape == layer.output_shape
+    shapes = [(key, p.value.shape) for key, p in layer.parameters().items()]
+    assert list(shaped.parameter_shapes().items()) == list(layer.parameter_shapes().items()) == shapes
+
+
+@pytest.mark.parametrize("name", LAYERS)
 def test_neither_pass_changes_its_argument_or_a_parameter(name, mode, rng):
     layer = built(name)
     x = batch(name, rng)
@@ -122,6 +134,10 @@ def test_a_layer_that_was_never_built_is_refused(rng):
     for layer in (Conv2D(2, 3), Dense(3), Dropout(), MaxPool2D(2)):
         with pytest.raises(RuntimeError, match=f"{type(layer).__name__} has no shapes yet"):
             layer.forward(rng.standard_normal((1, 5, 5, 1)))
+    conv = Conv2D(2, 3)
+    conv.fix_shapes((5, 5, 1))
+    with pytest.raises(RuntimeError, match="Conv2D has no weights yet"):
+        conv.forward(rng.standard_normal((1, 5, 5, 1)))
 
 
 def test_convert_changes_the_dtype_and_forgets_gradients(rng):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
 
 import numpy as np
 import pytest
@@ -34,22 +35,22 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_feature_map_and_parameters_at_the_document_s_size(name, monkeypatch):
-    # Shapes alone: drawing dcnn5's hundred million weights would take seconds.
-    monkeypatch.setattr("minicnn.layers.initializers.INITIALIZERS", _Unfilled())
-    net = models.build(name)
+def test_feature_map_and_parameters_at_the_document_s_size(name):
+    net = models.outline(name)  # shapes alone: drawing dcnn5's hundred million weights would take seconds
     feature_map, parameters = EXPECTED[name]
     flatten = next(layer for layer in net.layers if layer.kind == "flatten")
     assert flatten.input_shape == feature_map
-    assert sum(parameter.value.size for parameter in net.parameters().values()) == parameters
+    assert sum(map(prod, net.parameter_shapes().values())) == parameters
 
 
-class _Unfilled(dict):
-    def __contains__(self, name):
-        return True
-
-    def __getitem__(self, name):
-        return lambda shape, rng, dtype: np.broadcast_to(np.float32(0), shape)
+@pytest.mark.parametrize("name", models.MODELS)
+def test_an_outline_has_the_network_s_shapes_and_no_weights(name):
+    outline, net = (make(name, (95, 95, 3), 7) for make in (models.outline, models.build))
+    assert outline.parameter_shapes() == {key: p.value.shape for key, p in net.parameters().items()}
+    assert [layer.output_shape for layer in outline.layers] == [layer.output_shape for layer in net.layers]
+    assert outline.parameters() == {}
+    with pytest.raises(RuntimeError, match="Sequential has no weights yet"):
+        outline.forward(np.zeros((1, 95, 95, 3), "float32"))
 
 
 def test_every_document_network_is_there():
