@@ -42,13 +42,6 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
         return block[:size].view(dtype).reshape(shape)
 
 
-def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-    """Return an array of zeros, from kept memory where that is free."""
-    array = empty(shape, dtype)
-    array.fill(0)
-    return array
-
-
 def _renew_lock() -> None:
     """Start with an open lock in a forked process: who held it lives on in the parent alone."""
     global _lock
@@ -69,12 +62,6 @@ def plain(array: np.ndarray) -> np.ndarray:
     return np.require(array, requirements=("C", "W"))
 
 
-def release() -> None:
-    """Give every block that no array uses back to the system."""
-    with _lock:
-        _drop_idle(older_than=_requests + 1)
-
-
 def _take_block(size: int) -> np.ndarray:
     global _requests
     _requests += 1
@@ -85,7 +72,7 @@ def _take_block(size: int) -> np.ndarray:
         if fits and _is_unused(index) and (best < 0 or _blocks[index].size < _blocks[best].size):
             best = index
     if best < 0:
-        _drop_idle(older_than=_requests - IDLE_REQUESTS)
+        _drop_idle()
         _blocks.append(np.empty(size, np.uint8))
         _last_used.append(_requests)
         best = len(_blocks) - 1
@@ -93,8 +80,8 @@ def _take_block(size: int) -> np.ndarray:
     return _blocks[best]
 
 
-def _drop_idle(older_than: int) -> None:
-    """Forget the unused blocks whose last request came before `older_than`."""
+def _drop_idle() -> None:
+    """Forget the unused blocks that no request has taken for long."""
     for index in reversed(range(len(_blocks))):
-        if _last_used[index] < older_than and _is_unused(index):
+        if _last_used[index] < _requests - IDLE_REQUESTS and _is_unused(index):
             del _blocks[index], _last_used[index]
