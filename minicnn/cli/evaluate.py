@@ -32,7 +32,7 @@ def evaluate(
     from minicnn.data import Loader
     from minicnn.training import evaluation
     from minicnn.training.run import skipped_text
-    from minicnn.training.trained import TrainedRun
+    from minicnn.training.trained import TrainedRun, listed
 
     trained = TrainedRun.open(run, checkpoint, device)
     images = trained.images(data, part, strict)
@@ -56,6 +56,11 @@ def evaluate(
         f"loss {result.loss:.4f} nats; means over the classes: precision {figures['precision']:.4f}, "
         f"recall {figures['recall']:.4f}, F1 {figures['f1']:.4f}"
     )
+    if missing := [row["name"] for row in figures["per_class"] if row["images"] == 0]:
+        print(
+            f"no image here, and so 0 in these means: {len(missing)} of the {len(figures['per_class'])} classes "
+            f"({listed(missing)})"
+        )
     table = Table("class")
     for name in ("images", "precision", "recall", "F1"):
         table.add_column(name, justify="right")

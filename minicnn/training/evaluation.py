@@ -44,11 +44,11 @@ class Evaluation:
 
     @property
     def f1(self) -> float:
-        """Mean of F1 over the classes, 0 … 1."""
+        """Mean of F1 over all classes, 0 … 1; a class without any image counts as 0 (see `metrics.macro`)."""
         return metrics.macro(metrics.f1(self.confusion))
 
     def to_json(self, classes: Sequence[str], class_names: Sequence[str]) -> dict[str, Any]:
-        """Return all figures in plain JSON values; precision, recall and f1 are means over the classes."""
+        """Return all figures in plain JSON values; precision, recall and f1 are means over all classes."""
         precision, recall, f1 = (formula(self.confusion) for formula in (metrics.precision, metrics.recall, metrics.f1))
         shown = self.confusion.sum(axis=1)
         return {

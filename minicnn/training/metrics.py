@@ -44,7 +44,12 @@ def f1(confusion: np.ndarray) -> np.ndarray:
 
 
 def macro(by_class: np.ndarray) -> float:
-    """Return the plain mean over the classes, rare ones counting as much as common ones: Σ_k v[k] / K."""
+    """Return the plain mean over the classes, rare ones counting as much as common ones: Σ_k v[k] / K.
+
+    by_class: v (K,), all classes that the network knows. One without any image counts as 0 and so lowers the mean,
+    which is scikit-learn's for labels=range(K) and zero_division=0. Left to itself, scikit-learn takes the mean over
+    the classes that were shown or predicted alone: figures for different images then average over different classes.
+    """
     return float(by_class.mean())
 
 

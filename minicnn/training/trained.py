@@ -73,8 +73,8 @@ class TrainedRun:
         splits = open_dataset(data or self.settings.data, seed=self.settings.seed, strict=strict)
         if splits.classes != self.classes:
             raise UsageError(
-                f"{data or self.settings.data} has other classes than the run was trained on: {_listed(splits.classes)}"
-                f" instead of {_listed(self.classes)}"
+                f"{data or self.settings.data} has other classes than the run was trained on: {listed(splits.classes)}"
+                f" instead of {listed(self.classes)}"
             )
         images = splits.validation if part == "validation" else splits.test
         if images is None:
@@ -93,5 +93,6 @@ class TrainedRun:
         return np.concatenate([to_numpy(ops.softmax(rows)) for rows in logits])
 
 
-def _listed(classes: Sequence[str], most: int = 5) -> str:
+def listed(classes: Sequence[str], most: int = 5) -> str:
+    """Return the names of `classes` as a text, and beyond `most` how many more there are."""
     return ", ".join(classes[:most]) + (f" and {len(classes) - most} more" if len(classes) > most else "")

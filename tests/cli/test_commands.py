@@ -81,6 +81,18 @@ def test_evaluate(minicnn: Command, run: Path) -> None:
     answer = minicnn("evaluate", run)
     assert answer.code == 0 and answer.out.startswith("10 images: accuracy ")
     assert "arrow" in answer.out and "triangle" in answer.out
+    assert "no image" not in answer.out
+
+
+def test_evaluate_says_which_classes_have_no_image(minicnn: Command, run: Path, shapes: Path, tmp_path: Path) -> None:
+    for name in ("arrow", "triangle"):
+        shutil.copytree(shapes / "val" / name, tmp_path / name)
+    lines = minicnn("evaluate", run, tmp_path).out.splitlines()
+    assert lines[0].startswith("2 images: ")
+    assert lines[1].startswith("no image here, and so 0 in these means: 8 of the 10 classes (")
+    assert lines[1].endswith(" and 3 more)")
+    figures = json.loads(minicnn("evaluate", run, tmp_path, "--json").out)
+    assert figures["f1"] == pytest.approx(sum(row["f1"] for row in figures["per_class"]) / 10)
 
 
 def test_evaluate_json_is_one_object(minicnn: Command, run: Path, shapes: Path) -> None:

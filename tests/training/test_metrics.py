@@ -45,6 +45,17 @@ def test_formulas_agree_with_scikit_learn(rng: np.random.Generator, classes: int
         )
 
 
+def test_the_mean_is_over_all_classes_where_scikit_learn_s_own_leaves_out_those_that_never_come(rng) -> None:
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
+    labels, predictions = predictions_of(rng, 6)  # of eight classes
+    predictions[labels == 0] = 1  # so class 0 is shown and never right, but comes
+    f1 = metrics.f1(metrics.confusion_matrix(labels, predictions, 8))
+    assert f1[[6, 7]].tolist() == [0, 0]
+    theirs = sklearn_metrics.f1_score(labels, predictions, average="macro")
+    assert metrics.macro(f1) == pytest.approx(theirs * 6 / 8, rel=1e-12)
+    assert metrics.macro(f1[:6]) == pytest.approx(theirs, rel=1e-12)
+
+
 def test_formulas_by_hand() -> None:
     confusion = np.array([[3, 1, 0], [2, 2, 0], [0, 0, 0]])
     assert metrics.accuracy(confusion) == 5 / 8
