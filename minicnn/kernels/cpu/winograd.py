@@ -98,12 +98,13 @@ def forward(
     rows, group = _strips_and_groups(block, block.y_height, block.pool_stride_h, x.shape[0], threads)
     z_rows = min((rows - 1) * block.pool_stride_h + block.pool_h, block.z_height)
     padded, z, v, m = _scratch(block, z_rows, group, threads)
+    rounding = scratch(threads, z.shape[1] // block.filters, x.dtype)
     u = transform_filters(weight, filter_matrix(block.kernel_h))
     relative_rounding = ROUNDING * largest_filter(weight)
     with one_blas_thread():
         work_together(
-            _forward_share, threads, x.reshape(*x.shape[:2], -1), u, bias, y, argmax, block, relative_rounding, rows,
-            group, batch_of_tiles(block), padded, z, v, m,
+            _forward_share, threads, x.reshape(*x.shape[:2], -1), u, bias, y, argmax, block, rows, group,
+            batch_of_tiles(block), relative_rounding, rounding, padded, z, v, m,
         )  # fmt: skip
 
 
@@ -171,14 +172,26 @@ def largest_filter(weight):
 
 
 @njit(error_model="numpy")
-def _largest(x):
-    """Return the largest |x|, or NaN."""
-    # Without their sign, floats are in the same order as the integers of the same bits, of which the compiler takes the
-    # maximum of whole vectors.
-    bits, largest = x.reshape(-1).view(np.int32), np.zeros(1, np.int32)
-    for e in range(bits.size):
-        largest[0] = max(largest[0], bits[e] & np.int32(0x7FFFFFFF))
-    return largest.view(np.float32)[0]
+def _largest(d, y, x):
+    """Return the largest magnitude in the tile at (y, x) of d (rows, columns, C), or NaN."""
+    # Without their signs, floats are in the same order as the integers of the same bits, and of integers the compiler
+    # takes the maximum of whole vectors.
+    largest = np.int32(0)
+    for row in range(y, y + TILE):
+        bits = d[row, x : x + TILE].reshape(-1).view(np.int32)
+        for e in range(bits.size):
+            magnitude = np.int32(bits[e] & np.int32(0x7FFFFFFF))
+            if magnitude > largest:
+                largest = magnitude
+    return np.int32(largest).view(np.float32)
+
+
+@njit(error_model="numpy")
+def _set_tile(pixels, y, x, size, value):
+    """Set size×size pixels from (y, x) on to one value; pixels (rows, columns, 1)."""
+    for row in range(y, y + size):
+        for column in range(x, x + size):
+            pixels[row, column, 0] = value
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -203,9 +216,10 @@ def transform_filter_gradients(du, g, shape):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _forward_share(
-    thread, threads, x, u, bias, y, argmax, block, relative_rounding, strip_rows, group, batch, padded, z, v, m
+    thread, threads, x, u, bias, y, argmax, block, strip_rows, group, batch, relative_rounding, rounding,
+    padded, z, v, m,
 ):  # fmt: skip
-    padded, z, v, m = padded[thread], z[thread], v[thread], m[thread]
+    rounding, padded, z, v, m = rounding[thread], padded[thread], z[thread], v[thread], m[thread]
     outputs, strips = TILE + 1 - block.kernel_h, -(-block.y_height // strip_rows)
     across = -(-block.z_width // outputs)
     first, last = share(-(-x.shape[0] // group) * strips, thread, threads)
@@ -216,6 +230,7 @@ def _forward_share(
         down = -(-(z_to - z_from) // outputs)
         inputs = _load_pictures(x, n_from, n_to, z_from, block, down, across, padded)
         results = _pictures(z, n_to - n_from, down * outputs, across * outputs, block.filters)
+        roundings = _pictures(rounding, n_to - n_from, down * outputs, across * outputs, 1)
         tiles = (n_to - n_from) * down * across
         step = _even_batch(tiles, batch, block)
         for start in range(0, tiles, step):
@@ -223,13 +238,16 @@ def _forward_share(
             for t in range(count):
                 picture, row, column = _place(start + t, down, across)
                 transform_input(inputs[picture], row * outputs, column * outputs, v[t * block.channels :])
+                error = relative_rounding * _largest(inputs[picture], row * outputs, column * outputs)
+                error = error if error < np.inf else np.float32(0)  # nothing but NaN comes out of such a tile
+                _set_tile(roundings[picture], row * outputs, column * outputs, outputs, error)
             _multiply(v, u, block, count, m)
             for t in range(count):
                 picture, row, column = _place(start + t, down, across)
                 transform_output(m[t * block.filters :], outputs, results[picture], row * outputs, column * outputs)
-        rounding = relative_rounding * _largest(inputs)
         for n in range(n_from, n_to):
-            finish_strip(results[n - n_from], z_from, bias, block, n, y_from, y_to, rounding, y, argmax)
+            errors = roundings[n - n_from].reshape(down * outputs, across * outputs)
+            finish_strip(results[n - n_from], z_from, errors, bias, block, n, y_from, y_to, y, argmax)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

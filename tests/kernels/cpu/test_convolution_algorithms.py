@@ -183,3 +183,16 @@ def test_the_choice_follows_the_shape():
 def test_an_unknown_algorithm_is_named():
     with pytest.raises(UsageError, match="unknown algorithm 'fft'"), algorithms.force_algorithm("fft"):
         pass
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # of NumPy, where NUMBA_DISABLE_JIT is set
+@pytest.mark.parametrize("outlier", [1e30, np.inf, np.nan])
+def test_an_extreme_pixel_leaves_other_tiles_alone(outlier, rng):
+    x, weight, bias = arrays("3x3 tiles", rng, "float32")
+    settings = ((1, 1), NO_PADDING, True, (2, 2), (2, 2), NO_PADDING)
+    expected = ops.conv_block.reference(x, weight, bias, *settings)
+    x[0, 0, 0, 0] = outlier
+    with algorithms.force_algorithm("winograd"):
+        y, argmax = conv_block.conv_block(x, weight, bias, *settings)
+    assert_close(y[0, 2:, 2:], expected[0][0, 2:, 2:], "float32")
+    np.testing.assert_array_equal(argmax[0, 2:, 2:], expected[1][0, 2:, 2:])
