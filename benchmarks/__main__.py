@@ -31,11 +31,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--task", choices=("training", "inference"), help="only this task")
     parser.add_argument("--engine", action="append", choices=ENGINES, help="only this engine beside minicnn")
     parser.add_argument("--threads", type=int, default=machine.cores(), help="threads of every engine")
-    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="gpu: all parts, against PyTorch")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    parser.add_argument("--save", action="store_true", help=f"keep the results in {RESULTS.name}/ as JSON and Markdown")
+    parser.add_argument(
+        "--save",
+        action="store_true",
+        help=f"keep the results in {RESULTS.name}/ as JSON and Markdown; those of a GPU always are",
+    )
     parser.add_argument("--table", type=Path, metavar="FILE", help="print the tables of kept results")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.device == "gpu" and (options.part or options.task or options.engine):
+        parser.error("--device gpu measures all parts and tasks, against PyTorch: --only and --quick make it shorter")
+    return options
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -66,17 +73,18 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     options = arguments()
-    if options.device == "gpu":
+    if options.device == "gpu" and not options.table:
         gpu.main(options)
         return
     results = json.loads(options.table.read_text()) if options.table else run(options)
+    markdown = gpu.markdown if results["device"] == "gpu" else report.markdown
     if options.save:
         RESULTS.mkdir(exist_ok=True)
         path = RESULTS / f"{results['date']}-{machine.short_name()}.json"
         path.write_text(json.dumps(results, indent=1) + "\n")
-        path.with_suffix(".md").write_text(report.markdown(results))
+        path.with_suffix(".md").write_text(markdown(results))
         say(f"kept in {path} and {path.with_suffix('.md').name}")
-    sys.stdout.write(json.dumps(results) + "\n" if options.json else report.markdown(results))
+    sys.stdout.write(json.dumps(results) + "\n" if options.json else markdown(results))
 
 
 if __name__ == "__main__":

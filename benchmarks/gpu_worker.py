@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from benchmarks.engines import create
 
+WARM_UP = 5  # steps: compilation, cuDNN's search, filling the memory pools
+FEWEST, MOST = 3, 300  # repetitions that one time is the mean of
 COPY_BYTES = 2**30  # large enough that no cache holds it
 SIDE = 8192  # of the matrices whose product tells the card's rate
 
@@ -53,29 +58,24 @@ class Minicnn:
             x = y
         return found
 
+    def forget_peak(self) -> None:
+        """Give the memory that is not in use back, so that `peak_mib` begins anew."""
+        self.cupy.get_default_memory_pool().free_all_blocks()
+
     def peak_mib(self) -> float:
-        """Return the most memory that the pool has held, in MiB."""
+        """Return the most memory that the pool has held since `forget_peak`, in MiB."""
         return self.cupy.get_default_memory_pool().total_bytes() / 2**20
 
-    def card(self) -> dict[str, Any]:
-        """Return the card's name, and the rates of a copy (bytes/s) and of a matrix product (FLOP/s) on it."""
+    def rates(self) -> dict[str, float]:
+        """Return the rates of a copy (bytes/s) and of a matrix product (FLOP/s) on this card."""
         cupy = self.cupy
-        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
         source = cupy.zeros(COPY_BYTES, dtype="uint8")
         target = cupy.empty_like(source)
-        a = cupy.random.default_rng(0).standard_normal((SIDE, SIDE), dtype="float32")
+        a = cupy.asarray(np.random.default_rng(0).standard_normal((SIDE, SIDE), dtype=np.float32))
         c = cupy.empty_like(a)
-        rates = []
-        for step, work in (
-            (lambda: cupy.copyto(target, source), 2 * COPY_BYTES),
-            (lambda: cupy.matmul(a, a, out=c), 2 * SIDE**3),
-        ):
-            self.seconds(step, 3)
-            rates.append(work / self.seconds(step, 10))
-        return {
-            "name": properties["name"].decode(), "driver": cupy.cuda.runtime.driverGetVersion(),
-            "cuda": cupy.cuda.runtime.runtimeGetVersion(), "bytes_per_second": rates[0], "flops_per_second": rates[1],
-        }  # fmt: skip
+        copy = mean_seconds(self, lambda: cupy.copyto(target, source), 0.1)
+        product = mean_seconds(self, lambda: cupy.matmul(a, a, out=c), 0.2)
+        return {"bytes_per_second": 2 * COPY_BYTES / copy, "flops_per_second": 2 * SIDE**3 / product}
 
 
 class Pytorch:
@@ -116,8 +116,13 @@ class Pytorch:
         if inputs:
             self.torch.autograd.grad(y, inputs, y.detach(), retain_graph=True)
 
+    def forget_peak(self) -> None:
+        """Give the memory that is not in use back, so that `peak_mib` begins anew."""
+        self.torch.cuda.empty_cache()
+        self.torch.cuda.reset_peak_memory_stats()
+
     def peak_mib(self) -> float:
-        """Return the most memory that the pool has held, in MiB."""
+        """Return the most memory that the pool has held since `forget_peak`, in MiB."""
         return self.torch.cuda.max_memory_reserved() / 2**20
 
 
@@ -139,30 +144,45 @@ def _backward(layer: Any, kept: dict[str, Any], dy: Any, input_gradient: bool) -
 def answer(request: dict[str, Any], engine: Any) -> Any:
     """Do what was asked for and return the answer."""
     order = request["order"]
+    if order == "warm up":
+        engine.forget_peak()
+        return engine.seconds(step_of(engine, request["task"]), WARM_UP)
     if order == "run":
-        step = engine.engine.train_step if request["task"] == "training" else engine.engine.infer
-        return engine.seconds(step, request["repeats"])
+        return mean_seconds(engine, step_of(engine, request["task"]), request["seconds"])
+    if order == "workspace":
+        os.environ["MINICNN_GPU_WORKSPACE"] = str(request["size"])  # read at every convolution
+        return mean_seconds(engine, engine.engine.train_step, request["seconds"])
     if order == "layers":
-        return layer_times(engine, request["repeats"])
+        return layer_times(engine, request["seconds"])
     if order == "convolutions":
         from minicnn.kernels.gpu.algorithms import force_algorithm
 
         with force_algorithm(request["algorithm"]):
-            return layer_times(engine, request["repeats"], beginning="conv")
+            return layer_times(engine, request["seconds"], beginning="conv")
     if order == "work":
         return {"flops": engine.engine.flops(), "bytes": least_bytes(engine.engine.net, len(engine.engine.x))}
-    return {"peak": engine.peak_mib, "card": getattr(engine, "card", None)}[order]()
+    return {"peak": engine.peak_mib, "rates": getattr(engine, "rates", None)}[order]()
 
 
-def layer_times(engine: Any, repeats: int, beginning: str = "") -> list[tuple[str, float, float]]:
+def step_of(engine: Any, task: str) -> Callable[[], Any]:
+    """Return the step to measure: "training" or "inference"."""
+    return engine.engine.train_step if task == "training" else engine.engine.infer
+
+
+def mean_seconds(engine: Any, step: Callable[[], Any], duration: float) -> float:
+    """Return the mean duration of `step` on the device, over so many repetitions that they take some `duration` s."""
+    engine.seconds(step, 1)  # a kernel or a size that is new
+    estimate = engine.seconds(step, FEWEST)
+    return engine.seconds(step, min(max(math.ceil(duration / max(estimate, 1e-9)), FEWEST), MOST))
+
+
+def layer_times(engine: Any, duration: float, beginning: str = "") -> list[tuple[str, float, float]]:
     """Return (name, seconds forward, seconds backward) of each layer or block whose name has this beginning."""
-    times = []
-    for name, forward, backward in engine.blocks():
-        if name.startswith(beginning):
-            engine.seconds(forward, 3)
-            engine.seconds(backward, 3)
-            times.append((name, engine.seconds(forward, repeats), engine.seconds(backward, repeats)))
-    return times
+    return [
+        (name, mean_seconds(engine, forward, duration), mean_seconds(engine, backward, duration))
+        for name, forward, backward in engine.blocks()
+        if name.startswith(beginning)
+    ]
 
 
 def least_bytes(net: Any, batch: int) -> dict[str, int]:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 
@@ -19,13 +19,34 @@ class Peer:
 
     def ask(self, order: str, **details: Any) -> Any:
         """Send one request and wait for its answer. Raises RuntimeError when the process has ended."""
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"order": order, **details}) + "\n")
-        self.process.stdin.flush()
+        self.tell(order, **details)
+        return self.hear(order)
+
+    def tell(self, order: str, **details: Any) -> None:
+        """Send one request; `hear` waits for its answer. Raises RuntimeError when the process has ended."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps({"order": order, **details}) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError as error:
+            raise self._ended(order) from error
+
+    def hear(self, order: str) -> Any:
+        """Wait for the answer to the request `order`. Raises RuntimeError when the process has ended."""
+        assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the process of {self.name} ended at {order!r}; its own message stands above")
+            raise self._ended(order)
         return json.loads(line)
+
+    def close(self) -> None:
+        """End the worker's loop, which ends with its input."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended already
+            self.process.stdin.close()
+
+    def _ended(self, order: str) -> RuntimeError:
+        return RuntimeError(f"the process of {self.name} ended at {order!r}; its own message stands above")
 
 
 @contextmanager
@@ -33,13 +54,12 @@ def peer(name: str, **settings: Any) -> Iterator[Peer]:
     """Run the engine called `name` in a fresh process for the duration of the block."""
     command = [sys.executable, "-m", "benchmarks.worker"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        started = Peer(name, process)
         try:
-            started = Peer(name, process)
             started.ask("create", name=name, **settings)
             yield started
         finally:
-            assert process.stdin is not None
-            process.stdin.close()  # the worker's loop ends with its input
+            started.close()
 
 
 @contextmanager
