@@ -74,7 +74,8 @@ def launch(file: str, kernel: str, layout: Layout, arguments: tuple[Any, ...], r
 
 @functools.cache
 def _module(xp: ModuleType, file: str, real: str, index: str) -> Any:
-    code = (Path(__file__).parent / file).read_text(encoding="utf-8")
+    # Without the comments' letters: CuPy writes the code to a file in the locale's encoding, which may not have them.
+    code = (Path(__file__).parent / file).read_text(encoding="ascii", errors="ignore")
     return xp.RawModule(code=code, options=("--std=c++17", f"-DREAL={real}", f"-DINDEX={index}"))
 
 
