@@ -158,12 +158,13 @@ def test_tf32_rounds_the_factors_of_products_in_its_block_alone():
     cupy = require_cupy()
     if int(cupy.cuda.Device().compute_capability) < 80:
         pytest.skip("only cards from Ampere on have TF32")
-    x = cupy.full((64, 64), 1 + 2**-12, dtype="float32")  # TF32 has no bit for 2⁻¹²
+    # TF32 has no bit for 2⁻¹². So large that cuBLAS does use its tensor cores.
+    x = cupy.full((1024, 1024), 1 + 2**-12, dtype="float32")
     with tf32_products(True):
         rounded = x @ x
     exact = x @ x
-    assert float(abs(rounded - 64).max()) == 0
-    assert float(exact.min()) > 64
+    assert float(abs(rounded - 1024).max()) == 0
+    assert float(exact.min()) > 1024
 
 
 # ---- checkpoints, memory, mistakes ----------------------------------------------------------------------------------
