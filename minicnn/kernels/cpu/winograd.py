@@ -46,7 +46,9 @@ from minicnn.kernels.cpu.winograd_tiles import (
 
 BATCH_ELEMENTS = 5000  # of one plane of V and M together: 36 such planes are 720 KB, about an L2 cache
 SMALLEST_BATCH = 48  # tiles: for fewer, reading U and dU once a batch would cost more than leaving the cache
-ROUNDING = np.float32(2.5e-7)  # the largest error that was seen of an output, in Σ|weight|·max|x|
+# The largest errors that were seen of an output, in Σ|weight|·max|x|: those of many products partly cancel.
+LARGEST_ROUNDING = 5e-7
+ROUNDING_OF_ONE = 8e-6  # divided by the root of how many products make an output
 
 
 def supports(block: Block, dtype: np.dtype) -> bool:
@@ -100,7 +102,7 @@ def forward(
     padded, z, v, m = _scratch(block, z_rows, group, threads)
     rounding = scratch(threads, z.shape[1] // block.filters, x.dtype)
     u = transform_filters(weight, filter_matrix(block.kernel_h))
-    relative_rounding = ROUNDING * largest_filter(weight)
+    relative_rounding = np.float32(_rounding(block)) * largest_filter(weight)
     with one_blas_thread():
         work_together(
             _forward_share, threads, x.reshape(*x.shape[:2], -1), u, bias, y, argmax, block, rows, group,
@@ -131,6 +133,12 @@ def backward(
     if input_gradient:
         add_seams(dx_rows, seams, block, rows)
     return transform_filter_gradients(du, g, weight.shape), dbias[:, : block.filters].sum(axis=0)
+
+
+def _rounding(block: Block) -> float:
+    """Return how far an output may be from what the formula computes, in Σ|weight|·max|x|."""
+    products = block.kernel_h * block.kernel_w * block.channels
+    return min(LARGEST_ROUNDING, ROUNDING_OF_ONE / products**0.5)
 
 
 def _scratch(block: Block, z_rows: int, group: int, threads: int) -> tuple[np.ndarray, ...]:

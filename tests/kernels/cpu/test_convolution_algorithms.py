@@ -110,6 +110,17 @@ def test_winograd_is_accurate_with_many_channels(kernel, pixels, rng):
         assert np.abs(got - value).max() <= WINOGRAD_ACCURACY * np.abs(value).max()
 
 
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_what_winograd_takes_for_zero_is_small_with_many_channels(kernel, rng):
+    x = rng.standard_normal((2, 22, 22, 512)).astype("float32")
+    weight = rng.standard_normal((kernel, kernel, 512, 32)).astype("float32")
+    settings = ((1, 1), NO_PADDING, True, *POOLS["no pool"])
+    with algorithms.force_algorithm("winograd"):
+        y, _ = conv_block.conv_block(x, weight, np.zeros(32, "float32"), *settings)
+    expected, _ = ops.conv_block.reference(*doubled(x, weight, np.zeros(32)), *settings)
+    assert np.abs(y - expected).max() <= WINOGRAD_ACCURACY * expected.max()
+
+
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize("pool", [name for name in POOLS if name != "no pool"])
 @pytest.mark.parametrize("pixels", ["one colour", "few colours"])
