@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minicnn import ops, use_kernels
+from minicnn.errors import ShapeError
 from tests.comparison import assert_close, call_keeping
 from tests.oracles import activations, convolution, pooling
 
@@ -137,6 +138,14 @@ def test_an_empty_batch_gives_empty_results(mode, rng):
     assert dx.shape == x.shape
     assert not dweight.any()
     assert not dbias.any()
+
+
+def test_an_argmax_of_another_shape_is_refused(mode, rng):
+    x, weight, bias = arrays(((1, 8, 8, 3), 4, (3, 3)), "float32", rng)
+    settings = ((1, 1), NO_PADDING, True, (2, 2), (2, 2), NO_PADDING)
+    y, argmax = ops.conv_block(x, weight, bias, *settings)
+    with pytest.raises(ShapeError, match="argmax"):
+        ops.conv_block_backward(y, x, weight, y, argmax[:, :2], *settings)
 
 
 def test_settings_may_be_lists(mode, rng):

@@ -49,6 +49,9 @@ def conv_block_backward(
         and x.shape[3] == block.channels,
         "conv2d_backward", dy=dy.shape, x=x.shape, weight=weight.shape,
     )  # fmt: skip
+    if pool_size is not None:  # compiled code would read beyond the end of a smaller one
+        argmax_shape = None if argmax is None else argmax.shape
+        require_shape(argmax_shape == dy.shape, "conv_block_backward", dy=dy.shape, argmax=argmax_shape)
     argmax = _no_argmax() if argmax is None else plain(argmax)
     dy, x, weight, y = (plain(array) for array in (dy, x, weight, y))
     dx = empty(x.shape if input_gradient else (1, 1, 1, 1), x.dtype)
