@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from minicnn.kernels.cpu.algorithms import choose_algorithm
-from minicnn.kernels.cpu.memory import empty, plain
+from minicnn.kernels.cpu.arrays import FLOATS, plain
+from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.strips import block_geometry, products
 from minicnn.kernels.cpu.team import team_size
 from minicnn.ops.pooling import argmax_dtype
 from minicnn.ops.windows import Padding, Pair, require_shape
-
-FLOATS = (np.float32, np.float64)
 
 
 def conv_block(

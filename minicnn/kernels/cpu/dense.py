@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from minicnn.kernels.cpu.arrays import FLOATS, plain
 from minicnn.kernels.cpu.blas import gemm, one_blas_thread
-from minicnn.kernels.cpu.memory import empty, plain
+from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.team import share, team_size, work_together
 from minicnn.ops.windows import require_shape
 
-FLOATS = (np.float32, np.float64)
 SMALLEST = 1 << 18  # products: below that NumPy's BLAS uses one thread, and waking others does not pay
 WIDE = 64  # units: from there on a single picture's sums are faster without BLAS, which is made for several
 # OpenBLAS copies (packs) its arguments before it multiplies, which doubles the time when there are few pictures to use

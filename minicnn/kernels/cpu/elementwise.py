@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.kernels.cpu.memory import plain
+from minicnn.kernels.cpu.arrays import FLOATS, plain
 from minicnn.kernels.cpu.team import work_together
 from minicnn.threads import get_threads
 
-FLOATS = (np.float32, np.float64)
 SMALLEST = 1 << 16  # elements: below that NumPy is done before the threads are awake
 
 

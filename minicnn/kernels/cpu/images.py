@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minicnn.kernels.cpu.elementwise import FLOATS, SMALLEST, run_divided
-from minicnn.kernels.cpu.memory import empty, plain
+from minicnn.kernels.cpu.arrays import FLOATS, plain
+from minicnn.kernels.cpu.elementwise import SMALLEST, run_divided
+from minicnn.kernels.cpu.memory import empty
 from minicnn.ops.windows import Pair
 
 

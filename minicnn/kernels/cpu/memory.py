@@ -52,16 +52,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-def plain(array: np.ndarray) -> np.ndarray:
-    """Return `array` in the layout that kernels are compiled for, C-contiguous and writable, copied if it is not.
-
-    Numba takes a read-only array for another type and would compile for it anew, which takes seconds.
-    """
-    if array.flags.c_contiguous and array.flags.writeable:
-        return array
-    return np.require(array, requirements=("C", "W"))
-
-
 def _take_block(size: int) -> np.ndarray:
     global _requests
     _requests += 1

@@ -9,13 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minicnn.kernels.cpu.memory import empty, plain
+from minicnn.kernels.cpu.arrays import FLOATS, plain
+from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.team import share, work_together
 from minicnn.ops.pooling import argmax_dtype, require_pooling_padding
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, require_shape
 from minicnn.threads import get_threads
-
-FLOATS = (np.float32, np.float64)
 
 
 def max_pool2d(x: np.ndarray, size: Pair, stride: Pair, padding: Padding) -> tuple[np.ndarray, np.ndarray]:
