@@ -13,57 +13,45 @@ from minicnn.kernels.cpu.strips import add_row, copy_row
 
 
 @njit(error_model="numpy")
-def finish_strip(z, z_from, rounding, bias, block, n, y_from, y_to, y, argmax):
-    """Turn a strip of z into rows y_from…y_to−1 of y: add the bias, apply ReLU, take the maximum of each window.
-
-    rounding (rows, ZW): how far each pixel of z may be from what the formula computes; 0 where it is the same. Values
-    that may be equal but for that count as equal: to the maximum, so that argmax is the first of them, and to ReLU's 0.
-    """
+def finish_strip(z, z_from, bias, block, n, y_from, y_to, y, argmax):
+    """Turn a strip of z into rows y_from…y_to−1 of y: add the bias, apply ReLU, take the maximum of each window."""
     if not block.pooled:
-        _add_bias(z, rounding, bias, block.relu, y[n, y_from:y_to])
+        _add_bias(z, bias, block.relu, y[n, y_from:y_to])
     elif (
         block.pool_h == 2 and block.pool_w == 2 and block.pool_stride_h == 2 and block.pool_stride_w == 2
         and block.pool_top == 0 and block.pool_left == 0
         and 2 * block.y_height <= block.z_height and 2 * block.y_width <= block.z_width  # no window hangs over an edge
     ):  # fmt: skip
-        _pool_2x2(z, rounding, bias, block.relu, y[n, y_from:y_to], argmax[n, y_from:y_to])
+        _pool_2x2(z, bias, block.relu, y[n, y_from:y_to], argmax[n, y_from:y_to])
     else:
-        _pool_any(z, z_from, rounding, bias, block, n, y_from, y_to, y, argmax)
+        _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax)
 
 
 @njit(error_model="numpy")
-def _add_bias(z, rounding, bias, relu, y):
+def _add_bias(z, bias, relu, y):
     zero = bias.dtype.type(0)  # a plain 0 would turn float32 into float64
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
-            source, pixel, error = z[i, j], y[i, j], rounding[i, j]
+            source, pixel = z[i, j], y[i, j]
             for f in range(bias.size):
                 value = source[f] + bias[f]
-                pixel[f] = zero if relu and value <= error else value  # `<=` is false for NaN, which stays
+                pixel[f] = zero if relu and value <= zero else value  # `<=` is false for NaN, which stays
 
 
 @njit(error_model="numpy")
-def _pool_2x2(z, rounding, bias, relu, y, argmax):
+def _pool_2x2(z, bias, relu, y, argmax):
     zero = bias.dtype.type(0)
+    lowest = zero if relu else bias.dtype.type(-np.inf)
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
             a, b, c, d = z[2 * i, 2 * j], z[2 * i, 2 * j + 1], z[2 * i + 1, 2 * j], z[2 * i + 1, 2 * j + 1]
             pixel, where = y[i, j], argmax[i, j]
-            error = max(
-                max(rounding[2 * i, 2 * j], rounding[2 * i, 2 * j + 1]),
-                max(rounding[2 * i + 1, 2 * j], rounding[2 * i + 1, 2 * j + 1]),
-            )
-            lowest = error if relu else bias.dtype.type(-np.inf)
             for f in range(bias.size):
                 best, index = _larger(a[f] + bias[f], 0, lowest, 0)
                 best, index = _larger(b[f] + bias[f], 1, best, index)
                 best, index = _larger(c[f] + bias[f], 2, best, index)
                 best, index = _larger(d[f] + bias[f], 3, best, index)
-                enough = best - 2 * error
-                index = _earlier(c[f] + bias[f], 2, enough, index)
-                index = _earlier(b[f] + bias[f], 1, enough, index)
-                index = _earlier(a[f] + bias[f], 0, enough, index)
-                pixel[f] = zero if relu and best <= error else best
+                pixel[f] = best
                 where[f] = index
 
 
@@ -76,41 +64,21 @@ def _larger(candidate, index, best, best_index):
 
 
 @njit(error_model="numpy")
-def _earlier(candidate, index, enough, best_index):
-    """Return the candidate's index if it comes before the best one and the candidate is large enough."""
-    return np.int32(index) if (candidate >= enough) & (index < best_index) else np.int32(best_index)
-
-
-@njit(error_model="numpy")
-def _pool_any(z, z_from, rounding, bias, block, n, y_from, y_to, y, argmax):
+def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
     for i in range(y_from, y_to):
         row = i * block.pool_stride_h - block.pool_top
         for j in range(block.y_width):
             column = j * block.pool_stride_w - block.pool_left
             first_ky, first_kx = max(0, -row), max(0, -column)
-            last_ky, last_kx = min(block.pool_h, block.z_height - row), min(block.pool_w, block.z_width - column)
             pixel, where = y[n, i, j], argmax[n, i, j]
-            error = rounding[0, 0] * 0
-            for ky in range(first_ky, last_ky):
-                for kx in range(first_kx, last_kx):
-                    error = max(error, rounding[row + ky - z_from, column + kx])
             # After ReLU no value is below 0: the first pixel inside the picture is the maximum until a greater comes.
-            pixel.fill(error if block.relu else -np.inf)
+            pixel.fill(0 if block.relu else -np.inf)
             where.fill(first_ky * block.pool_w + first_kx if block.relu else 0)
-            for ky in range(first_ky, last_ky):
-                for kx in range(first_kx, last_kx):
+            for ky in range(first_ky, min(block.pool_h, block.z_height - row)):
+                for kx in range(first_kx, min(block.pool_w, block.z_width - column)):
                     index, candidates = ky * block.pool_w + kx, z[row + ky - z_from, column + kx]
                     for f in range(bias.size):
                         pixel[f], where[f] = _larger(candidates[f] + bias[f], index, pixel[f], where[f])
-            if error > 0:
-                for ky in range(first_ky, last_ky):
-                    for kx in range(first_kx, last_kx):
-                        index, candidates = ky * block.pool_w + kx, z[row + ky - z_from, column + kx]
-                        for f in range(bias.size):
-                            where[f] = _earlier(candidates[f] + bias[f], index, pixel[f] - 2 * error, where[f])
-                if block.relu:
-                    for f in range(bias.size):
-                        pixel[f] = 0 if pixel[f] <= error else pixel[f]
 
 
 @njit(error_model="numpy")

@@ -129,8 +129,6 @@ def _forward_share(
     thread, threads, x, weight, bias, y, argmax, block, layout, strip_rows, group, padded, columns, z
 ):  # fmt: skip
     padded, columns, z = padded[thread], columns[thread], z[thread]
-    most_rows = min((strip_rows - 1) * block.pool_stride_h + block.pool_h, block.z_height)
-    no_rounding = np.zeros((most_rows, block.z_width), x.dtype)  # the sums are the formula's
     strips = -(-block.y_height // strip_rows)
     first, last = share(-(-x.shape[0] // group) * strips, thread, threads)
     for unit in range(first, last):
@@ -145,8 +143,10 @@ def _forward_share(
             _gather_pictures(x, n_from, n_to, z_from, z_rows, block, layout, padded, columns)
         _multiply(windows, weight, block, layout, (n_to - n_from) * z_rows, z)
         for n in range(n_from, n_to):
-            z_strip = z[(n - n_from) * z_size : (n - n_from + 1) * z_size].reshape(z_rows, block.z_width, block.filters)
-            finish_strip(z_strip, z_from, no_rounding, bias, block, n, y_from, y_to, y, argmax)
+            z_strip = z[(n - n_from) * z_size : (n - n_from + 1) * z_size]
+            finish_strip(
+                z_strip.reshape(z_rows, block.z_width, block.filters), z_from, bias, block, n, y_from, y_to, y, argmax
+            )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -10,9 +10,9 @@ Backward is forward transposed, step by step, so it needs no flipped kernel and 
 
 Shapes: V (36, tiles, C), M (36, tiles, F), both with planes PLANE apart; U (36, C, F); the rest as in `strips`.
 Products are done for `batch_of_tiles` tiles at a time, so that V and M stay in the L2 cache.
-The sums are rounded otherwise than the formula's. So that a tie within a pooling window, as in a picture's white sky,
-still goes to its first element, values that may differ by rounding alone count as equal. NaN or infinity in a picture
-spreads over its whole tile.
+The sums are rounded otherwise than the formula's, and differently at each place of a tile. But where a picture is of
+one colour, as in a white sky, all outputs have to be equal, so that max-pool takes the first of them: neighbours that
+see the same window are made equal. NaN or infinity in a picture spreads over its whole tile.
 Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", §4.
 """
 
@@ -28,6 +28,7 @@ from minicnn.kernels.cpu.strips import (
     Block,
     add_seams,
     add_strip,
+    copy_row,
     load_strip,
     rows_per_strip,
     z_rows_under,
@@ -46,9 +47,6 @@ from minicnn.kernels.cpu.winograd_tiles import (
 
 BATCH_ELEMENTS = 5000  # of one plane of V and M together: 36 such planes are 720 KB, about an L2 cache
 SMALLEST_BATCH = 48  # tiles: for fewer, reading U and dU once a batch would cost more than leaving the cache
-# The largest errors that were seen of an output, in Σ|weight|·max|x|: those of many products partly cancel.
-LARGEST_ROUNDING = 5e-7
-ROUNDING_OF_ONE = 8e-6  # divided by the root of how many products make an output
 
 
 def supports(block: Block, dtype: np.dtype) -> bool:
@@ -100,13 +98,11 @@ def forward(
     rows, group = _strips_and_groups(block, block.y_height, block.pool_stride_h, x.shape[0], threads)
     z_rows = min((rows - 1) * block.pool_stride_h + block.pool_h, block.z_height)
     padded, z, v, m = _scratch(block, z_rows, group, threads)
-    rounding = scratch(threads, z.shape[1] // block.filters, x.dtype)
     u = transform_filters(weight, filter_matrix(block.kernel_h))
-    relative_rounding = np.float32(_rounding(block)) * largest_filter(weight)
     with one_blas_thread():
         work_together(
             _forward_share, threads, x.reshape(*x.shape[:2], -1), u, bias, y, argmax, block, rows, group,
-            batch_of_tiles(block), relative_rounding, rounding, padded, z, v, m,
+            batch_of_tiles(block), padded, z, v, m,
         )  # fmt: skip
 
 
@@ -133,12 +129,6 @@ def backward(
     if input_gradient:
         add_seams(dx_rows, seams, block, rows)
     return transform_filter_gradients(du, g, weight.shape), dbias[:, : block.filters].sum(axis=0)
-
-
-def _rounding(block: Block) -> float:
-    """Return how far an output may be from what the formula computes, in Σ|weight|·max|x|."""
-    products = block.kernel_h * block.kernel_w * block.channels
-    return min(LARGEST_ROUNDING, ROUNDING_OF_ONE / products**0.5)
 
 
 def _scratch(block: Block, z_rows: int, group: int, threads: int) -> tuple[np.ndarray, ...]:
@@ -170,39 +160,6 @@ def transform_filters(weight, g):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def largest_filter(weight):
-    """Return the largest Σ|weight| of a filter: times the largest |x|, it bounds the convolution's output."""
-    sums = np.zeros(weight.shape[3], weight.dtype)
-    for row in weight.reshape(-1, weight.shape[3]):
-        for f in range(sums.size):
-            sums[f] += abs(row[f])
-    return sums.max()
-
-
-@njit(error_model="numpy")
-def _largest(d, y, x):
-    """Return the largest magnitude in the tile at (y, x) of d (rows, columns, C), or NaN."""
-    # Without their signs, floats are in the same order as the integers of the same bits, and of integers the compiler
-    # takes the maximum of whole vectors.
-    largest = np.int32(0)
-    for row in range(y, y + TILE):
-        bits = d[row, x : x + TILE].reshape(-1).view(np.int32)
-        for e in range(bits.size):
-            magnitude = np.int32(bits[e] & np.int32(0x7FFFFFFF))
-            if magnitude > largest:
-                largest = magnitude
-    return np.int32(largest).view(np.float32)
-
-
-@njit(error_model="numpy")
-def _set_tile(pixels, y, x, size, value):
-    """Set size×size pixels from (y, x) on to one value; pixels (rows, columns, 1)."""
-    for row in range(y, y + size):
-        for column in range(x, x + size):
-            pixels[row, column, 0] = value
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def transform_filter_gradients(du, g, shape):
     """dweight = Gᵀ·dU·G, summed over the threads' dU (threads, 36·C·F), in their order."""
     kernel, _, channels, filters = shape
@@ -223,11 +180,8 @@ def transform_filter_gradients(du, g, shape):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _forward_share(
-    thread, threads, x, u, bias, y, argmax, block, strip_rows, group, batch, relative_rounding, rounding,
-    padded, z, v, m,
-):  # fmt: skip
-    rounding, padded, z, v, m = rounding[thread], padded[thread], z[thread], v[thread], m[thread]
+def _forward_share(thread, threads, x, u, bias, y, argmax, block, strip_rows, group, batch, padded, z, v, m):
+    padded, z, v, m = padded[thread], z[thread], v[thread], m[thread]
     outputs, strips = TILE + 1 - block.kernel_h, -(-block.y_height // strip_rows)
     across = -(-block.z_width // outputs)
     first, last = share(-(-x.shape[0] // group) * strips, thread, threads)
@@ -238,7 +192,6 @@ def _forward_share(
         down = -(-(z_to - z_from) // outputs)
         inputs = _load_pictures(x, n_from, n_to, z_from, block, down, across, padded)
         results = _pictures(z, n_to - n_from, down * outputs, across * outputs, block.filters)
-        roundings = _pictures(rounding, n_to - n_from, down * outputs, across * outputs, 1)
         tiles = (n_to - n_from) * down * across
         step = _even_batch(tiles, batch, block)
         for start in range(0, tiles, step):
@@ -246,16 +199,14 @@ def _forward_share(
             for t in range(count):
                 picture, row, column = _place(start + t, down, across)
                 transform_input(inputs[picture], row * outputs, column * outputs, v[t * block.channels :])
-                error = relative_rounding * _largest(inputs[picture], row * outputs, column * outputs)
-                error = error if error < np.inf else np.float32(0)  # nothing but NaN comes out of such a tile
-                _set_tile(roundings[picture], row * outputs, column * outputs, outputs, error)
             _multiply(v, u, block, count, m)
             for t in range(count):
                 picture, row, column = _place(start + t, down, across)
                 transform_output(m[t * block.filters :], outputs, results[picture], row * outputs, column * outputs)
         for n in range(n_from, n_to):
-            errors = roundings[n - n_from].reshape(down * outputs, across * outputs)
-            finish_strip(results[n - n_from], z_from, errors, bias, block, n, y_from, y_to, y, argmax)
+            if block.pooled:
+                _equal_where_windows_are(inputs[n - n_from], results[n - n_from], z_to - z_from, block)
+            finish_strip(results[n - n_from], z_from, bias, block, n, y_from, y_to, y, argmax)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -317,6 +268,30 @@ def _load_pictures(x, n_from, n_to, z_from, block, down, across, padded):
         rows = inputs[n - n_from].reshape(inputs.shape[1], inputs.shape[2] * block.channels)
         load_strip(x, n, z_from - block.top, block, rows)
     return inputs
+
+
+@njit(error_model="numpy")
+def _equal_where_windows_are(padded, z, rows, block):
+    """Give pixels of z the value of the one to their left, or above, where both see the same window of the picture."""
+    for i in range(rows):
+        for j in range(block.z_width):
+            if j > 0 and _same_window(padded, i, j, i, j - 1, block.kernel_h):
+                copy_row(z[i, j - 1], z[i, j])
+            elif i > 0 and _same_window(padded, i, j, i - 1, j, block.kernel_h):
+                copy_row(z[i - 1, j], z[i, j])
+
+
+@njit(error_model="numpy")
+def _same_window(padded, i, j, other_i, other_j, kernel):
+    """Return whether the windows at (i, j) and (other_i, other_j) hold the same numbers."""
+    # In a photograph the first number usually decides.
+    for row in range(kernel):
+        one = padded[i + row, j : j + kernel].reshape(-1)
+        other = padded[other_i + row, other_j : other_j + kernel].reshape(-1)
+        for e in range(one.size):
+            if one[e] != other[e]:
+                return False
+    return True
 
 
 @njit(error_model="numpy")
