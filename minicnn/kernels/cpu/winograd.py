@@ -273,23 +273,24 @@ def _load_pictures(x, n_from, n_to, z_from, block, down, across, padded):
 @njit(error_model="numpy")
 def _equal_where_windows_are(padded, z, rows, block):
     """Give pixels of z the value of the one to their left, or above, where both see the same window of the picture."""
+    numbers, row_length = padded.reshape(-1), padded.shape[1] * block.channels
     for i in range(rows):
         for j in range(block.z_width):
-            if j > 0 and _same_window(padded, i, j, i, j - 1, block.kernel_h):
+            start = i * row_length + j * block.channels
+            if j > 0 and _same_window(numbers, start, start - block.channels, row_length, block):
                 copy_row(z[i, j - 1], z[i, j])
-            elif i > 0 and _same_window(padded, i, j, i - 1, j, block.kernel_h):
+            elif i > 0 and _same_window(numbers, start, start - row_length, row_length, block):
                 copy_row(z[i - 1, j], z[i, j])
 
 
-@njit(error_model="numpy")
-def _same_window(padded, i, j, other_i, other_j, kernel):
-    """Return whether the windows at (i, j) and (other_i, other_j) hold the same numbers."""
-    # In a photograph the first number usually decides.
-    for row in range(kernel):
-        one = padded[i + row, j : j + kernel].reshape(-1)
-        other = padded[other_i + row, other_j : other_j + kernel].reshape(-1)
-        for e in range(one.size):
-            if one[e] != other[e]:
+@njit(error_model="numpy", inline="always")
+def _same_window(numbers, start, other_start, row_length, block):
+    """Return whether the windows that begin at two places of the padded picture are the same, to the last bit."""
+    for row in range(block.kernel_h):
+        # Unsigned, they cannot be negative, which saves asking: in a photograph the first number nearly always decides.
+        one, other = np.uint64(start + row * row_length), np.uint64(other_start + row * row_length)
+        for e in range(np.uint64(block.kernel_w * block.channels)):
+            if numbers[one + e] != numbers[other + e]:
                 return False
     return True
 
