@@ -111,7 +111,7 @@ def test_winograd_is_accurate_with_many_channels(kernel, pixels, rng):
 
 
 @pytest.mark.parametrize("kernel", [3, 5])
-def test_what_winograd_takes_for_zero_is_small_with_many_channels(kernel, rng):
+def test_winograd_with_relu_is_accurate_with_very_many_channels(kernel, rng):
     x = rng.standard_normal((2, 22, 22, 512)).astype("float32")
     weight = rng.standard_normal((kernel, kernel, 512, 32)).astype("float32")
     settings = ((1, 1), NO_PADDING, True, *POOLS["no pool"])
