@@ -25,7 +25,7 @@ from benchmarks import machine
 from benchmarks.measure import ratio, say
 from benchmarks.peers import Peer
 from benchmarks.workloads import IMAGE_SIZES
-from minicnn.backend import require_cupy
+from minicnn.backend import gpu_name, require_cupy
 from minicnn.errors import DeviceError
 
 RESULTS = Path(__file__).parent / "results"
@@ -69,7 +69,7 @@ def describe() -> dict[str, Any]:
     return {
         "date": datetime.date.today().isoformat(), "device": "gpu", "machine": machine.describe(), "batch": BATCH,
         "card": {
-            "name": cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode(),
+            "name": gpu_name(),
             "driver": cupy.cuda.runtime.driverGetVersion(), "cuda": cupy.cuda.runtime.runtimeGetVersion(),
             "cudnn": torch.backends.cudnn.version(),
         },

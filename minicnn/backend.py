@@ -103,6 +103,12 @@ def require_cupy() -> ModuleType:
     return cupy
 
 
+def gpu_name() -> str:
+    """Return what the driver calls the GPU in use, such as "NVIDIA H200". Raises DeviceError where there is none."""
+    cuda = require_cupy().cuda
+    return cuda.runtime.getDeviceProperties(cuda.Device().id)["name"].decode()
+
+
 def resolve_device(device: str) -> str:
     """Turn "auto" into "gpu" where one works and "cpu" elsewhere; check that "gpu" can be had.
 
@@ -161,27 +167,42 @@ def tf32_allowed(xp: ModuleType) -> bool:
 
 
 @contextmanager
-def device_session(device: str, batch_size: int, tf32: bool = False) -> Iterator[None]:
-    """Run a block that computes on `device`, and give the GPU's memory back at its end.
+def device_memory(device: str, what: str, advice: str) -> Iterator[None]:
+    """Run a block that puts `what` into the memory of `device`, "cpu" or "gpu".
 
-    device: "cpu" (nothing happens) or "gpu". batch_size: images, for the message. tf32: see `tf32_products`. Raises
-    UsageError in place of CuPy's error when the GPU's memory runs out: it says the batch size that was tried and how
-    much memory was free.
+    Raises UsageError in place of CuPy's error when the GPU's memory runs out: it says what did not fit, how much memory
+    was free, and gives the `advice`.
     """
     if device == "cpu":
         yield
         return
     cupy = require_cupy()
-    pool = cupy.get_default_memory_pool()
     try:
-        with tf32_products(tf32):
-            yield
+        yield
     except cupy.cuda.memory.OutOfMemoryError as error:
         free, total = cupy.cuda.runtime.memGetInfo()
+        unused = cupy.get_default_memory_pool().free_bytes()
         raise UsageError(
-            f"a batch of {batch_size} images does not fit into the GPU's memory: "
-            f"{(free + pool.free_bytes()) >> 20} of {total >> 20} MiB were free; try a smaller --batch-size ({error})"
+            f"{what} cannot be held in the GPU's memory: {(free + unused) >> 20} of {total >> 20} MiB were free; "
+            f"{advice} ({error})"
         ) from error
+
+
+@contextmanager
+def device_session(device: str, batch_size: int, tf32: bool = False) -> Iterator[None]:
+    """Run a block that computes on `device`, and give the GPU's memory back at its end.
+
+    device: "cpu" (nothing happens) or "gpu". batch_size: images, for the message when memory runs out (see
+    `device_memory`). tf32: see `tf32_products`.
+    """
+    if device == "cpu":
+        yield
+        return
+    cupy = require_cupy()
+    try:
+        batch = device_memory(device, f"a batch of {batch_size} images", "try a smaller --batch-size")
+        with batch, tf32_products(tf32):
+            yield
     finally:
-        pool.free_all_blocks()
+        cupy.get_default_memory_pool().free_all_blocks()
         cupy.get_default_pinned_memory_pool().free_all_blocks()

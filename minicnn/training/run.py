@@ -9,7 +9,7 @@ from typing import Any
 
 import minicnn
 from minicnn import models
-from minicnn.backend import device_session, resolve_device
+from minicnn.backend import device_memory, device_session, gpu_name, require_cupy, resolve_device
 from minicnn.data import NAMED_DATASETS, Loader, Skipped, Splits, open_dataset
 from minicnn.dispatch import kernel_mode
 from minicnn.errors import Interrupted, UsageError
@@ -53,15 +53,18 @@ class Run:
         models.outline(settings.model, input_shape)  # refuses images too small for it before any file is read
         self.splits = open_dataset(settings.data, seed=settings.seed, strict=settings.strict)
         classes = len(self.splits.classes)
-        self.net = models.build(settings.model, input_shape, classes=classes, seed=settings.seed).to(device)
+        net = models.build(settings.model, input_shape, classes=classes, seed=settings.seed)
+        with device_memory(device, f"what {settings.model} and its optimizer keep", "try a smaller --image-size"):
+            self.net = net.to(device)
+            optimizer = _make_optimizer(self.net.parameters(), settings)
         self.training = Loader(
             self.splits.train, settings.batch_size, self.train_transform, shuffle=True, seed=settings.seed,
             workers=settings.workers,
         )  # fmt: skip
         self.validation = Loader(self.splits.validation, settings.batch_size, self.transform, workers=settings.workers)
         self.trainer = Trainer(
-            self.net, _make_optimizer(self.net.parameters(), settings), epochs=settings.epochs, loss=loss,
-            schedule=schedule, normalization=self.normalization, device=device, progress=self.progress,
+            self.net, optimizer, epochs=settings.epochs, loss=loss, schedule=schedule,
+            normalization=self.normalization, device=device, progress=self.progress,
         )  # fmt: skip
         self._drawn = time.perf_counter()
         self._told: set[Skipped] = set()
@@ -147,8 +150,9 @@ class Run:
         settings, trainer = self.settings, self.trainer
         counts = ", ".join(f"{count:,} for {part}" for part, count in _image_counts(self.splits).items())
         parameters = sum(parameter.value.size for parameter in self.net.parameters().values())
-        gpu = "one GPU, products in TF32" if settings.tf32 else "one GPU"
-        where = gpu if trainer.device == "gpu" else f"{get_threads()} CPU threads"
+        where = f"{get_threads()} CPU threads"
+        if trainer.device == "gpu":
+            where = f"{gpu_name()}, products in TF32" if settings.tf32 else gpu_name()
         done = len(trainer.history)
         lines = [
             f"{self.splits.folder}: {counts}; {len(self.splits.classes)} classes",
@@ -182,6 +186,7 @@ class Run:
         """Return all that config.json says about this run."""
         named = self.settings.data in NAMED_DATASETS
         settings = self.settings if named else self.settings.changed(data=str(self.splits.folder.resolve()))
+        on_gpu = self.trainer.device == "gpu"
         return {
             "settings": settings.to_config(),
             "input_shape": list(self.net.input_shape or ()),
@@ -192,12 +197,14 @@ class Run:
             "train_transform": self.train_transform.to_config(),
             "transform": self.transform.to_config(),
             "device": self.trainer.device,
+            "gpu": gpu_name() if on_gpu else None,
             "threads": get_threads(),
             "kernels": kernel_mode(),
             "versions": {
                 "minicnn": minicnn.__version__,
                 "python": platform.python_version(),
                 **{name: version(name) for name in ("numpy", "numba", "scipy", "pillow")},
+                **({"cupy": require_cupy().__version__} if on_gpu else {}),
             },
         }
 

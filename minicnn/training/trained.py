@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from minicnn import models, ops
-from minicnn.backend import resolve_device, to_device, to_numpy
+from minicnn.backend import device_memory, resolve_device, to_device, to_numpy
 from minicnn.data import NAMED_DATASETS, ImageDataset, Transform, open_dataset, read_image
 from minicnn.errors import UsageError
 from minicnn.layers import Sequential
@@ -52,7 +52,9 @@ class TrainedRun:
                 raise UsageError(f"input_shape should be [height, width, channels]; got {config['input_shape']}")
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise UsageError(f"{directory.config} is damaged: {error}") from error
-        net = models.build(settings.model, input_shape, classes=len(classes), seed=settings.seed).to(device)
+        net = models.build(settings.model, input_shape, classes=len(classes), seed=settings.seed)
+        with device_memory(device, f"the weights of {settings.model}", "use --device cpu"):
+            net = net.to(device)
         net.load(directory.weights(checkpoint))
         return cls(settings, net, classes, class_names, normalization, transform, device)
 

@@ -66,6 +66,9 @@ def conv_block_backward(
         dy.shape == y.shape == y_shape and weight.shape[2] == x.shape[3],
         "conv_block_backward", dy=dy.shape, y=y.shape, x=x.shape, weight=weight.shape,
     )  # fmt: skip
+    if pool_size is not None:
+        argmax_shape = None if argmax is None else argmax.shape
+        require_shape(argmax_shape == dy.shape, "conv_block_backward", dy=dy.shape, argmax=argmax_shape)
     if not kernels_take(dy, x, weight, y):
         return NotImplemented
     xp = array_module(dy)

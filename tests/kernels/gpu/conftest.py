@@ -42,7 +42,7 @@ def emulated_gpu(monkeypatch: pytest.MonkeyPatch) -> Device:
 
     monkeypatch.setattr(namespace, "RawModule", emulator.RawModule, raising=False)
     monkeypatch.setattr(namespace, "empty", empty, raising=False)
-    card = SimpleNamespace(compute_capability="80")
+    card = SimpleNamespace(id=0, compute_capability="80")
     monkeypatch.setattr(namespace, "cuda", SimpleNamespace(Device=lambda: card), raising=False)
     products = SimpleNamespace(COMPUTE_TYPE_TF32=7, get_compute_type=lambda dtype: 1)
     monkeypatch.setattr(namespace, "_core", SimpleNamespace(_routines_linalg=products), raising=False)

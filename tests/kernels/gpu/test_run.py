@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from minicnn import use_kernels
+from minicnn.errors import UsageError
 from minicnn.layers.weights import read_arrays
 from minicnn.training.run import Run
 from minicnn.training.settings import Settings
+from minicnn.training.trained import TrainedRun
 from tests.device_stand_in import DeviceArray, namespace
 from tests.kernels.gpu import emulator
 
@@ -44,14 +46,20 @@ def emulated_cupy(emulated_gpu, monkeypatch) -> ModuleType:
     cupy = ModuleType("cupy")
     cupy.__getattr__ = lambda name: getattr(namespace, name)  # type: ignore[method-assign]
     cupy.ndarray = DeviceArray  # type: ignore[attr-defined]
-    pool = SimpleNamespace(free_all_blocks=lambda: None)
+    cupy.__version__ = "14.0.0"  # type: ignore[attr-defined]
+    pool = SimpleNamespace(free_all_blocks=lambda: None, free_bytes=lambda: 0)
     cupy.get_default_memory_pool = cupy.get_default_pinned_memory_pool = lambda: pool  # type: ignore[attr-defined]
     products = SimpleNamespace(COMPUTE_TYPE_DEFAULT=1, COMPUTE_TYPE_TF32=7, chosen=[1])
     products.get_compute_type = lambda dtype: products.chosen[-1]
     products.set_compute_type = lambda dtype, chosen: products.chosen.append(chosen)
     cupy._core = SimpleNamespace(_routines_linalg=products)  # type: ignore[attr-defined]
     cupy.cuda = SimpleNamespace(  # type: ignore[attr-defined]
-        runtime=SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=CUDARuntimeError),
+        runtime=SimpleNamespace(
+            getDeviceCount=lambda: 1,
+            getDeviceProperties=lambda device: {"name": b"Emulated GPU"},
+            memGetInfo=lambda: (1000 << 20, 16000 << 20),
+            CUDARuntimeError=CUDARuntimeError,
+        ),
         memory=SimpleNamespace(OutOfMemoryError=MemoryError),
         nvrtc=SimpleNamespace(getVersion=lambda: (13, 0)),
         Stream=Stream,
@@ -95,6 +103,8 @@ def test_a_run_gives_the_cpus_weights_and_goes_on_from_its_checkpoint(images, tm
     assert {"crop_and_flip", "normalize_pixels", "im2col", "bias_relu_max_pool", "sgd_momentum"} <= emulator.launched
     resumed = Run.resume(str(tmp_path / "gpu"), epochs=2)
     result = resumed.train()
+    config = resumed.directory.read_config()
+    assert (config["device"], config["gpu"], config["versions"]["cupy"]) == ("gpu", "Emulated GPU", "14.0.0")
     assert result.images == 9
     for ours, right in zip(resumed.trainer.history, on_cpu.trainer.history, strict=True):
         np.testing.assert_allclose([ours.train_loss, ours.val_loss], [right.train_loss, right.val_loss], rtol=1e-4)
@@ -107,8 +117,25 @@ def test_a_run_gives_the_cpus_weights_and_goes_on_from_its_checkpoint(images, tm
 
 def test_tf32_is_in_force_while_a_run_that_asks_for_it_trains(images, tmp_path, emulated_cupy):
     run = Run.start(settings(images, "gpu", epochs=1).changed(tf32=True), str(tmp_path / "run"))
-    assert any("one GPU, products in TF32" in line for line in run.describe())
+    assert any("Emulated GPU, products in TF32" in line for line in run.describe())
     emulator.launched.clear()
     run.train()
     assert "convolve_32" in emulator.launched
     assert emulated_cupy._core._routines_linalg.chosen == [1, 7, 1]
+
+
+def test_weights_that_the_gpu_cannot_hold_are_one_clear_line_and_leave_nothing(
+    images, tmp_path, emulated_cupy, monkeypatch
+):
+    run = Run.start(settings(images, "cpu", epochs=1), str(tmp_path / "run"))
+    run.train()
+
+    def asarray(array):
+        raise emulated_cupy.cuda.memory.OutOfMemoryError(f"Out of memory allocating {array.nbytes} bytes")
+
+    emulated_cupy.asarray = asarray
+    with pytest.raises(UsageError, match=r"cnn2 and its optimizer keep .* 1000 of 16000 MiB were free; .*--image-size"):
+        Run.start(settings(images, "gpu", epochs=1), str(tmp_path / "large"))
+    assert not (tmp_path / "large").exists()
+    with pytest.raises(UsageError, match=r"weights of cnn2 .* --device cpu"):
+        TrainedRun.open(str(tmp_path / "run"), device="gpu")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minicnn import models, ops, use_kernels
-from minicnn.errors import UsageError
+from minicnn.errors import ShapeError, UsageError
 from minicnn.kernels.gpu import convolution
 from minicnn.kernels.gpu.algorithms import force_algorithm
 from minicnn.layers import (
@@ -143,3 +143,13 @@ def test_a_workspace_that_is_no_number_is_refused(setting, monkeypatch):
     monkeypatch.setenv("MINICNN_GPU_WORKSPACE", setting)
     with pytest.raises(UsageError, match="MINICNN_GPU_WORKSPACE"):
         convolution.workspace()
+
+
+def test_an_argmax_of_another_shape_is_refused(device, rng):
+    x, weight, bias = (rng.standard_normal(shape) for shape in ((1, 8, 8, 3), (3, 3, 3, 4), (4,)))
+    settings = ((1, 1), (0, 0), True, (2, 2), (2, 2), (0, 0))
+    y, argmax = ops.conv_block.reference(x, weight, bias, *settings)
+    for wrong in (argmax[:, :2], None):
+        arrays = [None if a is None else device.array(a) for a in (y, x, weight, y, wrong)]
+        with pytest.raises(ShapeError, match="argmax"):
+            ops.conv_block_backward(*arrays, *settings)
