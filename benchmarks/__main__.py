@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import gpu, machine, report
 from benchmarks.engines import COMPARED, ENGINES, installed
-from benchmarks.measure import QUICK, THOROUGH, measure, measure_layers, say
+from benchmarks.measure import QUICK, THOROUGH, measure, measure_layers, measure_threads, say
 from benchmarks.workloads import IMAGE_SIZES, documented, scaling
 
 RESULTS = Path(__file__).parent / "results"
@@ -68,6 +68,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if "scaling" in parts:
         model = models[0]
         results["scaling"] = [measure(w, compared, effort, options.device) for w in scaling(model, options.threads)]
+        if options.threads > 1:
+            training = documented([model], options.threads)[0]
+            results["thread_scaling"] = [measure_threads(training, name, effort, options.device) for name in compared]
     return results
 
 

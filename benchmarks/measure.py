@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.peers import peers
+from benchmarks.peers import Peer, peer, peers
 from benchmarks.workloads import Workload
 
 SETTLE = 0.05  # seconds between turns, in which the threads of the last engine fall asleep
@@ -31,20 +31,38 @@ def measure(workload: Workload, engines: list[str], effort: Effort, device: str)
     say(f"{workload}")
     settings = {"model": workload.model, "image_size": workload.image_size, "batch": workload.batch}
     with peers(engines, threads=workload.threads, device=device, **settings) as running:
-        times: dict[str, list[float]] = {peer.name: [] for peer in running}
-        for peer in running:  # warm-up: compilation, first touch of memory
-            peer.ask("run", task=workload.task, seconds=0)
-        for turn in range(effort.rounds):
-            for peer in running:
-                if peer.name in ONE_TURN and turn > 0:
-                    continue
-                time.sleep(SETTLE)
-                times[peer.name].append(peer.ask("run", task=workload.task, seconds=effort.seconds))
-        memory = {peer.name: peer.ask("peak memory") for peer in running}
-        flops = {peer.name: peer.ask("flops") for peer in running if peer.name in ("minicnn", "sgemm")}
+        times = take_turns({worker.name: worker for worker in running}, workload.task, effort)
+        memory = {worker.name: worker.ask("peak memory") for worker in running}
+        flops = {worker.name: worker.ask("flops") for worker in running if worker.name in ("minicnn", "sgemm")}
     for name in engines:
         say(f"    {name:24s}{statistics.median(times[name]) * 1e3:10.2f} ms {memory[name]:8.0f} MiB")
     return {**workload.as_json(), "seconds": times, "peak_mib": memory, "forward_flops": flops}
+
+
+def measure_threads(workload: Workload, engine: str, effort: Effort, device: str) -> dict[str, Any]:
+    """Measure one engine with one thread beside itself with the workload's threads: seconds a step, by threads."""
+    say(f"one thread beside {workload.threads}: {engine}, {workload}")
+    settings = {"model": workload.model, "image_size": workload.image_size, "batch": workload.batch, "device": device}
+    with (
+        peer(engine, threads=1, **settings) as alone,
+        peer(engine, threads=workload.threads, **settings) as together,
+    ):
+        times = take_turns({"1": alone, str(workload.threads): together}, workload.task, effort)
+    return {**workload.as_json(), "engine": engine, "seconds": times}
+
+
+def take_turns(workers: dict[str, Peer], task: str, effort: Effort) -> dict[str, list[float]]:
+    """Return the seconds a step in each turn of each worker, under the worker's key."""
+    times: dict[str, list[float]] = {key: [] for key in workers}
+    for worker in workers.values():  # warm-up: compilation, first touch of memory
+        worker.ask("run", task=task, seconds=0)
+    for turn in range(effort.rounds):
+        for key, worker in workers.items():
+            if worker.name in ONE_TURN and turn > 0:
+                continue
+            time.sleep(SETTLE)
+            times[key].append(worker.ask("run", task=task, seconds=effort.seconds))
+    return times
 
 
 def measure_layers(workload: Workload, engines: list[str], repeats: int, device: str) -> dict[str, Any]:
@@ -53,9 +71,9 @@ def measure_layers(workload: Workload, engines: list[str], repeats: int, device:
     settings = {"model": workload.model, "image_size": workload.image_size, "batch": workload.batch}
     layers = {}
     with peers(engines, threads=workload.threads, device=device, **settings) as running:
-        for peer in running:
+        for worker in running:
             time.sleep(SETTLE)
-            layers[peer.name] = peer.ask("layers", repeats=repeats)
+            layers[worker.name] = worker.ask("layers", repeats=repeats)
     return {**workload.as_json(), "layers": layers}
 
 

@@ -1,4 +1,4 @@
-"""From a results file to Markdown tables: the comparison, memory, the layers, the scaling."""
+"""From a results file to Markdown tables: the comparison, memory, the layers, the scaling, the threads."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def markdown(results: dict[str, Any]) -> str:
     sections = [" ".join(head)]
     for title, key, table in (
         ("Networks", "workloads", comparison), ("Layers", "layers", layer_table), ("Scaling", "scaling", comparison),
+        ("Threads", "thread_scaling", thread_table),
     ):  # fmt: skip
         if results.get(key):
             sections.append(f"### {title}\n\n{table(results[key])}")
@@ -112,4 +113,19 @@ def layer_table(measured: list[dict[str, Any]]) -> str:
                 times = by_name.get(engine, {}).get(name)
                 cells += [f"{seconds * 1e3:.2f}" for seconds in times] if times else ["", ""]
             rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def thread_table(measured: list[dict[str, Any]]) -> str:
+    """Return a row for each engine: its step with one thread and with all, which took turns, and what that gains."""
+    rows = ["| network | task | engine | 1 thread ms | threads | ms | × faster |", "|---|---|---|---|---|---|---|"]
+    for result in measured:
+        threads = str(result["threads"])
+        alone, together = (f"{statistics.median(result['seconds'][key]) * 1e3:.4g}" for key in ("1", threads))
+        lower, middle, upper = ratio(result, "1", threads)
+        gain = f"{middle:.2f} ({lower:.2f}–{upper:.2f})"
+        workload = f"{result['model']} {result['image_size']}, batch {result['batch']}"
+        rows.append(
+            "| " + " | ".join((workload, result["task"], result["engine"], alone, threads, together, gain)) + " |"
+        )
     return "\n".join(rows)

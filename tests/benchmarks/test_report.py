@@ -1,0 +1,26 @@
+"""The kept tables are those of the kept results, and a table says what its numbers say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import gpu, report
+
+RESULTS = Path(report.__file__).parent / "results"
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_a_kept_table_comes_from_its_results(path: Path) -> None:
+    results = json.loads(path.read_text())
+    markdown = gpu.markdown if results["device"] == "gpu" else report.markdown
+    assert path.with_suffix(".md").read_text() == markdown(results)
+
+
+def test_the_gain_of_threads_is_the_median_of_paired_turns() -> None:
+    seconds = {"1": [0.4, 0.8, 0.4], "2": [0.2, 0.2, 0.4]}
+    measured = {"model": "cnn3", "image_size": 224, "batch": 32, "task": "training", "threads": 2}
+    table = report.thread_table([{**measured, "engine": "minicnn", "seconds": seconds}])
+    assert "| cnn3 224, batch 32 | training | minicnn | 400 | 2 | 200 | 2.00 (1.50–3.00) |" in table
