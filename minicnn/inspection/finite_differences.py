@@ -13,6 +13,9 @@ other, which pulls the three apart by at least as much as it spoils the central 
 estimate is right. Where they do not, a smaller step leaves most kinks out of reach; a coordinate on which they never
 agree sits on a kink, and has no derivative to compare with.
 
+Nor do the estimates mean anything where f is so flat that its rounding error, ε·|f| / h, hides the slope: they may
+even agree, all being the same few last bits of f. There a larger step helps.
+
 The analytic gradient has no say in this: no element is excused for being wrong.
 """
 
@@ -26,7 +29,8 @@ from minicnn.backend import Array
 
 Index = tuple[int, ...]
 
-STEPS = (1e-4, 1e-5, 1e-6)  # large ones first: rounding errors grow as 1/h
+STEPS = (1e-4, 1e-3, 1e-5, 1e-6)  # the one that suits most, a larger one for flat places, smaller ones for kinks
+EPSILON = float(np.finfo(np.float64).eps)
 FLOOR = 1e-2  # an element below this share of its array's largest is measured against that share
 
 
@@ -42,36 +46,40 @@ def numeric_gradient(
 
     function: reads `array`, float64, which is changed in place and brought back, and returns an array. projection: of
     that array's shape. indices: K elements of `array`. accuracy: how closely, relatively, the three estimates must
-    agree. Returns (derivatives (K,), smooth (K,) bool: False where the function has a kink).
+    agree. Returns (derivatives (K,), known (K,) bool: False on a kink and where rounding hides the slope).
     """
     start = function().copy()  # a layer such as Flatten returns a view of the array that is about to change
-    derivatives, spread = np.zeros(len(indices)), np.full(len(indices), np.inf)
-    rough = np.arange(len(indices))
+    derivatives, doubt = np.zeros(len(indices)), np.full(len(indices), np.inf)
+    unknown = np.arange(len(indices))
     for step in STEPS:
-        for k in map(int, rough):
-            estimates = _three_estimates(function, start, projection, array, indices[k], step)
-            derivatives[k], spread[k] = estimates[0], max(estimates) - min(estimates)
+        for k in map(int, unknown):
+            estimates, rounding = _three_estimates(function, start, projection, array, indices[k], step)
+            derivatives[k], doubt[k] = estimates[0], max(max(estimates) - min(estimates), rounding)
         largest = np.abs(derivatives).max(where=np.isfinite(derivatives), initial=0.0)
-        smooth = spread <= accuracy * yardstick(derivatives, largest)
-        rough = np.flatnonzero(~smooth)
-        if rough.size == 0:
+        known = doubt <= accuracy * yardstick(derivatives, largest)
+        unknown = np.flatnonzero(~known)
+        if unknown.size == 0:
             break
-    return derivatives, smooth
+    return derivatives, known
 
 
 def _three_estimates(
     function: Callable[[], Array], start: Array, projection: Array, array: Array, index: Index, step: float
-) -> tuple[float, float, float]:
-    """Return the derivative at array[index] as seen from both sides, from the right, and from the left."""
+) -> tuple[tuple[float, float, float], float]:
+    """Return the derivative at array[index] as seen from both sides, right and left, and its rounding error."""
     original = float(array[index])
+    reached = 0.0  # how large the outputs are that this element changes
 
     def slope(offset: float) -> float:
+        nonlocal reached
         array[index] = original + offset
         # Subtract first, then sum: outputs that this element does not reach cancel exactly, and add no rounding error.
-        change = float(((function() - start) * projection).sum())
-        return change / (float(array[index]) - original)
+        change = function() - start
+        reached = max(reached, float(abs(start * projection * (change != 0)).sum()))
+        return float((change * projection).sum()) / (float(array[index]) - original)
 
     h = step * max(1.0, abs(original))
     right, near_right, near_left, left = slope(h), slope(h / 2), slope(-h / 2), slope(-h)
     array[index] = original
-    return (near_right + near_left) / 2, 2 * near_right - right, 2 * near_left - left
+    estimates = (near_right + near_left) / 2, 2 * near_right - right, 2 * near_left - left
+    return estimates, EPSILON * reached / h

@@ -166,8 +166,8 @@ def _check(
         if len(indices) < array.size:
             suspect = find_suspect(lambda: forward(**arrays), projection, array, analytic[name], rng)
             indices += [suspect] if suspect is not None and suspect not in indices else []
-        numeric, smooth = numeric_gradient(lambda: forward(**arrays), projection, array, indices, TOLERANCE / 4)
-        checks.append(_compare(name, analytic[name], indices, numeric, smooth, rounding))
+        numeric, known = numeric_gradient(lambda: forward(**arrays), projection, array, indices, TOLERANCE / 4)
+        checks.append(_compare(name, analytic[name], indices, numeric, known, rounding))
     return GradientReport(tuple(checks))
 
 
@@ -200,19 +200,19 @@ def _choose_elements(analytic: np.ndarray, count: int, rng: np.random.Generator)
 
 
 def _compare(
-    name: str, analytic: np.ndarray, indices: list[Index], numeric: np.ndarray, smooth: np.ndarray, rounding: float
+    name: str, analytic: np.ndarray, indices: list[Index], numeric: np.ndarray, known: np.ndarray, rounding: float
 ) -> ArrayCheck:
     claimed = np.array([analytic[index] for index in indices])
     largest = max(np.abs(analytic).max(), np.abs(numeric).max(where=np.isfinite(numeric), initial=0.0))
     zero = bool(largest <= rounding)
     scale = np.maximum(yardstick(claimed, largest), np.abs(numeric))
     errors = np.zeros(len(indices)) if zero else np.abs(claimed - numeric) / scale
-    errors = np.where(smooth, np.where(np.isfinite(errors), errors, np.inf), 0.0)
+    errors = np.where(known, np.where(np.isfinite(errors), errors, np.inf), 0.0)
     worst = int(np.argmax(errors))
     return ArrayCheck(
-        name=name, shape=analytic.shape, checked=int(smooth.sum()), kinks=int((~smooth).sum()),
+        name=name, shape=analytic.shape, checked=int(known.sum()), left_out=int((~known).sum()),
         max_relative_error=float(errors[worst]), worst=indices[worst], analytic=float(claimed[worst]),
-        numeric=float(numeric[worst]), zero=zero, factor=_common_factor(claimed[smooth], numeric[smooth]),
+        numeric=float(numeric[worst]), zero=zero, factor=_common_factor(claimed[known], numeric[known]),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from minicnn.inspection.finite_differences import Index
 
 TOLERANCE = 1e-6  # float64 differences are good to about 1e-9; a mistake in a formula is seldom below 1e-3
-MOST_KINKS = 0.5  # of an array's elements may sit on a kink; with more, too little was checked
+MOST_LEFT_OUT = 0.5  # of an array's elements; with more, too little was checked
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,13 @@ class ArrayCheck:
     The relative error of an element is |analytic − numeric| / max(|analytic|, |numeric|, 0.01 · largest of the array).
     `worst`, `analytic` and `numeric` are the index and the two values of the element with the largest one. `factor`
     is analytic / numeric where that is the same for all elements and not 1: the fingerprint of a wrong scale or sign.
+    `left_out` counts the elements without a numeric gradient, on a kink or where rounding hides the slope.
     """
 
     name: str
     shape: tuple[int, ...]
     checked: int
-    kinks: int
+    left_out: int
     max_relative_error: float
     worst: Index
     analytic: float
@@ -32,10 +33,10 @@ class ArrayCheck:
 
     def problem(self, tolerance: float) -> str | None:
         """Return in one line why this array does not pass, or None."""
-        if self.kinks > MOST_KINKS * (self.checked + self.kinks):
+        if self.left_out > MOST_LEFT_OUT * (self.checked + self.left_out):
             return (
-                f"{self.name}: {self.kinks} of {self.checked + self.kinks} elements sit on a kink, where there is no "
-                "gradient: check at another seed, or with weights that are not all zero"
+                f"{self.name}: {self.left_out} of {self.checked + self.left_out} elements sit on a kink, where there "
+                "is no gradient, or where rounding hides it: check at another seed, or with weights that are larger"
             )
         if self.zero:
             return (
@@ -89,9 +90,9 @@ class GradientReport:
         lines += [f"  ! {problem}" for problem in self.problems]
         width = max(len(check.name) for check in self.checks)
         for check in self.checks:
-            kinks = f", {check.kinks} on a kink left out" if check.kinks else ""
+            left_out = f", {check.left_out} on a kink or too flat left out" if check.left_out else ""
             lines.append(
                 f"    {check.name:{width}}  {check.max_relative_error:8.2g}  {check.checked} elements of "
-                f"{'×'.join(map(str, check.shape)) or 'one number'}{kinks}"
+                f"{'×'.join(map(str, check.shape)) or 'one number'}{left_out}"
             )
         return "\n".join(lines)
