@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numba
@@ -103,18 +103,28 @@ def _piece(length, other_lengths):
 # between installations: all are limited.
 _libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
 _limit = threading.Lock()
-_users = 0
-_threads_before: list[int] = []
+_users: set[int] = set()  # the Python threads whose kernels multiply now
+_threads_before: list[int] = []  # of each library; empty while none is limited
+
+
+def _set_threads(threads: Iterable[int]) -> None:
+    # threadpoolctl heeds one Python thread alone, the first to set a number. Here any may, as they take turns.
+    threadpoolctl.OpenBLASController.clear_controlling_thread(force=True)
+    for library, number in zip(_libraries, threads, strict=False):
+        library.set_num_threads(number)
+
+
+def _give_back() -> None:
+    _set_threads(_threads_before)
+    _threads_before.clear()
 
 
 def _forget_users() -> None:
     """Give BLAS its threads back in a forked process: whoever limited them lives on in the parent alone."""
-    global _limit, _users
+    global _limit
     _limit = threading.Lock()
-    if _users > 0:
-        for library, threads in zip(_libraries, _threads_before, strict=True):
-            library.set_num_threads(threads)
-    _users = 0
+    _users.clear()
+    _give_back()
 
 
 if hasattr(os, "register_at_fork"):
@@ -123,19 +133,19 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Keep the BLAS that kernels call to one thread for the duration of the block, then give it its threads back."""
-    global _users, _threads_before
-    with _limit:
-        if _users == 0:
-            _threads_before = [library.get_num_threads() for library in _libraries]
-            for library in _libraries:
-                library.set_num_threads(1)
-        _users += 1
+    """Keep the BLAS that kernels call to one thread for the duration of the block, then give it its threads back.
+
+    Not to be nested. A KeyboardInterrupt between any two lines leaves nothing that the next use does not put right.
+    """
     try:
+        with _limit:
+            _users.add(threading.get_ident())
+            if not _threads_before:
+                _threads_before[:] = [library.get_num_threads() for library in _libraries]
+            _set_threads([1] * len(_libraries))
         yield
     finally:
         with _limit:
-            _users -= 1
-            if _users == 0:
-                for library, threads in zip(_libraries, _threads_before, strict=True):
-                    library.set_num_threads(threads)
+            _users.discard(threading.get_ident())
+            if not _users:
+                _give_back()

@@ -1,0 +1,125 @@
+"""BLAS has one thread while kernels multiply, in whichever Python thread, and its own number afterwards."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from minicnn import ops
+from minicnn.kernels.cpu import blas, dense
+
+
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"}
+
+
+@pytest.fixture(autouse=True)
+def two_threads_at_rest() -> Iterator[None]:
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        assert blas_threads() == {2}
+        yield
+
+
+def in_another_thread(task: Callable[[], None]) -> None:
+    failures = []
+
+    def run() -> None:
+        try:
+            task()
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert not failures
+
+
+@pytest.mark.parametrize("where", ["the main thread", "another thread"])
+def test_a_kernel_multiplies_with_one_blas_thread(where, monkeypatch, rng) -> None:
+    seen = []
+    work_together = dense.work_together
+    monkeypatch.setattr(dense, "work_together", lambda *a: (seen.append(blas_threads()), work_together(*a)))
+    x, weight = rng.standard_normal((16, 400)), rng.standard_normal((400, 100))
+
+    def multiply() -> None:
+        ops.dense(x, weight, np.zeros(100))
+        ops.dense_backward(np.ones((16, 100)), x, weight)
+
+    multiply() if where == "the main thread" else in_another_thread(multiply)
+    assert seen == [{1}, {1}]
+    assert blas_threads() == {2}
+
+
+def test_the_last_of_several_threads_to_leave_gives_blas_its_threads_back() -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with blas.one_blas_thread():
+            entered.set()
+            leave.wait()
+
+    thread = threading.Thread(target=stay)
+    with blas.one_blas_thread():
+        thread.start()
+        entered.wait()
+    assert blas_threads() == {1}
+    leave.set()
+    thread.join()
+    assert blas_threads() == {2}
+
+
+class InterruptedLibrary:
+    """A BLAS library at whose n-th call, of any library, a KeyboardInterrupt comes: before or after what it does."""
+
+    calls_left = 0
+
+    def __init__(self, library: Any, when: str) -> None:
+        self.library, self.when = library, when
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **settings: Any) -> Any:
+            InterruptedLibrary.calls_left -= 1
+            if InterruptedLibrary.calls_left == 0 and self.when == "before":
+                raise KeyboardInterrupt
+            result = getattr(self.library, name)(*arguments, **settings)
+            if InterruptedLibrary.calls_left == 0:
+                raise KeyboardInterrupt
+            return result
+
+        return call
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interrupt_leaves_nothing_that_the_next_use_does_not_put_right(when, monkeypatch) -> None:
+    libraries = blas._libraries
+    for call in range(1, 100):
+        InterruptedLibrary.calls_left = call
+        monkeypatch.setattr(blas, "_libraries", [InterruptedLibrary(library, when) for library in libraries])
+        with suppress(KeyboardInterrupt), blas.one_blas_thread():
+            pass
+        monkeypatch.setattr(blas, "_libraries", libraries)
+        if InterruptedLibrary.calls_left > 0:
+            break
+        with blas.one_blas_thread():
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}, f"after an interrupt at call {call}"
+    assert call > 3 * len(libraries)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # newer Pythons warn of any fork beside threads
+def test_a_child_that_is_forked_amid_a_product_has_its_blas_threads_back() -> None:
+    with blas.one_blas_thread():
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if blas_threads() == {2} and not blas._users else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert blas_threads() == {1}
