@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import numpy as np
 import pytest
 
@@ -69,3 +72,15 @@ def test_results_that_the_user_keeps_stay_as_they_are(rng: np.random.Generator) 
     kept = [ops.relu(x * sign) for sign in (1, -1, 1, -1)]
     for sign, y in zip((1, -1, 1, -1), kept, strict=True):
         np.testing.assert_array_equal(y, np.maximum(x * sign, 0))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # newer Pythons warn of any fork beside threads
+def test_a_child_that_is_forked_while_memory_is_being_taken_may_take_some() -> None:
+    with memory._lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # a child that waits for the lock for ever is killed
+            memory.empty(LARGE, np.float32)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
