@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numba
 import numpy as np
@@ -102,16 +103,30 @@ def _piece(length, other_lengths):
 # NumPy and SciPy may each bring a BLAS library of nearly the same name, and which of them the kernels call differs
 # between installations: all are limited.
 _libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def _setter(library: threadpoolctl.LibController) -> Callable[[int], Any]:
+    """Return the function that sets how many threads a library uses: OpenBLAS's own, or threadpoolctl's.
+
+    threadpoolctl lets only one Python thread set OpenBLAS's number, the first that did; any other's wish is ignored.
+    """
+    for prefix in ("", "scipy_"):
+        for suffix in ("", "64_", "_64"):
+            name = f"{prefix}openblas_set_num_threads{suffix}"
+            if hasattr(library.dynlib, name):
+                return getattr(library.dynlib, name)
+    return library.set_num_threads
+
+
+_setters = [_setter(library) for library in _libraries]
 _limit = threading.Lock()
 _users: set[int] = set()  # the Python threads whose kernels multiply now
 _threads_before: list[int] = []  # of each library; empty while none is limited
 
 
 def _set_threads(threads: Iterable[int]) -> None:
-    # threadpoolctl heeds one Python thread alone, the first to set a number. Here any may, as they take turns.
-    threadpoolctl.OpenBLASController.clear_controlling_thread(force=True)
-    for library, number in zip(_libraries, threads, strict=False):
-        library.set_num_threads(number)
+    for set_threads, number in zip(_setters, threads, strict=False):
+        set_threads(number)
 
 
 def _give_back() -> None:
@@ -142,7 +157,7 @@ def one_blas_thread() -> Iterator[None]:
             _users.add(threading.get_ident())
             if not _threads_before:
                 _threads_before[:] = [library.get_num_threads() for library in _libraries]
-            _set_threads([1] * len(_libraries))
+            _set_threads([1] * len(_setters))
         yield
     finally:
         with _limit:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -76,42 +75,31 @@ def test_the_last_of_several_threads_to_leave_gives_blas_its_threads_back() -> N
     assert blas_threads() == {2}
 
 
-class InterruptedLibrary:
-    """A BLAS library at whose n-th call, of any library, a KeyboardInterrupt comes: before or after what it does."""
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interrupt_leaves_nothing_that_the_next_use_does_not_put_right(when, monkeypatch) -> None:
+    setters, calls_left = blas._setters, 0
 
-    calls_left = 0
-
-    def __init__(self, library: Any, when: str) -> None:
-        self.library, self.when = library, when
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(*arguments: Any, **settings: Any) -> Any:
-            InterruptedLibrary.calls_left -= 1
-            if InterruptedLibrary.calls_left == 0 and self.when == "before":
+    def interrupted(setter: Callable[[int], Any]) -> Callable[[int], None]:
+        def call(threads: int) -> None:
+            nonlocal calls_left
+            calls_left -= 1
+            if calls_left == 0 and when == "before":
                 raise KeyboardInterrupt
-            result = getattr(self.library, name)(*arguments, **settings)
-            if InterruptedLibrary.calls_left == 0:
+            setter(threads)
+            if calls_left == 0:
                 raise KeyboardInterrupt
-            return result
 
         return call
 
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_an_interrupt_leaves_nothing_that_the_next_use_does_not_put_right(when, monkeypatch) -> None:
-    libraries = blas._libraries
-    for call in range(1, 100):
-        InterruptedLibrary.calls_left = call
-        monkeypatch.setattr(blas, "_libraries", [InterruptedLibrary(library, when) for library in libraries])
-        with suppress(KeyboardInterrupt), blas.one_blas_thread():
+    for number in range(1, 2 * len(setters) + 1):  # of calls until the interrupt comes
+        calls_left = number
+        monkeypatch.setattr(blas, "_setters", list(map(interrupted, setters)))
+        with pytest.raises(KeyboardInterrupt), blas.one_blas_thread():
             pass
-        monkeypatch.setattr(blas, "_libraries", libraries)
-        if InterruptedLibrary.calls_left > 0:
-            break
+        monkeypatch.setattr(blas, "_setters", setters)
         with blas.one_blas_thread():
             assert blas_threads() == {1}
-        assert blas_threads() == {2}, f"after an interrupt at call {call}"
-    assert call > 3 * len(libraries)
+        assert blas_threads() == {2}, f"after an interrupt at call {number}"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
