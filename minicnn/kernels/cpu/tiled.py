@@ -26,7 +26,7 @@ import numpy as np
 from numba import njit
 
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
-from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
+from minicnn.kernels.cpu.epilogue import Windows, finish_strip, gradient_strip
 from minicnn.kernels.cpu.scratch import scratches, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
     Block,
@@ -130,6 +130,7 @@ def _forward_share(
 ):  # fmt: skip
     padded, columns, z = padded[thread], columns[thread], z[thread]
     strips = -(-block.y_height // strip_rows)
+    places = _windows(block, layout)
     first, last = share(-(-x.shape[0] // group) * strips, thread, threads)
     for unit in range(first, last):
         n_from, y_from = (unit // strips) * group, (unit % strips) * strip_rows
@@ -144,9 +145,11 @@ def _forward_share(
         _multiply(windows, weight, block, layout, (n_to - n_from) * z_rows, z)
         for n in range(n_from, n_to):
             z_strip = z[(n - n_from) * z_size : (n - n_from + 1) * z_size]
+            numbers = padded if layout == SHARED else windows[(n - n_from) * _columns_size(block, layout, z_rows) :]
             finish_strip(
-                z_strip.reshape(z_rows, block.z_width, block.filters), z_from, bias, block, n, y_from, y_to, y, argmax
-            )
+                z_strip.reshape(z_rows, block.z_width, block.filters), z_from, numbers, places, bias, block, n,
+                y_from, y_to, y, argmax,
+            )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -197,6 +200,16 @@ def _columns_size(block, layout, z_rows):
     run = block.kernel_w * block.channels
     height = padded_rows(block, z_rows) if layout == SHARED else z_rows * block.kernel_h
     return height * block.z_width * run
+
+
+@njit(error_model="numpy")
+def _windows(block, layout):
+    """Return where windows are found again: in the padded rows if columns are shared, else in the columns."""
+    window, run = block.kernel_h * block.kernel_w * block.channels, block.kernel_w * block.channels
+    if layout == SHARED:
+        _, row = _padded_shape(block, 1)
+        return Windows(block.stride_h * row, block.stride_w * block.channels, block.kernel_h, run, row)
+    return Windows(block.z_width * window, window, 1, window, window)
 
 
 @njit(error_model="numpy")

@@ -10,9 +10,8 @@ Backward is forward transposed, step by step, so it needs no flipped kernel and 
 
 Shapes: V (36, tiles, C), M (36, tiles, F), both with planes PLANE apart; U (36, C, F); the rest as in `strips`.
 Products are done for `batch_of_tiles` tiles at a time, so that V and M stay in the L2 cache.
-The sums are rounded otherwise than the formula's, and differently at each place of a tile. But where a picture is of
-one colour, as in a white sky, all outputs have to be equal, so that max-pool takes the first of them: neighbours that
-see the same window are made equal. NaN or infinity in a picture spreads over its whole tile.
+The sums are rounded otherwise than the formula's, and differently at each place of a tile: an output is good to about
+2·10⁻⁶ of the largest number in its tile's outputs, and NaN or infinity in a picture spreads over its whole tile.
 Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", §4.
 """
 
@@ -22,13 +21,12 @@ import numpy as np
 from numba import njit
 
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
-from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
+from minicnn.kernels.cpu.epilogue import Windows, finish_strip, gradient_strip
 from minicnn.kernels.cpu.scratch import scratch, scratches, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
     Block,
     add_seams,
     add_strip,
-    copy_row,
     load_strip,
     rows_per_strip,
     z_rows_under,
@@ -80,10 +78,10 @@ def _strips_and_groups(block: Block, rows: int, row_outputs: int, images: int, t
     tiles_across = _tile_rows(block, block.z_width)
     wanted = batch_of_tiles(block)
     tiles = tiles_of(block)
-    if tiles <= wanted:
-        group = max(1, min(wanted // tiles, images // (2 * threads)))
-        if group > 1 or images >= threads:
-            return rows, group
+    if tiles <= wanted and images >= threads:
+        to_each = -(-images // threads)  # pictures for a thread, in equal groups: a rest of few tiles is inefficient
+        groups = -(-to_each // (wanted // tiles))
+        return rows, -(-to_each // groups)
     height = TILE + 1 - block.kernel_h
     affordable = max(height, -(-wanted // tiles_across) * height) // row_outputs
     strip = rows_per_strip(rows, images, threads, affordable)
@@ -203,10 +201,11 @@ def _forward_share(thread, threads, x, u, bias, y, argmax, block, strip_rows, gr
             for t in range(count):
                 picture, row, column = _place(start + t, down, across)
                 transform_output(m[t * block.filters :], outputs, results[picture], row * outputs, column * outputs)
+        row, run = inputs.shape[2] * block.channels, block.kernel_w * block.channels
+        windows = Windows(row, block.channels, block.kernel_h, run, row)
         for n in range(n_from, n_to):
-            if block.pooled:
-                _equal_where_windows_are(inputs[n - n_from], results[n - n_from], z_to - z_from, block)
-            finish_strip(results[n - n_from], z_from, bias, block, n, y_from, y_to, y, argmax)
+            numbers = inputs[n - n_from].reshape(-1)
+            finish_strip(results[n - n_from], z_from, numbers, windows, bias, block, n, y_from, y_to, y, argmax)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -268,31 +267,6 @@ def _load_pictures(x, n_from, n_to, z_from, block, down, across, padded):
         rows = inputs[n - n_from].reshape(inputs.shape[1], inputs.shape[2] * block.channels)
         load_strip(x, n, z_from - block.top, block, rows)
     return inputs
-
-
-@njit(error_model="numpy")
-def _equal_where_windows_are(padded, z, rows, block):
-    """Give pixels of z the value of the one to their left, or above, where both see the same window of the picture."""
-    numbers, row_length = padded.reshape(-1), padded.shape[1] * block.channels
-    for i in range(rows):
-        for j in range(block.z_width):
-            start = i * row_length + j * block.channels
-            if j > 0 and _same_window(numbers, start, start - block.channels, row_length, block):
-                copy_row(z[i, j - 1], z[i, j])
-            elif i > 0 and _same_window(numbers, start, start - row_length, row_length, block):
-                copy_row(z[i - 1, j], z[i, j])
-
-
-@njit(error_model="numpy", inline="always")
-def _same_window(numbers, start, other_start, row_length, block):
-    """Return whether the windows that begin at two places of the padded picture are the same, to the last bit."""
-    for row in range(block.kernel_h):
-        # Unsigned, they cannot be negative, which saves asking: in a photograph the first number nearly always decides.
-        one, other = np.uint64(start + row * row_length), np.uint64(other_start + row * row_length)
-        for e in range(np.uint64(block.kernel_w * block.channels)):
-            if numbers[one + e] != numbers[other + e]:
-                return False
-    return True
 
 
 @njit(error_model="numpy")

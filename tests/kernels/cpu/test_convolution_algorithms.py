@@ -123,14 +123,24 @@ def test_winograd_with_relu_is_accurate_with_very_many_channels(kernel, rng):
 
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize("pool", [name for name in POOLS if name != "no pool"])
-@pytest.mark.parametrize("patch", [40, 7, 1])
-@pytest.mark.parametrize("case", ["3x3 tiles padded", "3x3 tiles, tiny pictures", "5x5 tiles", "first layer"])
-def test_ties_go_to_the_same_element_as_in_the_formula(case, patch, pool, relu, cut, rng):
-    """In a picture of patches of one colour each, all outputs of such a patch are equal to the last bit."""
+@pytest.mark.parametrize("pattern", ["one colour", "patches", "noise", "disc", "checkerboard", "stripes"])
+@pytest.mark.parametrize(
+    "case", ["3x3 tiles padded", "3x3 tiles, tiny pictures", "5x5 tiles", "first layer", "separate columns", "1x1"]
+)
+def test_ties_go_to_the_same_element_as_in_the_formula(case, pattern, pool, relu, cut, rng):
+    """Where a picture repeats itself, equal windows have equal outputs, and the first of them is the maximum.
+
+    All numbers are multiples of 1/1024, so that the formula's float64 sums are exact and break no tie.
+    """
     algorithm, x_shape, *_, stride, padding = CASES[case]
-    _, weight, bias = arrays(case, rng, "float32")
-    colours = rng.standard_normal((x_shape[0], 1 + x_shape[1] // patch, 1 + x_shape[2] // patch, x_shape[3]))
-    x = colours.repeat(patch, axis=1).repeat(patch, axis=2)[:, : x_shape[1], : x_shape[2]].astype("float32")
+    _, weight, bias = (np.round(array * 1024) / np.float32(1024) for array in arrays(case, rng, "float32"))
+    i, j = np.mgrid[: x_shape[1], : x_shape[2]]
+    colour = {
+        "one colour": 0 * i, "patches": i // 7 * 100 + j // 7, "noise": i * 100 + j, "checkerboard": (i + j) % 2,
+        "disc": (i - 4) ** 2 + (j - 4) ** 2 < 20, "stripes": (i + 2 * j) % 5,
+    }[pattern].astype(int)  # fmt: skip
+    colours = np.round(rng.standard_normal((x_shape[0], colour.max() + 1, x_shape[3])) * 1024) / 1024
+    x = colours.astype("float32")[:, colour]
     settings = (stride, padding, relu, *POOLS[pool])
     _, expected = ops.conv_block.reference(*doubled(x, weight, bias), *settings)
     with algorithms.force_algorithm(algorithm):
