@@ -197,11 +197,11 @@ def _mask(dy, y, relu, dz, dbias):
 
 @njit(error_model="numpy")
 def _let_through(gradient, activation, relu, result):
-    """Set `result` to the gradient where ReLU let the value through, else to 0."""
-    zero = gradient.dtype.type(0)
+    """Set `result` to the gradient where ReLU let the value through, else to 0 (a gradient that is NaN stays)."""
+    zero, one = gradient.dtype.type(0), gradient.dtype.type(1)
     if relu:
         for e in range(gradient.size):
-            result[e] = gradient[e] if activation[e] > zero else zero
+            result[e] = gradient[e] * (one if activation[e] > zero else zero)
     else:
         copy_row(gradient, result)
 

@@ -205,6 +205,24 @@ def test_an_unknown_algorithm_is_named():
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # of NumPy, where NUMBA_DISABLE_JIT is set
+@pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns"])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_gradient_that_is_not_finite_shows_at_a_dead_relu_too(wrong, case, rng):
+    algorithm, *_, stride, padding = CASES[case]
+    x, weight, bias = arrays(case, rng, "float32")
+    bias[0] = -1000  # its ReLU never fires
+    for pool in POOLS.values():
+        settings = (stride, padding, True, *pool)
+        y, argmax = ops.conv_block.reference(x, weight, bias, *settings)
+        dy = np.ones_like(y)
+        dy[0, 0, 0, 0] = wrong
+        with algorithms.force_algorithm(algorithm), np.errstate(invalid="ignore"):
+            _, _, dbias = conv_block.conv_block_backward(dy, x, weight, y, argmax, *settings)
+            _, _, right = ops.conv_block_backward.reference(dy, x, weight, y, argmax, *settings)
+        np.testing.assert_array_equal(np.isnan(dbias), np.isnan(right))
+        assert np.isnan(right[0])
+
+
 @pytest.mark.parametrize("outlier", [1e30, np.inf, np.nan])
 def test_an_extreme_pixel_leaves_other_tiles_alone(outlier, rng):
     x, weight, bias = arrays("3x3 tiles", rng, "float32")
