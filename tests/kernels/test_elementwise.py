@@ -21,6 +21,7 @@ TWO_ARRAYS = ["relu_backward", "sigmoid_backward", "tanh_backward"]
 def small_arrays_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the kernels take the small arrays of these tests, which they leave to NumPy otherwise."""
     monkeypatch.setattr(elementwise, "SMALLEST", 0)
+    monkeypatch.setattr(elementwise, "SMALLEST_SHARE", 1)
     monkeypatch.setattr(images, "SMALLEST", 0)
 
 

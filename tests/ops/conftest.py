@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-SIZE_LIMITS = {"elementwise.SMALLEST": 0, "images.SMALLEST": 0, "dense.SMALLEST": 0, "team.SMALLEST_SHARE": 1}
+SIZE_LIMITS = {
+    "elementwise.SMALLEST": 0,
+    "elementwise.SMALLEST_SHARE": 1,
+    "images.SMALLEST": 0,
+    "dense.SMALLEST": 0,
+    "team.SMALLEST_SHARE": 1,
+}
 
 
 @pytest.fixture(autouse=True)

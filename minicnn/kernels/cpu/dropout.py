@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minicnn.kernels.cpu.elementwise import flat, run_divided, takes
+from minicnn.kernels.cpu.elementwise import flat, run_divided, takes, threads_for
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.team import share, work_together
-from minicnn.threads import get_threads
 
 
 def dropout(x: np.ndarray, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -18,7 +17,7 @@ def dropout(x: np.ndarray, rate: float, seed: int) -> tuple[np.ndarray, np.ndarr
     y, keep = empty(x.shape, x.dtype), empty(x.shape, np.bool_)
     low, high, smallest = np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32), np.uint32(rate * 2**32)
     work_together(
-        _dropout, get_threads(), flat(x), x.dtype.type(1 / (1 - rate)), low, high, smallest, y.reshape(-1),
+        _dropout, threads_for(x.size), flat(x), x.dtype.type(1 / (1 - rate)), low, high, smallest, y.reshape(-1),
         keep.reshape(-1),
     )  # fmt: skip
     return y, keep

@@ -11,11 +11,12 @@ from minicnn.kernels.cpu.arrays import FLOATS, plain
 from minicnn.kernels.cpu.team import work_together
 from minicnn.threads import get_threads
 
-SMALLEST = 1 << 16  # elements: below that NumPy is done before the threads are awake
+SMALLEST = 1 << 16  # elements: below that NumPy is as fast
+SMALLEST_SHARE = 1 << 18  # elements, some 50 µs: handing less than that to another thread costs more than it saves
 
 
 def takes(*arrays: np.ndarray) -> bool:
-    """Return whether `arrays` are of one float dtype and one shape, and large enough to be worth threads."""
+    """Return whether `arrays` are of one float dtype and one shape, and large enough to be worth a kernel."""
     first = arrays[0]
     return (
         first.size >= SMALLEST
@@ -34,9 +35,14 @@ def flat_in_place(*arrays: np.ndarray) -> list[np.ndarray] | None:
     return [a.reshape(-1) for a in arrays] if all(a.flags.c_contiguous for a in arrays) else None
 
 
+def threads_for(elements: int) -> int:
+    """Return how many threads are worth waking for so many elements: at most `get_threads()`."""
+    return max(1, min(get_threads(), elements // SMALLEST_SHARE))
+
+
 def run_divided(kernel: Callable[..., None], rows: Sequence[np.ndarray], *others: Any) -> None:
     """Call kernel(*rows, *others) on equal pieces of the rows, all of one length, with a thread for each piece."""
-    work_together(_run_on_piece, get_threads(), kernel, rows, others)
+    work_together(_run_on_piece, threads_for(rows[0].size), kernel, rows, others)
 
 
 def _run_on_piece(
