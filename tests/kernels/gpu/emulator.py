@@ -3,7 +3,9 @@
 A launch goes through launch_on_cpu.hpp, and is checked where a GPU would take anything:
 
 - every argument has the very type that the kernel declares, and every array lies contiguously in memory;
-- arrays are laid between guards: what a kernel reads from there is NaN or −1, and what it writes there is found out;
+- an array ends where memory ends that may not be touched, or begins behind such memory when threads run backwards:
+  whoever reads or writes there is stopped. On the other side, as far as the next page, lies what is NaN or −1 to a
+  kernel that reads it, and what it writes there is found out;
 - arrays that the kernel declares const are unchanged afterwards;
 - a block, and a grid, is no larger than CUDA allows; all threads of a block come to every barrier;
 - what an asynchronous copy brings is NaN until it has been waited for.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import mmap
 import re
 import shutil
 import subprocess
@@ -30,9 +33,14 @@ TOGETHER = ("__syncthreads", "multiply_add", "begin_copy")  # what takes more th
 FAILURES = {
     1: "some threads wait at a barrier that the others never reach",
     2: "an asynchronous copy is not from and to multiples of 16 bytes",
+    3: "memory outside of its arrays was read or written",
 }
-GUARD = 256  # bytes before and after every array
+SEVERAL_AT_ONCE = ("begin_copy", "float2")  # what needs a better alignment than its numbers'
+FORBIDDEN = 256 * mmap.PAGESIZE  # bytes before and after every array's pages that may not be touched
 GUARD_BYTE = 0xFF  # four or eight of them are a NaN, or the number −1
+
+_mprotect = ctypes.CDLL(None, use_errno=True).mprotect
+_mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 backwards = False  # whether blocks and threads run in the opposite order
 launched: set[str] = set()  # the names of all kernels that have run
@@ -61,6 +69,7 @@ class RawKernel:
     def __init__(self, module: RawModule, name: str) -> None:
         self.name = name
         self.barriers = any(name in module.code for name in TOGETHER)
+        self.aligned = any(name in module.code for name in SEVERAL_AT_ONCE)
         self._launch = getattr(module.library, f"launch_{name}")
         signature = getattr(module.library, f"signature_{name}")
         signature.restype = ctypes.c_char_p
@@ -81,7 +90,9 @@ class RawKernel:
             what = f"argument {place} of {self.name}, declared {parameter}"
             if parameter.endswith("*"):
                 array = _checked_array(argument, parameter.removeprefix("const ").rstrip("*"), what)
-                copy = guarded.setdefault(array.ctypes.data, GuardedCopy(array))
+                if array.ctypes.data not in guarded:
+                    guarded[array.ctypes.data] = GuardedCopy(array, 16 if self.aligned else array.itemsize)
+                copy = guarded[array.ctypes.data]
                 copy.writable |= not parameter.startswith("const ")
                 value = ctypes.c_void_p(copy.address)
             else:
@@ -98,13 +109,26 @@ class RawKernel:
 
 
 class GuardedCopy:
-    """The memory of an array between two guards."""
+    """The memory of an array beside memory that may not be touched: behind it, or before it if threads run backwards.
 
-    def __init__(self, array: np.ndarray) -> None:
+    alignment: bytes; the copy lies at as many bytes past a multiple of them as the array does. Where its length is no
+    multiple of them, the forbidden memory begins that much later, and the rest is guard.
+    """
+
+    def __init__(self, array: np.ndarray, alignment: int) -> None:
         self.array = array
         self.writable = False
-        self.memory = np.full(array.nbytes + 2 * GUARD + 16, GUARD_BYTE, dtype=np.uint8)
-        self.begin = GUARD + (array.ctypes.data - self.memory.ctypes.data) % 16  # aligned as the array is
+        length = -(-(array.nbytes + alignment) // mmap.PAGESIZE) * mmap.PAGESIZE
+        pages = np.frombuffer(mmap.mmap(-1, length + 2 * FORBIDDEN), dtype=np.uint8)
+        for place in (0, FORBIDDEN + length):
+            assert _mprotect(pages.ctypes.data + place, FORBIDDEN, 0) == 0, "mprotect failed"
+        self.memory = pages[FORBIDDEN : FORBIDDEN + length]
+        self.memory[:] = GUARD_BYTE
+        past = array.ctypes.data % alignment
+        if backwards:
+            self.begin = past
+        else:
+            self.begin = (length - array.nbytes - past) // alignment * alignment + past
         self.inside = self.memory[self.begin : self.begin + array.nbytes]
         self.inside[:] = np.frombuffer(array.tobytes(), dtype=np.uint8)
 

@@ -5,6 +5,8 @@
 // backwards: a result that depends on their order is a race. Use: compile a .cu file with this header before it and
 // EXPORT(kernel) for each kernel after it.
 #include <math.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <ucontext.h>
@@ -237,10 +239,23 @@ static int run_grid(void (*kernel)(Arguments...), const unsigned int* geometry, 
     return misaligned ? 2 : 0;
 }
 
+// Where to go on when a thread touches memory that is forbidden: back in `launch`, whatever stack the thread ran on.
+static sigjmp_buf stopped;
+
+static void stop(int) { siglongjmp(stopped, 1); }
+
 template <typename... Arguments>
 static int launch(void (*kernel)(Arguments...), const unsigned int* geometry, void** arguments)
 {
-    return run_grid(kernel, geometry, arguments, std::index_sequence_for<Arguments...>{});
+    struct sigaction action = {}, before;
+    action.sa_handler = stop;
+    sigaction(SIGSEGV, &action, &before);
+    int failed = 3;
+    if (sigsetjmp(stopped, 1) == 0) {
+        failed = run_grid(kernel, geometry, arguments, std::index_sequence_for<Arguments...>{});
+    }
+    sigaction(SIGSEGV, &before, nullptr);
+    return failed;
 }
 
 // ---- what a kernel's parameters are, as NumPy calls them: "const float32*,float32*,int32" ---------------------------
