@@ -39,9 +39,12 @@ def host_of(value: Any) -> Any:
 
 
 def on_device(value: Any) -> Any:
-    """Return a NumPy result as it would come from the device: arrays and scalars as DeviceArrays."""
+    """Return a NumPy result as it would come from the device: arrays and scalars as DeviceArrays.
+
+    A result that shares memory with what it was made from, as a view does, goes on sharing it.
+    """
     if isinstance(value, np.ndarray | np.generic):
-        return DeviceArray(np.asarray(value))
+        return DeviceArray._view(np.asarray(value))
     if isinstance(value, tuple):
         return tuple(on_device(item) for item in value)
     return value
@@ -82,21 +85,19 @@ class DeviceArray:
         method = getattr(self._host, name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            result = method(*(host_of(a) for a in args), **{key: host_of(v) for key, v in kwargs.items()})
-            return self._view(result) if isinstance(result, np.ndarray) else on_device(result)
+            return on_device(method(*(host_of(a) for a in args), **{key: host_of(v) for key, v in kwargs.items()}))
 
         return call
 
     @staticmethod
     def _view(host: np.ndarray) -> DeviceArray:
-        """Wrap an array that shares memory with this one, as a slice or a reshape does."""
+        """Wrap `host` without a copy: what NumPy made of device arrays, which may share memory with them."""
         view = DeviceArray.__new__(DeviceArray)
         view._host = host
         return view
 
     def __getitem__(self, key: Any) -> DeviceArray:
-        result = self._host[_key(key, self.shape)]
-        return self._view(result) if isinstance(result, np.ndarray) else on_device(result)
+        return on_device(self._host[_key(key, self.shape)])
 
     def __setitem__(self, key: Any, value: Any) -> None:
         host_key = _key(key, self.shape)

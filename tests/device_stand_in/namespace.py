@@ -24,7 +24,9 @@ def asarray(a: Any, dtype: Any = None) -> DeviceArray:
     return DeviceArray(np.asarray(a.get() if isinstance(a, DeviceArray) else a, dtype=dtype))
 
 
-array = asarray
+def array(obj: Any, dtype: Any = None) -> DeviceArray:
+    """Return a copy of `obj` on the device."""
+    return DeviceArray(np.array(obj.get() if isinstance(obj, DeviceArray) else obj, dtype=dtype))
 
 
 def __getattr__(name: str) -> Any:
@@ -35,6 +37,10 @@ def __getattr__(name: str) -> Any:
         return original
 
     def function(*args: Any, **kwargs: Any) -> Any:
-        return on_device(original(*(host_of(a) for a in args), **{key: host_of(v) for key, v in kwargs.items()}))
+        result = original(*(host_of(a) for a in args), **{key: host_of(v) for key, v in kwargs.items()})
+        for argument in (*args, *kwargs.values()):  # ascontiguousarray, for one, gives back what is contiguous already
+            if isinstance(argument, DeviceArray) and argument._host is result:
+                return argument
+        return on_device(result)
 
     return function

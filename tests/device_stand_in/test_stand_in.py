@@ -76,6 +76,18 @@ def test_views_share_memory_and_get_copies(device):
     assert float(device[0, 0]) == -1
 
 
+def test_what_cupy_copies_only_when_it_has_to_is_not_copied(device):
+    xp = array_module(device)
+    for function in (xp.ascontiguousarray, xp.asarray):
+        assert function(device) is device
+    assert not xp.ascontiguousarray(device.T)._host.flags.f_contiguous
+    xp.transpose(device)[0] = 8.0
+    np.testing.assert_array_equal(device.get()[:, 0], [8, 8])
+    for copy in (xp.array(device), xp.copy(device), device.copy(), +device):
+        copy[0, 0] = 3.0
+    assert float(device[0, 0]) == 8
+
+
 def test_names_that_cupy_lacks_do_not_exist(device):
     with pytest.raises(AttributeError, match="CuPy has no"):
         _ = array_module(device).nan_to_zero
