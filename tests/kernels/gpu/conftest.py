@@ -23,6 +23,21 @@ class Device:
     Array: type
 
 
+def _every_other(place: Callable[[np.ndarray], Any], x: np.ndarray) -> Any:
+    every_other = (slice(None, None, 2),) * x.ndim
+    spread = np.ones([2 * size for size in x.shape], x.dtype)
+    spread[every_other] = x
+    return place(spread)[every_other]
+
+
+# Ways to bring a host array to a device such that it does not lie in one piece there, or not in order.
+LAYOUTS: dict[str, Callable[[Callable[[np.ndarray], Any], np.ndarray], Any]] = {
+    "transposed": lambda place, x: place(np.ascontiguousarray(x.T)).T,  # Fortran's order
+    "every other element": _every_other,
+    "reversed": lambda place, x: place(np.flip(x).copy())[(slice(None, None, -1),) * x.ndim],
+}
+
+
 @pytest.fixture(params=["forwards", "backwards"])
 def thread_order(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run the test with the emulator's threads in either order: no result may depend on it."""

@@ -10,23 +10,32 @@ import pytest
 
 from minicnn import ops
 from tests.comparison import assert_close
-from tests.kernels.gpu.conftest import Device
+from tests.kernels.gpu.conftest import LAYOUTS, Device
 from tests.ops.calls import CALLS, IN_PLACE
 from tests.ops.cases import POOLING_WINDOWS, WINDOWS
 
 WITH_KERNEL = sorted(set(CALLS) - {"relu", "tanh"})  # these two are single operations of CuPy
 
-
-Check = Callable[[str, tuple[Any, ...], str], None]
+Check = Callable[..., None]
 
 
 @pytest.fixture
 def check(device: Device) -> Check:
-    """Return a function that compares a kernel with its formula: check(name, host arguments, dtype)."""
+    """Return a function that compares a kernel with its formula: check(name, host arguments, dtype[, layout]).
 
-    def compare(name: str, arguments: tuple[Any, ...], dtype: str) -> None:
+    layout: one of LAYOUTS, for all arrays but those that the operation changes.
+    """
+
+    def compare(name: str, arguments: tuple[Any, ...], dtype: str, layout: str | None = None) -> None:
         operation = getattr(ops, name)
         device_arguments = tuple(device.array(a) if isinstance(a, np.ndarray) else a for a in arguments)
+        if layout is not None:
+            device_arguments = tuple(
+                LAYOUTS[layout](device.array, host)
+                if isinstance(host, np.ndarray) and position not in IN_PLACE.get(name, ())
+                else argument
+                for position, (argument, host) in enumerate(zip(device_arguments, arguments, strict=True))
+            )
         got = operation.twin("gpu")(*device_arguments)  # not through the dispatch, which would let it step aside
         assert got is not NotImplemented, f"{name} has no kernel for this"
         expected = operation.reference(*arguments)
@@ -56,6 +65,36 @@ def assert_equal(ours: np.ndarray, right: np.ndarray, dtype: str, what: str) -> 
 @pytest.mark.parametrize("name", WITH_KERNEL)
 def test_every_operation(check, name, dtype, thread_order, rng):
     check(name, CALLS[name](rng, dtype), dtype)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", WITH_KERNEL)
+def test_arrays_in_any_memory_layout(check, name, layout, dtype, rng):
+    check(name, CALLS[name](rng, dtype), dtype, layout)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name, position", [(name, position) for name in IN_PLACE for position in IN_PLACE[name]])
+def test_an_array_that_is_not_contiguous_is_changed_by_the_formula(device, name, position, layout, dtype, rng):
+    operation, host = getattr(ops, name), CALLS[name](rng, dtype)
+    arguments = [device.array(a) if isinstance(a, np.ndarray) else a for a in host]
+    arguments[position] = LAYOUTS[layout](device.array, host[position])
+    assert operation.twin("gpu")(*arguments) is NotImplemented
+    operation(*arguments)
+    operation.reference(*host)
+    for changed in IN_PLACE[name]:
+        assert_close(arguments[changed].get(), host[changed], dtype, f"argument {changed} of {name}")
+
+
+@pytest.mark.parametrize("relu, pool", [(False, (None, (1, 1), (0, 0))), (True, ((3, 2), (2, 1), (1, 0)))])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_blocks_in_any_memory_layout(check, layout, relu, pool, dtype, rng):
+    x, weight, bias = (rng.standard_normal(s).astype(dtype) for s in ((2, 7, 6, 3), (3, 2, 3, 4), (4,)))
+    settings = ((1, 1), (1, 0), relu, *pool)
+    y, argmax = ops.conv_block.reference(x, weight, bias, *settings)
+    dy = rng.standard_normal(y.shape).astype(dtype)
+    check("conv_block", (x, weight, bias, *settings), dtype, layout)
+    check("conv_block_backward", (dy, x, weight, y, argmax, *settings), dtype, layout)
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)

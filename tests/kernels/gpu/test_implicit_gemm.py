@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ from minicnn.kernels.gpu import algorithms, column_gemm, convolution, implicit_g
 from minicnn.kernels.gpu.algorithms import choose_algorithm, force_algorithm
 from tests.device_stand_in import DeviceArray
 from tests.kernels.gpu import emulator
+from tests.kernels.gpu.conftest import LAYOUTS
 from tests.ops.cases import WINDOWS, Window, all_round
 
 TILES = [  # a tile has 128 windows and 32 or 64 filters; a step takes 16 numbers
@@ -56,10 +58,11 @@ def operands(window: Window, filters: int, rng: np.random.Generator) -> tuple[np
     return x, weight, bias, dy.astype("float32")
 
 
-def check(window: Window, filters: int, device, rng: np.random.Generator) -> None:
-    """Compare forward and backward with the formula."""
+def check(window: Window, filters: int, device, rng: np.random.Generator, layout: str | None = None) -> None:
+    """Compare forward and backward with the formula, with arrays on the device in one of LAYOUTS, or as on the host."""
     x, weight, bias, dy = operands(window, filters, rng)
-    on_device = {id(a): device.array(a) for a in (x, weight, bias, dy)}
+    place = functools.partial(LAYOUTS[layout], device.array) if layout else device.array
+    on_device = {id(a): place(a) for a in (x, weight, bias, dy)}
     y = ops.conv2d(*(on_device[id(a)] for a in (x, weight, bias)), window.stride, window.padding)
     gradients = ops.conv2d_backward(*(on_device[id(a)] for a in (dy, x, weight)), window.stride, window.padding)
     x, weight = to_tf32(x), to_tf32(weight)
@@ -82,6 +85,12 @@ def test_every_number_of_filters(filters, device, rng):
     if device.Array is DeviceArray:
         width = 32 if filters <= 32 else 64
         assert {f"convolve_{width}", f"convolve_backward_{width}", "sum_pieces"} <= emulator.launched
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("channels, filters", [(4, 8), (3, 5)])
+def test_arrays_in_any_memory_layout(layout, channels, filters, device, rng):
+    check(Window("", (2, 6, 7, channels), (2, 3), padding=((1, 0), (1, 1))), filters, device, rng, layout)
 
 
 @pytest.mark.parametrize("blocks", [1, 3, 528])
