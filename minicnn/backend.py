@@ -68,7 +68,8 @@ def cupy_available() -> bool:
 def require_cupy() -> ModuleType:
     """Import and return CuPy.
 
-    Raises DeviceError naming what is missing: the package, the driver, the device, or CUDA's compiler.
+    Raises DeviceError naming what is missing: the package, the driver, the device, CUDA's compiler or one that knows
+    the device, or cuBLAS.
     """
     try:
         with warnings.catch_warnings():
@@ -93,14 +94,38 @@ def require_cupy() -> ModuleType:
             f"{_ASKED} and driver and CuPy are installed, but this machine shows no NVIDIA GPU: "
             "look at nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu"
         )
+    _require_libraries(cupy)
+    return cupy
+
+
+def _require_libraries(cupy: ModuleType) -> None:
+    """Raise DeviceError unless CuPy finds CUDA's compiler and cuBLAS, and the compiler knows the GPU in use."""
+    brings_it = "pip install 'minicnn[gpu-cuda13]' (or gpu-cuda12) brings it along"
+    nvrtc = cupy.cuda.nvrtc
     try:
-        cupy.cuda.nvrtc.getVersion()
+        version = nvrtc.getVersion()
     except (RuntimeError, ImportError, OSError) as error:
         raise DeviceError(
-            f"{_ASKED} and is there, but CuPy finds no CUDA compiler for its kernels: "
-            f"pip install 'minicnn[gpu-cuda13]' (or gpu-cuda12) brings it along ({str(error).strip()})"
+            f"{_ASKED} and is there, but CuPy finds no CUDA compiler for its kernels: {brings_it} "
+            f"({_first_line(error)})"
         ) from error
-    return cupy
+    card, oldest = int(cupy.cuda.Device().compute_capability), min(nvrtc.getSupportedArchs())
+    if card < oldest:
+        older = "pip uninstall cupy-cuda13x and pip install 'minicnn[gpu-cuda12]', or " if version[0] >= 13 else ""
+        raise DeviceError(
+            f"{_ASKED} and is there, but of compute capability {card / 10}, and CUDA {version[0]} compiles for cards "
+            f"from {oldest / 10} on: {older}use --device cpu"
+        )
+    try:
+        _ = cupy.cuda.cublas  # which CuPy loads only now
+    except (RuntimeError, ImportError, OSError) as error:
+        raise DeviceError(
+            f"{_ASKED} and is there, but CuPy finds no cuBLAS for matrix products: {brings_it} ({_first_line(error)})"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def gpu_name() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from types import SimpleNamespace
+from types import GetSetDescriptorType, ModuleType, SimpleNamespace
 
 import pytest
 
@@ -53,7 +53,21 @@ class Products:
         self.chosen = chosen
 
 
-def fake_cupy(devices: int | Exception = 1, compiler: Exception | None = None) -> SimpleNamespace:
+class Cuda(SimpleNamespace):
+    """`cupy.cuda`, which loads cuBLAS when it is asked for it, unless it is not installed."""
+
+    def __getattr__(self, name: str) -> None:
+        assert name == "cublas"
+        raise ImportError('Failure finding "libcublasLt.so.13": No such file\n  listdir("nvidia/cu13/lib"):\n    ...')
+
+
+def fake_cupy(
+    devices: int | Exception = 1,
+    compiler: Exception | None = None,
+    card: str = "90",
+    version: int = 13,
+    cublas: bool = True,
+) -> SimpleNamespace:
     def get_device_count() -> int:
         if isinstance(devices, Exception):
             raise devices
@@ -62,7 +76,7 @@ def fake_cupy(devices: int | Exception = 1, compiler: Exception | None = None) -
     def compiler_version() -> tuple[int, int]:
         if compiler is not None:
             raise compiler
-        return 13, 0
+        return version, 0
 
     pool, pinned_pool = Pool(), Pool()
     runtime = SimpleNamespace(
@@ -70,10 +84,13 @@ def fake_cupy(devices: int | Exception = 1, compiler: Exception | None = None) -
         CUDARuntimeError=CUDARuntimeError,
         memGetInfo=lambda: (1000 << 20, 16000 << 20),
     )
-    cuda = SimpleNamespace(
+    architectures = {12: (50, 52, 53, 60, 61, 62, 70, 72, 75, 80, 90), 13: (75, 80, 86, 87, 88, 89, 90, 100, 110, 120)}
+    cuda = Cuda(
         runtime=runtime,
-        nvrtc=SimpleNamespace(getVersion=compiler_version),
+        nvrtc=SimpleNamespace(getVersion=compiler_version, getSupportedArchs=lambda: architectures[version]),
         memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+        Device=lambda: SimpleNamespace(id=0, compute_capability=card),
+        **({"cublas": SimpleNamespace()} if cublas else {}),
     )
     return SimpleNamespace(
         ndarray=type("ndarray", (), {}),
@@ -96,6 +113,15 @@ MISSING = {
     ),
     "device": (fake_cupy(0), ["no NVIDIA GPU", "nvidia-smi"]),
     "compiler": (fake_cupy(compiler=RuntimeError("no libnvrtc.so.13")), ["compiler", "pip install", "libnvrtc"]),
+    "compiler for an older card": (
+        fake_cupy(card="70"),
+        ["compute capability 7.0", "CUDA 13", "from 7.5 on", "pip install 'minicnn[gpu-cuda12]'", "--device cpu"],
+    ),
+    "compiler for a card that is older still": (
+        fake_cupy(card="37", version=12),
+        ["compute capability 3.7", "CUDA 12", "from 5.0 on: use --device cpu"],
+    ),
+    "cuBLAS": (fake_cupy(cublas=False), ["cuBLAS", "pip install 'minicnn[gpu-cuda13]'", "libcublasLt.so.13"]),
 }
 
 
@@ -113,8 +139,9 @@ def test_what_is_missing_is_said_in_one_line(missing, monkeypatch):
     assert resolve_device("auto") == "cpu"
 
 
-def test_a_gpu_that_is_there_is_taken(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cupy", fake_cupy())
+@pytest.mark.parametrize("card, version", [("75", 13), ("90", 13), ("200", 13), ("50", 12), ("70", 12)])
+def test_a_gpu_that_is_there_is_taken(card, version, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy(card=card, version=version))
     assert require_cupy() is sys.modules["cupy"]
     assert resolve_device("auto") == resolve_device("gpu") == "gpu"
     assert resolve_device("cpu") == "cpu"
@@ -171,10 +198,38 @@ def test_products_are_in_float32_unless_tf32_was_asked_for_and_then_as_before(va
     assert products.chosen == before
 
 
-def test_cupy_has_what_the_choice_of_products_needs():
+@pytest.fixture
+def cupy() -> ModuleType:
+    """Return the real CuPy, without which the test is skipped."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # CuPy warns where there is no GPU
-        cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+        return pytest.importorskip("cupy", reason="CuPy is not installed")
+
+
+def test_cupy_says_which_cards_its_compiler_knows_and_what_is_missing(cupy, monkeypatch):
+    """Of CuPy, only the card is a fake: its compiler and cuBLAS are what is installed, or an error that is expected."""
+    runtime, nvrtc = cupy.cuda.runtime, cupy.cuda.nvrtc
+    try:
+        version, architectures = nvrtc.getVersion(), nvrtc.getSupportedArchs()
+    except RuntimeError as error:
+        pytest.skip(f"CuPy finds no run-time compiler: {error}")
+    assert isinstance(cupy.cuda.Device.compute_capability, property | GetSetDescriptorType)
+    assert version[0] != 13 or min(architectures) == 75, "README tells another oldest card"
+    monkeypatch.setattr(runtime, "getDeviceCount", lambda: 1)
+    monkeypatch.setattr(cupy.cuda, "Device", lambda: SimpleNamespace(compute_capability="30"))
+    with pytest.raises(DeviceError, match=rf"compute capability 3.0, and CUDA {version[0]} compiles"):
+        require_cupy()
+    monkeypatch.setattr(cupy.cuda, "Device", lambda: SimpleNamespace(compute_capability="90"))
+    try:
+        _ = cupy.cuda.cublas
+    except ImportError:
+        with pytest.raises(DeviceError, match="no cuBLAS"):
+            require_cupy()
+    else:
+        assert require_cupy() is cupy
+
+
+def test_cupy_has_what_the_choice_of_products_needs(cupy):
     products = cupy._core._routines_linalg
     assert products.COMPUTE_TYPE_DEFAULT != products.COMPUTE_TYPE_TF32
     before = products.get_compute_type("float32")
