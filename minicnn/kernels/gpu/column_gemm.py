@@ -55,7 +55,7 @@ def windows(x: Array, weight: Array, stride: Pair, padding: Padding, count: int)
 
 def filter_matrix(weight: Array) -> Array:
     """Return the filters (KH, KW, C, F) as the matrix W (KH·KW·C, F)."""
-    return array_module(weight).ascontiguousarray(weight).reshape(-1, weight.shape[3])
+    return weight.reshape(-1, weight.shape[3])
 
 
 def is_pointwise(weight: Array, stride: Pair, padding: Padding) -> bool:
