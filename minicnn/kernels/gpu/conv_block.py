@@ -51,6 +51,7 @@ def conv_block(
             "pooling.cu", "bias_relu_max_pool", lines(pixels, y_shape[3]),
             (z, bias, relu, y[chunk], argmax[chunk], pixels, *sizes), real=x.dtype, index=argmax.dtype,
         )  # fmt: skip
+        del z  # before the next one is made: the workspace holds one
     return y, argmax
 
 

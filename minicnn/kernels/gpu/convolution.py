@@ -1,8 +1,10 @@
 """Convolution for CuPy arrays, a few pictures at a time. Shapes as in `minicnn.ops.convolution`.
 
-algorithms.py chooses how. What that needs besides inputs and outputs, the matrix of windows for one, is made for as
-many pictures at once as the workspace holds (MINICNN_GPU_WORKSPACE, in MiB), so that its memory does not grow with the
-batch.
+algorithms.py chooses how. The matrix of windows, the output that a block holds before its pool, and its gradient are
+made for as many pictures at once as the workspace holds (MINICNN_GPU_WORKSPACE, in MiB), so that their memory does not
+grow with the batch. Not counted are copies of inputs, which are made where an array is not contiguous (of the whole
+batch) or where implicit GEMM needs a multiple of four channels (of as many pictures as are convolved at once, which is
+the whole batch if nothing else is needed for a picture), and implicit GEMM's partial sums of dW, some 17 MB.
 """
 
 from __future__ import annotations
@@ -69,6 +71,7 @@ def convolve_backward(
         dx_chunk = None if dx is None else dx[chunk]
         dweight += algorithm.backward(chunk_dz, x[chunk], weight, stride, padding, dx_chunk)
         dbias += sum_rows(chunk_dz.reshape(-1, weight.shape[3]))
+        del chunk_dz  # before the next one is made: the workspace holds one
     return dx, dweight, dbias
 
 
@@ -91,7 +94,7 @@ def chunk_size(images: int, rows: int, length: int, itemsize: int) -> int:
 
 
 def workspace() -> int:
-    """Return the bytes that a convolution may use besides its inputs and outputs.
+    """Return the bytes that the matrices made for a chunk of the batch may take together.
 
     Raises UsageError when MINICNN_GPU_WORKSPACE is no whole number of MiB above 0.
     """

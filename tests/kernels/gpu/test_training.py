@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from minicnn import models, ops, use_kernels
 from minicnn.errors import ShapeError, UsageError
-from minicnn.kernels.gpu import convolution
+from minicnn.kernels.gpu import convolution, implicit_gemm
 from minicnn.kernels.gpu.algorithms import force_algorithm
 from minicnn.layers import (
     AvgPool2D,
@@ -23,7 +26,7 @@ from minicnn.layers import (
 )
 from minicnn.training.losses import SoftmaxCrossEntropy
 from minicnn.training.optimizers import SGD, Adam, Optimizer
-from tests.device_stand_in import DeviceArray
+from tests.device_stand_in import DeviceArray, namespace
 from tests.kernels.gpu import emulator
 
 
@@ -136,6 +139,67 @@ def test_the_workspace_bounds_the_chunk(monkeypatch):
     assert convolution.chunk_size(100, rows=2**20, length=64, itemsize=4) == 1  # no image is split
     monkeypatch.setenv("MINICNN_GPU_WORKSPACE", "10000000")
     assert convolution.chunk_size(100, rows=2**20, length=100, itemsize=4) == 20  # the kernels count in 32 bits
+
+
+class Memory:
+    """What arrays from `empty` hold, and the most that they have ever held, in bytes."""
+
+    def __init__(self) -> None:
+        self.held = self.most = 0
+
+    def take(self, array: DeviceArray) -> None:
+        self.held += array.nbytes
+        self.most = max(self.most, self.held)
+        weakref.finalize(array._host, self.give_back, array.nbytes)
+
+    def give_back(self, size: int) -> None:
+        self.held -= size
+
+    def above_results_of(self, function: Callable[..., tuple], *arguments: object) -> int:
+        """Return the most that a call held at once, less what is still held when it has returned its results."""
+        self.most = self.held
+        _results = function(*arguments)
+        return self.most - self.held
+
+
+@pytest.fixture
+def memory(emulated_gpu, monkeypatch) -> Memory:
+    counted, empty = Memory(), namespace.empty
+
+    def counting(*arguments, **settings):
+        array = empty(*arguments, **settings)
+        counted.take(array)
+        return array
+
+    monkeypatch.setattr(namespace, "empty", counting)
+    return counted
+
+
+@pytest.mark.parametrize(
+    "algorithm, kernel, numbers",  # numbers: of the matrix of windows, a window
+    [("columns", (3, 3), 36), ("columns", (1, 1), 0), ("implicit", (3, 3), 0)],
+)
+def test_what_is_made_for_a_chunk_fits_into_the_workspace(algorithm, kernel, numbers, memory, monkeypatch, rng):
+    """One byte is missing for three images of eight: their windows, and the output that the block holds in between."""
+    x, weight, bias = (
+        DeviceArray(rng.standard_normal(s).astype("float32")) for s in ((8, 16, 14, 4), (*kernel, 4, 8), 8)
+    )
+    image = (17 - kernel[0]) * (15 - kernel[1]) * 4  # bytes, times what there is of each window
+    sums = 2 * weight.nbytes if algorithm == "implicit" else 0  # dW of one piece, and of all
+    monkeypatch.setattr(implicit_gemm, "BLOCKS", 1)
+    for pool in ((None, (1, 1), (0, 0)), ((2, 2), (2, 2), (0, 0))):
+        settings = ((1, 1), (0, 0), True, *pool)
+        y, argmax = ops.conv_block(x, weight, bias, *settings)
+        for backward in (False, True):
+            each = image * (numbers + (8 if pool[0] or backward else 0))
+            size = max(1, 3 * each - 1)
+            monkeypatch.setattr(convolution, "workspace", lambda size=size: size)
+            with force_algorithm(algorithm):
+                if backward:
+                    used = memory.above_results_of(ops.conv_block_backward, y, x, weight, y, argmax, *settings) - sums
+                else:
+                    used = memory.above_results_of(ops.conv_block, x, weight, bias, *settings)
+            assert 2 * each - sums <= used <= size
 
 
 @pytest.mark.parametrize("setting", ["0", "-1", "many", "1.5", ""])
