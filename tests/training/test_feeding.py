@@ -130,7 +130,17 @@ class FakeCupy:
         return any(np.shares_memory(array, memory) for memory in self.pinned)
 
     def empty(self, shape: Any, dtype: Any) -> DeviceMemory:
-        return DeviceMemory(self, np.full(shape, 77, dtype))
+        """Return memory that the compute stream has still to read, for an array that Python has given up already.
+
+        CuPy's pool does so: on the stream that the memory was used on, what it is used for next comes later anyway.
+        """
+        numbers = np.full(shape, 77, dtype)
+
+        def read() -> None:
+            assert (numbers == 77).all(), "memory was written to before its last use on another stream had ended"
+
+        self.compute.add(read)
+        return DeviceMemory(self, numbers)
 
     def progress(self) -> None:
         for stream in self.streams:
