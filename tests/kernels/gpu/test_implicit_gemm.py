@@ -12,6 +12,7 @@ from minicnn import ops
 from minicnn.errors import UsageError
 from minicnn.kernels.gpu import algorithms, column_gemm, convolution, implicit_gemm
 from minicnn.kernels.gpu.algorithms import choose_algorithm, force_algorithm
+from minicnn.kernels.gpu.launch import launch
 from tests.device_stand_in import DeviceArray
 from tests.kernels.gpu import emulator
 from tests.kernels.gpu.conftest import LAYOUTS
@@ -27,6 +28,8 @@ TILES = [  # a tile has 128 windows and 32 or 64 filters; a step takes 16 number
     Window("32 numbers", (1, 9, 15, 8), (2, 2), padding=((1, 0), (0, 1))),
     Window("more numbers than a tile of dW has rows", (1, 5, 6, 20), (3, 3), padding=all_round(1)),
     Window("7x7 strided, wide", (1, 13, 14, 8), (7, 7), (2, 2), padding=all_round(3)),
+    Window("stride across only", (1, 6, 7, 8), (3, 3), (1, 2), padding=all_round(1)),
+    Window("stride down only", (1, 7, 6, 8), (3, 3), (3, 1), padding=all_round(1)),
     Window("stride 3", (2, 10, 11, 8), (5, 5), (3, 3), padding=((2, 1), (0, 2))),
     Window("stride beyond the kernel, wide", (2, 9, 10, 12), (1, 2), (3, 4)),
     Window("mostly padding", (1, 2, 3, 4), (5, 5), padding=((4, 3), (2, 4))),
@@ -99,6 +102,24 @@ def test_dweight_is_the_sum_of_any_number_of_pieces(blocks, device, monkeypatch,
     check(Window("", (3, 10, 11, 4), (3, 3)), 8, device, rng)
 
 
+@pytest.mark.parametrize("x_shape, filters", [((2, 9, 10, 4), 8), ((2, 9, 10, 20), 100), ((1, 3, 3, 4), 8)])
+def test_dweight_is_split_into_as_many_pieces_as_there_are_blocks_for(x_shape, filters, emulated_gpu, monkeypatch, rng):
+    layouts = {}
+
+    def recording(file, kernel, layout, arguments, real):
+        layouts[kernel] = layout, arguments
+        launch(file, kernel, layout, arguments, real)
+
+    monkeypatch.setattr(implicit_gemm, "BLOCKS", 7)
+    monkeypatch.setattr(implicit_gemm, "launch", recording)
+    window = Window("", x_shape, (3, 3))
+    check(window, filters, emulated_gpu, rng)
+    ((tiles, pieces), _), arguments = next(found for kernel, found in layouts.items() if "backward" in kernel)
+    steps = -(-x_shape[0] * (x_shape[1] - 2) * (x_shape[2] - 2) // 16)
+    assert min(steps, max(1, 7 // tiles)) / 2 <= pieces <= max(1, 7 // tiles)
+    assert arguments[2].shape == (pieces, 9 * x_shape[3], filters)
+
+
 def test_every_run_gives_the_same_bits(device, rng):
     window = Window("", (2, 10, 11, 8), (3, 3), (2, 2), all_round(1))
     x, weight, _, dy = (device.array(a) for a in operands(window, 40, rng))
@@ -146,11 +167,14 @@ def test_an_array_that_begins_anywhere_in_memory(device, rng):
 def test_nan_and_infinity_spread(device, rng):
     x, weight, bias, _ = operands(Window("", (1, 5, 5, 4), (3, 3)), 4, rng)
     x[0, 0, 0, 0], x[0, 4, 4, 0] = np.nan, np.inf
-    with np.errstate(invalid="ignore"):
-        expected = ops.conv2d.reference(x, weight, bias)
-    y = ops.conv2d(device.array(x), device.array(weight), device.array(bias)).get()
-    np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
-    np.testing.assert_array_equal(y[np.isinf(expected)], expected[np.isinf(expected)])
+    on_device = [device.array(a) for a in (x, weight, bias)]
+    for relu in (False, True):
+        settings = ((1, 1), (0, 0), relu, None, (1, 1), (0, 0))
+        with np.errstate(invalid="ignore"):
+            expected, _ = ops.conv_block.reference(x, weight, bias, *settings)
+        y = ops.conv_block(*on_device, *settings)[0].get()
+        np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
+        np.testing.assert_array_equal(y[np.isinf(expected)], expected[np.isinf(expected)])
 
 
 def test_float64_is_refused(device, rng):
