@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from minicnn.kernels import gpu
+from minicnn.kernels.gpu import launch
 
 FILES = sorted(Path(gpu.__path__[0]).glob("*.cu"))
 OLDEST = {"implicit_gemm.cu": "80"}  # the first compute capability with TF32; 75, the oldest of CUDA 13, for the others
@@ -39,9 +41,10 @@ def test_nvcc_compiles_them(real, index, oldest, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("card", ["oldest", "90"])
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 @pytest.mark.parametrize("real, index", C_TYPES)
-def test_the_run_time_compiler_compiles_it(file, real, index):
+def test_the_run_time_compiler_compiles_what_a_launch_sends(file, real, index, card):
     """NVRTC, which CuPy uses, knows less than nvcc: no header, and no INFINITY."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -51,10 +54,14 @@ def test_the_run_time_compiler_compiles_it(file, real, index):
         nvrtc.getVersion()
     except RuntimeError as error:
         pytest.skip(f"CuPy finds no run-time compiler: {error}")
-    program = nvrtc.createProgram(file.read_text(encoding="utf-8"), file.name, (), ())
-    options = ("--std=c++17", "--gpu-architecture=compute_80", f"-DREAL={real}", f"-DINDEX={index}")
+    sent = launch._module.__wrapped__(SimpleNamespace(RawModule=SimpleNamespace), file.name, real, index)
+    assert sent.code.isascii(), "CuPy writes it to a file in the locale's encoding, which may lack other letters"
+    architecture = OLDEST.get(file.name, "75") if card == "oldest" else card
+    added_by_cupy = ("-ftz=true", f"-arch=sm_{architecture}", "--device-as-default-execution-space")
+    program = nvrtc.createProgram(sent.code, file.name, (), ())
     try:
-        nvrtc.compileProgram(program, options)
+        nvrtc.compileProgram(program, (*sent.options, *added_by_cupy))
     except nvrtc.NVRTCError:
         pytest.fail(nvrtc.getProgramLog(program))
     assert nvrtc.getProgramLog(program) == ""
+    assert len(nvrtc.getCUBIN(program)) > 0
