@@ -59,3 +59,33 @@ def test_a_value_that_is_a_view_is_changed_in_place(mode, dtype, rng):
     ops.adam_update(value, grad, mean, square, 1, 0.1, 0.9, 0.999, 1e-8, 0.0)
     assert_close(whole[::2, 1::3], expected_value, dtype)
     assert_close(mean, expected_mean, dtype)
+
+
+@pytest.mark.parametrize("with_momentum", [False, True])
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd_without_decay_keeps_an_infinite_weight_infinite(with_momentum, nesterov, mode, dtype):
+    """λ·w with λ = 0 would make NaN of it."""
+    value, grad = np.array([np.inf, -np.inf, 1], dtype), np.ones(3, dtype)
+    ops.sgd_update(value, grad, np.zeros(3, dtype) if with_momentum else None, 0.5, 0.0, nesterov, 0.0)
+    np.testing.assert_array_equal(value, np.array([np.inf, -np.inf, 0.5], dtype))
+
+
+def test_adam_without_decay_keeps_an_infinite_weight_infinite(mode, dtype):
+    value, mean, square = np.array([np.inf, -np.inf], dtype), np.zeros(2, dtype), np.zeros(2, dtype)
+    ops.adam_update(value, np.ones(2, dtype), mean, square, 1, 0.1, 0.9, 0.999, 1e-8, 0.0)
+    np.testing.assert_array_equal(value, np.array([np.inf, -np.inf], dtype))
+
+
+def test_plain_momentum_makes_an_infinite_gradient_an_infinite_step_and_no_nan(mode, dtype):
+    value, velocity = np.ones(2, dtype), np.zeros(2, dtype)
+    ops.sgd_update(value, np.array([np.inf, -np.inf], dtype), velocity, 0.1, 0.9, False, 0.0)
+    np.testing.assert_array_equal(value, np.array([-np.inf, np.inf], dtype))
+
+
+def test_an_array_that_may_not_be_written_is_refused(mode, dtype):
+    value, grad = np.zeros(3, dtype), np.ones(3, dtype)
+    value.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        ops.sgd_update(value, grad, None, 0.1, 0.0, False, 0.0)
+    with pytest.raises(ValueError, match="read-only"):
+        ops.adam_update(value, grad, np.zeros(3, dtype), np.zeros(3, dtype), 1, 0.1, 0.9, 0.999, 1e-8, 0.0)

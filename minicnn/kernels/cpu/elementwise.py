@@ -31,8 +31,8 @@ def flat(array: np.ndarray) -> np.ndarray:
 
 
 def flat_in_place(*arrays: np.ndarray) -> list[np.ndarray] | None:
-    """Return views of `arrays` as rows that can be written through, or None where one of them is not contiguous."""
-    return [a.reshape(-1) for a in arrays] if all(a.flags.c_contiguous for a in arrays) else None
+    """Return views of `arrays` as rows to write through, or None where one is not contiguous or may not be written."""
+    return [a.reshape(-1) for a in arrays] if all(a.flags.carray for a in arrays) else None
 
 
 def threads_for(elements: int) -> int:

@@ -21,11 +21,11 @@ def sgd_update(
     rows = flat_in_place(*changed) if takes(grad, *changed) else None
     if rows is None:
         return NotImplemented
-    # w ← w − lr·(a·g + b·v) is both: plain momentum with (a, b) = (0, 1), Nesterov's with (1, μ).
-    a, b = (1, momentum) if nesterov else (0, 1)
-    numbers = (lr, weight_decay) if velocity is None else (lr, weight_decay, momentum, a, b)
-    kernel = _descend if velocity is None else _descend_with_momentum
-    run_divided(kernel, [flat(grad), *rows], *map(value.dtype.type, numbers))
+    lr, weight_decay, momentum = map(value.dtype.type, (lr, weight_decay, momentum))
+    if velocity is None:
+        run_divided(_descend, [flat(grad), *rows], lr, weight_decay)
+    else:
+        run_divided(_descend_with_momentum, [flat(grad), *rows], lr, weight_decay, momentum, bool(nesterov))
     return None
 
 
@@ -43,26 +43,32 @@ def adam_update(
     return None
 
 
+@njit(error_model="numpy")
+def _decayed(gradient, weight, decay):
+    """Return gradient + decay·weight; without decay the gradient alone, since 0 times an infinite weight is NaN."""
+    return gradient + decay * weight if decay != 0 else gradient
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def _descend(grad, value, lr, decay):
     for i in range(value.size):
-        value[i] -= lr * (grad[i] + decay * value[i])
+        value[i] -= lr * _decayed(grad[i], value[i], decay)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _descend_with_momentum(grad, value, velocity, lr, decay, momentum, a, b):
+def _descend_with_momentum(grad, value, velocity, lr, decay, momentum, nesterov):
     for i in range(value.size):
-        g = grad[i] + decay * value[i]
+        g = _decayed(grad[i], value[i], decay)
         v = momentum * velocity[i] + g
         velocity[i] = v
-        value[i] -= lr * (a * g + b * v)
+        value[i] -= lr * (g + momentum * v if nesterov else v)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _adam(grad, value, mean, square, lr, decay, beta1, rest1, beta2, rest2, correction, epsilon):
     # lr is already divided by 1 − β₁ᵗ, and correction is 1 / (1 − β₂ᵗ).
     for i in range(value.size):
-        g = grad[i] + decay * value[i]
+        g = _decayed(grad[i], value[i], decay)
         m = beta1 * mean[i] + rest1 * g
         s = beta2 * square[i] + rest2 * g * g
         mean[i], square[i] = m, s
