@@ -80,7 +80,8 @@ def max_pool2d_backward(
     for ky in range(size[0]):
         for kx in range(size[1]):
             rows, cols = window_slice((ky, kx), outputs, stride)
-            padded[:, rows, cols, :] += dy * (argmax == ky * size[1] + kx)
+            # A choice, not a product with 0 and 1: infinity times 0 would be NaN.
+            padded[:, rows, cols, :] += xp.where(argmax == ky * size[1] + kx, dy, 0)
     return padded[:, top : top + h, left : left + w, :]
 
 

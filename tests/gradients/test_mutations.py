@@ -36,6 +36,7 @@ class Mistake:
 DCOLUMNS = "dy_rows @ weight.reshape(kh * kw * c, f).T"
 DX = "dy @ weight.T"
 TARGET = "(1 - label_smoothing) * one_hot.astype(probabilities.dtype) + label_smoothing / k"
+CHOICE = "xp.where(argmax == ky * size[1] + kx, dy, 0)"
 CROP = "top : top + h, left : left + w"
 CROSS_ENTROPY = "softmax_cross_entropy_backward"
 CONV = Conv2D(3, 3)
@@ -67,7 +68,7 @@ MISTAKES = [
     Mistake("mask of the wrong array", "relu_backward", "y > 0", "dy > 0", ReLU()),
     Mistake("y for y(1 − y)", "sigmoid_backward", "dy * y * (1 - y)", "dy * y", Sigmoid()),
     Mistake("1 − y for 1 − y²", "tanh_backward", "(1 - y * y)", "(1 - y)", Tanh()),
-    Mistake("to the whole window", "max_pool2d_backward", "dy * (argmax == ky * size[1] + kx)", "dy", MaxPool2D(2)),
+    Mistake("to the whole window", "max_pool2d_backward", CHOICE, "dy", MaxPool2D(2)),
     Mistake("overlap: overwritten", "max_pool2d_backward", "cols, :] +=", "cols, :] =", MaxPool2D(3, stride=2)),
     Mistake("window by columns", "max_pool2d_backward", "ky * size[1] + kx", "kx * size[0] + ky", MaxPool2D(3)),
     Mistake("division forgotten", "avg_pool2d_backward", "dy / (size[0] * size[1])", "dy", AvgPool2D(2)),

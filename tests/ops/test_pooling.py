@@ -92,6 +92,14 @@ def test_overlapping_windows_with_one_maximum_add_their_gradients(mode):
     assert dx.sum() == 4
 
 
+def test_an_infinite_gradient_reaches_the_maximum_and_no_other(mode, dtype):
+    """A product with 0 would make NaN of it everywhere else in the window."""
+    argmax = np.array([[[[2]]]], "uint8")
+    dx = ops.max_pool2d_backward(np.full((1, 1, 1, 1), np.inf, dtype), argmax, (1, 2, 2, 1), (2, 2), (2, 2), (0, 0))
+    np.testing.assert_array_equal(dx.ravel(), np.array([0, 0, np.inf, 0], dtype))
+    assert dx.dtype == dtype
+
+
 def test_max_pool_never_chooses_the_padding(mode, dtype):
     """Padding counts as −∞, not as 0: a picture of negative numbers keeps them."""
     x = np.full((1, 4, 4, 2), -5.0, dtype)
