@@ -20,8 +20,9 @@ def im2col(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> Array:
     """Copy every window of x into a row of a matrix.
 
     x: (N, H, W, C). kernel: (KH, KW), stride: (SH, SW), padding: (PH, PW) or ((top, bottom), (left, right)), all in
-    pixels. Returns (N·OH·OW, KH·KW·C) in x's dtype. Raises ShapeError when no window fits.
+    pixels. Returns (N·OH·OW, KH·KW·C) in x's dtype. Raises ShapeError when x has not four axes or no window fits.
     """
+    require_shape(x.ndim == 4, "im2col", x=x.shape)
     n, h, w, c = x.shape
     kh, kw = kernel
     oh, ow = output_size((h, w), kernel, stride, padding)

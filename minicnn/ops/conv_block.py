@@ -17,7 +17,7 @@ from minicnn.ops.activations import relu as relu_forward
 from minicnn.ops.activations import relu_backward
 from minicnn.ops.convolution import conv2d, conv2d_backward
 from minicnn.ops.pooling import max_pool2d, max_pool2d_backward
-from minicnn.ops.windows import Padding, Pair, output_size
+from minicnn.ops.windows import Padding, Pair, output_size, require_shape
 
 
 @accelerated
@@ -46,10 +46,14 @@ def conv_block_backward(
     """Run the block backwards from what its forward pass returned.
 
     dy, y, argmax: (N, OH, OW, F) as returned by `conv_block`; the rest as given to it. input_gradient: False leaves
-    dx out (None). Returns (dx like x, dweight like weight, dbias (F,)). Raises as its parts do.
+    dx out (None). Returns (dx like x, dweight like weight, dbias (F,)). Raises as its parts do, and ShapeError when the
+    pool's argmax is missing.
     """
     dz = relu_backward(dy, y) if relu else dy
     if pool_size is not None:
+        argmax_shape = None if argmax is None else argmax.shape
+        require_shape(argmax_shape == dy.shape, "conv_block_backward", dy=dy.shape, argmax=argmax_shape)
+        require_shape(x.ndim == weight.ndim == 4, "conv2d_backward", dy=dy.shape, x=x.shape, weight=weight.shape)
         n, h, w, _ = x.shape
         kh, kw, _, f = weight.shape
         z_shape = (n, *output_size((h, w), (kh, kw), stride, padding), f)

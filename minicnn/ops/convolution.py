@@ -25,13 +25,16 @@ def conv2d(x: Array, weight: Array, bias: Array, stride: Pair = (1, 1), padding:
     """Slide F filters over each picture: Y = im2col(x)·W + bias.
 
     x: (N, H, W, C). weight: (KH, KW, C, F). bias: (F,). stride: (SH, SW) and padding: (PH, PW) or ((top, bottom),
-    (left, right)) in pixels. Returns y (N, OH, OW, F) in x's dtype. Raises ShapeError when x's channels are not the
-    filters' or no window fits, TypeError when dtypes differ. Source: document 004 §4.1.1.
+    (left, right)) in pixels. Returns y (N, OH, OW, F) in x's dtype. Raises ShapeError when the shapes do not
+    belong together or no window fits, TypeError when dtypes differ. Source: document 004 §4.1.1.
     """
-    n, h, w, c = x.shape
-    kh, kw, c_filter, f = weight.shape
-    require_shape(c == c_filter and bias.shape == (f,), "conv2d", x=x.shape, weight=weight.shape, bias=bias.shape)
+    require_shape(
+        x.ndim == weight.ndim == 4 and x.shape[3] == weight.shape[2] and bias.shape == weight.shape[3:],
+        "conv2d", x=x.shape, weight=weight.shape, bias=bias.shape,
+    )  # fmt: skip
     require_one_dtype("conv2d", x=x, weight=weight, bias=bias)
+    n, h, w, _ = x.shape
+    kh, kw, c, f = weight.shape
     oh, ow = output_size((h, w), (kh, kw), stride, padding)
     columns = im2col(x, (kh, kw), stride, padding)
     y = columns @ weight.reshape(kh * kw * c, f) + bias
@@ -46,8 +49,10 @@ def conv2d_backward(
 
     dy: (N, OH, OW, F). x, weight, stride, padding: as given to `conv2d`. input_gradient: False leaves dx out (None),
     for the first layer, whose input is the picture. Returns (dx like x, dweight like weight, dbias (F,)).
-    Raises ShapeError when dy is not of the output's shape. Source: document 004 §4.2, corrected.
+    Raises ShapeError when the shapes do not belong together, TypeError when dtypes differ.
+    Source: document 004 §4.2, corrected.
     """
+    require_shape(x.ndim == weight.ndim == 4, "conv2d_backward", dy=dy.shape, x=x.shape, weight=weight.shape)
     n, h, w, c = x.shape
     kh, kw, _, f = weight.shape
     oh, ow = output_size((h, w), (kh, kw), stride, padding)

@@ -38,9 +38,11 @@ def max_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> tuple[Ar
 
     x: (N, H, W, C). size: (KH, KW), stride, padding in pixels. Returns y (N, OH, OW, C) in x's dtype and argmax, of
     the same shape, the index ky·KW + kx of the largest element: of equal ones the first, and NaN before any number.
-    Raises ShapeError when no window fits or one may lie in the padding alone. Source: document 004 §4.1.3.
+    Raises ShapeError when x has not four axes, no window fits, or one may lie in the padding alone.
+    Source: document 004 §4.1.3.
     """
     xp = array_module(x)
+    require_shape(x.ndim == 4, "max_pool2d", x=x.shape)
     require_pooling_padding(size, padding)
     outputs = output_size((x.shape[1], x.shape[2]), size, stride, padding)
     padded = pad_image(x, padding, value=float("-inf"))
@@ -92,8 +94,9 @@ def avg_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> Array:
         y[n, i, j, c] = 1/(KH·KW) · Σ_ky Σ_kx x[n, i·SH + ky − top, j·SW + kx − left, c]
 
     x: (N, H, W, C). size: (KH, KW), stride, padding in pixels. Returns y (N, OH, OW, C) in x's dtype.
-    Raises ShapeError when no window fits or one may lie in the padding alone.
+    Raises ShapeError when x has not four axes, no window fits, or one may lie in the padding alone.
     """
+    require_shape(x.ndim == 4, "avg_pool2d", x=x.shape)
     require_pooling_padding(size, padding)
     outputs = output_size((x.shape[1], x.shape[2]), size, stride, padding)
     padded = pad_image(x, padding)

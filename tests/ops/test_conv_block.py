@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core import event
 
 from minicnn import ops, use_kernels
 from minicnn.errors import ShapeError
@@ -146,6 +147,66 @@ def test_an_argmax_of_another_shape_is_refused(mode, rng):
     y, argmax = ops.conv_block(x, weight, bias, *settings)
     with pytest.raises(ShapeError, match="argmax"):
         ops.conv_block_backward(y, x, weight, y, argmax[:, :2], *settings)
+
+
+def test_a_missing_argmax_is_refused(mode, rng):
+    x, weight, bias = arrays(((1, 8, 8, 3), 4, (3, 3)), "float32", rng)
+    settings = ((1, 1), NO_PADDING, True, (2, 2), (2, 2), NO_PADDING)
+    y, _ = ops.conv_block(x, weight, bias, *settings)
+    with pytest.raises(ShapeError, match="argmax None"):
+        ops.conv_block_backward(y, x, weight, y, None, *settings)
+
+
+def test_a_picture_without_its_batch_is_refused_by_its_shape(mode, rng):
+    x, weight, bias = arrays(((1, 8, 8, 3), 4, (3, 3)), "float32", rng)
+    for size in (None, (2, 2)):
+        settings = ((1, 1), NO_PADDING, True, size, (2, 2), NO_PADDING)
+        y, argmax = ops.conv_block(x, weight, bias, *settings)
+        with pytest.raises(ShapeError, match=r"conv2d.*x \(8, 8, 3\)"):
+            ops.conv_block(x[0], weight, bias, *settings)
+        with pytest.raises(ShapeError, match=r"conv2d_backward.*x \(8, 8, 3\)"):
+            ops.conv_block_backward(y, x[0], weight, y, argmax, *settings)
+    with pytest.raises(ShapeError, match=r"conv2d.*weight \(3, 3, 3\)"):
+        ops.conv2d(x, weight[..., 0], bias)
+    with pytest.raises(ShapeError, match=r"im2col.*x \(8, 8, 3\)"):
+        ops.im2col(x[0], (3, 3), (1, 1), NO_PADDING)
+
+
+@pytest.mark.parametrize("wrong", [(1.0, 1.0), (True, True), np.array([1, 1])], ids=repr)
+def test_what_equals_a_setting_that_was_used_but_is_no_whole_number_is_refused(wrong, mode, rng):
+    x, weight, bias = arrays(((1, 8, 8, 3), 4, (3, 3)), "float32", rng)
+    ops.conv2d(x, weight, bias, (1, 1), (1, 1))
+    with pytest.raises(ShapeError, match="stride="):
+        ops.conv2d(x, weight, bias, wrong, (1, 1))
+    with pytest.raises(ShapeError, match="padding="):
+        ops.conv2d(x, weight, bias, (1, 1), wrong)
+
+
+def test_nothing_is_compiled_anew_for_another_form_of_the_same_call(rng):
+    x, weight, bias = arrays(((2, 8, 8, 3), 4, (3, 3)), "float32", rng)
+    one, two = np.int32(1), np.int32(2)
+    usual = ((1, 1), NO_PADDING, True, (2, 2), (2, 2), NO_PADDING)
+    unusual = ((one, one), [[np.int64(0), 0], [0, 0]], 1, (two, two), [2, 2], (np.uint8(0), 0))
+    pool, unusual_pool = ((2, 2), (2, 2), (0, 0)), ((two, two), (two, two), (one - one, 0))
+
+    def results(block, window, y_dtype, argmax_dtype):
+        y, argmax = ops.conv_block(x, weight, bias, *block)
+        given = (y.astype(y_dtype), argmax.astype(argmax_dtype))
+        columns = ops.im2col(x, *window)
+        return [
+            *(y, argmax, *ops.conv_block_backward(y, x, weight, *given, *block)),
+            *(*ops.max_pool2d(x, *window), ops.max_pool2d_backward(y, given[1], (2, 6, 6, 4), *window)),
+            *(ops.avg_pool2d(x, *window), ops.avg_pool2d_backward(y, (2, 6, 6, 4), *window)),
+            *(columns, ops.col2im(columns, x.shape, *window)),
+        ]
+
+    expected = results(usual, pool, "float32", "uint8")
+    with event.install_recorder("numba:compile") as recorder:
+        for y_dtype, argmax_dtype in (("float32", "uint8"), ("float64", "uint8"), ("float32", "int64")):
+            got = results(unusual, unusual_pool, y_dtype, argmax_dtype)
+            for same, right in zip(got, expected, strict=True):
+                np.testing.assert_allclose(same, right, rtol=1e-4, atol=1e-5)
+    assert recorder.buffer == []
 
 
 def test_settings_may_be_lists(mode, rng):

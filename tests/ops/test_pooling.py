@@ -119,6 +119,12 @@ def test_a_window_that_does_not_fit_is_refused(operation, mode):
         operation(np.zeros((1, 2, 5, 1)), (3, 3), (1, 1), (0, 0))
 
 
+@pytest.mark.parametrize("operation", [ops.max_pool2d, ops.avg_pool2d])
+def test_a_picture_without_its_batch_is_refused_by_its_shape(operation, mode):
+    with pytest.raises(ShapeError, match=r"pool2d.*x \(4, 4, 1\)"):
+        operation(np.zeros((4, 4, 1)), (2, 2), (2, 2), (0, 0))
+
+
 def test_a_gradient_of_another_shape_is_refused(mode):
     dy, argmax = np.zeros((1, 3, 2, 1)), np.zeros((1, 3, 2, 1), "uint8")
     with pytest.raises(ShapeError, match="max_pool2d_backward"):

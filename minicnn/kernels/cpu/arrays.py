@@ -1,6 +1,8 @@
-"""The arrays that kernels are compiled for: which dtypes, and which layout in memory."""
+"""What kernels are compiled for: which dtypes, which layout in memory, and which numbers for their settings."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -15,3 +17,19 @@ def plain(array: np.ndarray) -> np.ndarray:
     if array.flags.c_contiguous and array.flags.writeable:
         return array
     return np.require(array, requirements=("C", "W"))
+
+
+def whole(setting: Any) -> Any:
+    """Return `setting`, a whole number, None, or a sequence of such, with Python's own int and tuple in it.
+
+    Numba takes other integers for other types and would compile for them anew. Raises TypeError for anything else, a
+    bool or 1.0 above all: as keys of a cache they equal 1, which a formula does not let them.
+    """
+    kind = type(setting)
+    if kind is int or setting is None:
+        return setting
+    if kind is tuple or kind is list:
+        return tuple([whole(part) for part in setting])
+    if isinstance(setting, np.integer):
+        return int(setting)
+    raise TypeError(f"{setting!r} is no whole number")

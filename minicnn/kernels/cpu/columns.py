@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minicnn.kernels.cpu.arrays import FLOATS, plain
+from minicnn.kernels.cpu.arrays import FLOATS, plain, whole
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.team import share, work_together
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, require_shape
@@ -16,11 +16,13 @@ def im2col(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> np.nd
     """Copy every window of x into a row of a matrix: the twin of `minicnn.ops.columns.im2col`."""
     if x.dtype not in FLOATS:
         return NotImplemented
+    require_shape(x.ndim == 4, "im2col", x=x.shape)
     n, h, w, c = x.shape
     oh, ow = output_size((h, w), kernel, stride, padding)
     (top, _), (left, _) = pad_amounts(padding)
     columns = empty((n * oh * ow, kernel[0] * kernel[1] * c), x.dtype)
-    work_together(_gather, get_threads(), plain(x), columns.reshape(n * oh, ow, *kernel, c), *stride, top, left)
+    by_rows = columns.reshape(n * oh, ow, *kernel, c)
+    work_together(_gather, get_threads(), plain(x), by_rows, *whole(stride), top, left)
     return columns
 
 
@@ -35,7 +37,8 @@ def col2im(columns: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: 
         columns.shape == (n * oh * ow, kernel[0] * kernel[1] * c), "col2im", columns=columns.shape, x_shape=x_shape
     )
     x = empty(x_shape, columns.dtype)
-    work_together(_add_back, get_threads(), plain(columns).reshape(n, oh, ow, *kernel, c), x, *stride, top, left)
+    windows = plain(columns).reshape(n, oh, ow, *kernel, c)
+    work_together(_add_back, get_threads(), windows, x, *whole(stride), top, left)
     return x
 
 

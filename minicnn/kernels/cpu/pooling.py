@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minicnn.kernels.cpu.arrays import FLOATS, plain
+from minicnn.kernels.cpu.arrays import FLOATS, plain, whole
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.team import share, work_together
 from minicnn.ops.pooling import argmax_dtype, require_pooling_padding
@@ -21,10 +21,11 @@ def max_pool2d(x: np.ndarray, size: Pair, stride: Pair, padding: Padding) -> tup
     """Keep the largest value of each window and where it was: the twin of `minicnn.ops.pooling.max_pool2d`."""
     if x.dtype not in FLOATS:
         return NotImplemented
+    require_shape(x.ndim == 4, "max_pool2d", x=x.shape)
     require_pooling_padding(size, padding)
     shape = (x.shape[0], *output_size((x.shape[1], x.shape[2]), size, stride, padding), x.shape[3])
     y, argmax = empty(shape, x.dtype), empty(shape, argmax_dtype(size))
-    work_together(_max_forward, get_threads(), plain(x), y, argmax, *size, *stride, *_top_left(padding))
+    work_together(_max_forward, get_threads(), plain(x), y, argmax, *_numbers(size, stride, padding))
     return y, argmax
 
 
@@ -39,9 +40,10 @@ def max_pool2d_backward(
         dy.shape == argmax.shape == (x_shape[0], *outputs, x_shape[3]),
         "max_pool2d_backward", dy=dy.shape, argmax=argmax.shape, x_shape=x_shape,
     )  # fmt: skip
+    if argmax.dtype != argmax_dtype(size):
+        return NotImplemented
     dx = empty(x_shape, dy.dtype)
-    argmax = plain(argmax)
-    work_together(_max_backward, get_threads(), plain(dy), argmax, dx, *size, *stride, *_top_left(padding))
+    work_together(_max_backward, get_threads(), plain(dy), plain(argmax), dx, *_numbers(size, stride, padding))
     return dx
 
 
@@ -49,9 +51,10 @@ def avg_pool2d(x: np.ndarray, size: Pair, stride: Pair, padding: Padding) -> np.
     """Average each window: the twin of `minicnn.ops.pooling.avg_pool2d`."""
     if x.dtype not in FLOATS:
         return NotImplemented
+    require_shape(x.ndim == 4, "avg_pool2d", x=x.shape)
     require_pooling_padding(size, padding)
     y = empty((x.shape[0], *output_size((x.shape[1], x.shape[2]), size, stride, padding), x.shape[3]), x.dtype)
-    work_together(_average_forward, get_threads(), plain(x), y, *size, *stride, *_top_left(padding))
+    work_together(_average_forward, get_threads(), plain(x), y, *_numbers(size, stride, padding))
     return y
 
 
@@ -64,13 +67,14 @@ def avg_pool2d_backward(
     outputs = output_size((x_shape[1], x_shape[2]), size, stride, padding)
     require_shape(dy.shape == (x_shape[0], *outputs, x_shape[3]), "avg_pool2d_backward", dy=dy.shape, x_shape=x_shape)
     dx = empty(x_shape, dy.dtype)
-    work_together(_average_backward, get_threads(), plain(dy), dx, *size, *stride, *_top_left(padding))
+    work_together(_average_backward, get_threads(), plain(dy), dx, *_numbers(size, stride, padding))
     return dx
 
 
-def _top_left(padding: Padding) -> Pair:
+def _numbers(size: Pair, stride: Pair, padding: Padding) -> tuple[int, ...]:
+    """Return KH, KW, SH, SW, top and left, in pixels, as compiled code expects them."""
     (top, _), (left, _) = pad_amounts(padding)
-    return top, left
+    return *whole(size), *whole(stride), top, left
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
