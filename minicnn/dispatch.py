@@ -34,7 +34,7 @@ Operation = TypeVar("Operation", bound=Callable[..., Any])
 
 def kernel_mode() -> str:
     """Return the mode in force: "fast" (kernels where there are any) or "reference" (the formulas)."""
-    mode = _mode.get() or os.environ.get("MINICNN_KERNELS", "fast")
+    mode = _mode.get() or os.environ.get("MINICNN_KERNELS") or "fast"
     if mode not in MODES:
         raise UsageError(f"unknown kernels {mode!r} (MINICNN_KERNELS): choose fast or reference")
     return mode

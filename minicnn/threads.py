@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import os
 
 from minicnn.errors import UsageError
@@ -36,9 +37,15 @@ def set_threads(count: int) -> None:
 
     Raises UsageError for what is no whole number, below 1, or above the number of cores.
     """
-    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= available_cores():
+    global _threads
+    try:
+        threads = None if isinstance(count, bool) else operator.index(count)
+    except TypeError:
+        threads = None
+    if threads is None:
+        raise UsageError(f"cannot use {count!r} threads: give a whole number, not a {type(count).__name__}")
+    if not 1 <= threads <= available_cores():
         raise UsageError(
             f"cannot use {count!r} threads: this process has {available_cores()} cores, give 1 to that many"
         )
-    global _threads
-    _threads = count
+    _threads = threads

@@ -167,6 +167,8 @@ def test_what_is_no_array_is_refused(wrong):
 def test_the_environment_chooses_the_mode(monkeypatch):
     monkeypatch.delenv("MINICNN_KERNELS", raising=False)
     assert kernel_mode() == "fast"
+    monkeypatch.setenv("MINICNN_KERNELS", "")
+    assert kernel_mode() == "fast"
     monkeypatch.setenv("MINICNN_KERNELS", "reference")
     assert kernel_mode() == "reference"
     with use_kernels("fast"):
