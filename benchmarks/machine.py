@@ -11,6 +11,7 @@ PACKAGES = (
     "minicnn", "numpy", "numba", "scipy", "torch", "jax", "tensorflow", "tensorflow-cpu",
     "cupy-cuda12x", "cupy-cuda13x",
 )  # fmt: skip
+LIBRARY_SETTINGS = ("OPENBLAS_", "OMP_", "MKL_")  # environment variables that change what the libraries compute with
 
 
 def cpu_name() -> str:
@@ -29,7 +30,7 @@ def cores() -> int:
 
 
 def describe() -> dict[str, object]:
-    """Return processor, cores, system, Python and package versions."""
+    """Return processor, cores, system, Python, package versions, and what the environment tells the libraries."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -39,6 +40,7 @@ def describe() -> dict[str, object]:
     return {
         "cpu": cpu_name(), "cores": cores(), "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(), "versions": versions,
+        "environment": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(LIBRARY_SETTINGS)},
     }  # fmt: skip
 
 

@@ -15,9 +15,10 @@ def markdown(results: dict[str, Any]) -> str:
     """Return all tables that the results allow."""
     machine = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    environment = ", ".join(f"{name}={value}" for name, value in machine.get("environment", {}).items())
     head = [
         f"Measured {results['date']} on {machine['cpu']} with {machine['cores']} cores, {results['threads']} threads; "
-        f"Python {machine['python']}, {versions}.",
+        f"Python {machine['python']}, {versions}{f'; {environment}' if environment else ''}.",
         "Times are medians over turns A B A B in separate processes; ratios are medians of paired turns with their "
         "quartiles, PyTorch's time ÷ minicnn's, so more is better for minicnn.",
     ]
