@@ -19,6 +19,7 @@ PARTS = ("networks", "layers", "scaling")
 
 
 def arguments() -> argparse.Namespace:
+    """Return the options; what the user got wrong ends the process with one line and exit code 2."""
     parser = argparse.ArgumentParser(
         "python -m benchmarks",
         description="Measure minicnn beside its peers: PyTorch, JAX and TensorFlow, each where it is installed.",
@@ -29,8 +30,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=IMAGE_SIZES, metavar="NAME", help="only this network")
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part of the measurements")
     parser.add_argument("--task", choices=("training", "inference"), help="only this task")
-    parser.add_argument("--engine", action="append", choices=ENGINES, help="only this engine beside minicnn")
-    parser.add_argument("--threads", type=int, default=machine.cores(), help="threads of every engine")
+    parser.add_argument(
+        "--engine", action="append", type=engine, choices=ENGINES, help="only this engine beside minicnn"
+    )
+    parser.add_argument("--threads", type=thread_count, default=machine.cores(), help="threads of every engine")
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="gpu: all parts, against PyTorch")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument(
@@ -38,11 +41,43 @@ def arguments() -> argparse.Namespace:
         action="store_true",
         help=f"keep the results in {RESULTS.name}/ as JSON and Markdown; those of a GPU always are",
     )
-    parser.add_argument("--table", type=Path, metavar="FILE", help="print the tables of kept results")
+    parser.add_argument("--table", type=kept_results, metavar="FILE", help="print the tables of kept results")
     options = parser.parse_args()
     if options.device == "gpu" and (options.part or options.task or options.engine):
         parser.error("--device gpu measures all parts and tasks, against PyTorch: --only and --quick make it shorter")
     return options
+
+
+def engine(name: str) -> str:
+    """Return `name`. Raises ArgumentTypeError when it is an engine that is not installed."""
+    if name in ENGINES and name not in installed():
+        raise argparse.ArgumentTypeError(f"{name} is not installed; --help says how to get it")
+    return name
+
+
+def thread_count(text: str) -> int:
+    """Return how many threads `text` asks for. Raises ArgumentTypeError for more than there are cores, or none."""
+    if not text.isdecimal() or not 1 <= int(text) <= machine.cores():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {machine.cores()}, the cores here")
+    return int(text)
+
+
+def kept_results(name: str) -> dict[str, Any]:
+    """Return the results in the file `name`. Raises ArgumentTypeError where no tables can be made of it."""
+    try:
+        results = json.loads(Path(name).read_text())
+        tables(results)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{name}: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        cause = f"{type(error).__name__}: {error}"
+        raise argparse.ArgumentTypeError(f"{name} holds no results that this program has kept ({cause})") from None
+    return results
+
+
+def tables(results: dict[str, Any]) -> str:
+    """Return the results, of a CPU or of a GPU, as Markdown."""
+    return gpu.markdown(results) if results["device"] == "gpu" else report.markdown(results)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -79,15 +114,14 @@ def main() -> None:
     if options.device == "gpu" and not options.table:
         gpu.main(options)
         return
-    results = json.loads(options.table.read_text()) if options.table else run(options)
-    markdown = gpu.markdown if results["device"] == "gpu" else report.markdown
+    results = options.table or run(options)
     if options.save:
         RESULTS.mkdir(exist_ok=True)
         path = RESULTS / f"{results['date']}-{machine.short_name()}.json"
         path.write_text(json.dumps(results, indent=1) + "\n")
-        path.with_suffix(".md").write_text(markdown(results))
+        path.with_suffix(".md").write_text(tables(results))
         say(f"kept in {path} and {path.with_suffix('.md').name}")
-    sys.stdout.write(json.dumps(results) + "\n" if options.json else markdown(results))
+    sys.stdout.write(json.dumps(results) + "\n" if options.json else tables(results))
 
 
 if __name__ == "__main__":
