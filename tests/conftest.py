@@ -14,6 +14,7 @@ from minicnn import get_threads, use_kernels
 from minicnn.backend import require_cupy
 from minicnn.errors import DeviceError
 from minicnn.kernels.cpu import team
+from minicnn.kernels.cpu.notice import notice
 
 SEED = 20230417
 
@@ -48,6 +49,14 @@ def all_threads_for_small_arrays() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(team, "SMALLEST_SHARE", 1)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_notice_of_compilation() -> Iterator[None]:
+    """Keep the line about compiling from whichever test needs a kernel first: what commands print is looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(notice, "said", True)
         yield
 
 

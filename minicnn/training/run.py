@@ -17,7 +17,6 @@ from minicnn.files import write_whole
 from minicnn.threads import get_threads
 from minicnn.training.augmentation import make_transforms
 from minicnn.training.checkpoints import load_checkpoint, save_checkpoint
-from minicnn.training.compilation import notice_of_compilation
 from minicnn.training.evaluation import Evaluation, evaluate
 from minicnn.training.history import best_epoch, to_csv
 from minicnn.training.losses import SoftmaxCrossEntropy
@@ -128,8 +127,7 @@ class Run:
             self.progress.note(line)
         self._tell_of_skipped_files()
         device = self.trainer.device
-        session = device_session(device, self.settings.batch_size, self.settings.tf32)
-        with notice_of_compilation(self.progress.note), session:
+        with device_session(device, self.settings.batch_size, self.settings.tf32):
             try:
                 self.trainer.train(self.training, self.validation, self._keep)
             except Diverged as error:
