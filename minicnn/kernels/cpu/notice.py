@@ -15,7 +15,8 @@ class _Notice(event.Listener):
     said = False
 
     def on_start(self, event: event.Event) -> None:
-        if not self.said and event.data["dispatcher"].py_func.__module__.startswith(_KERNELS):  # not the user's own
+        module = event.data["dispatcher"].py_func.__module__ or ""  # None for what the user made with exec
+        if not self.said and module.startswith(_KERNELS):  # not for the user's own functions
             self.said = True
             print("minicnn: compiling kernels, once: they are kept for the next time", file=sys.stderr, flush=True)
 
