@@ -15,8 +15,10 @@ class _Notice(event.Listener):
     said = False
 
     def on_start(self, event: event.Event) -> None:
-        module = event.data["dispatcher"].py_func.__module__ or ""  # None for what the user made with exec
-        if not self.said and module.startswith(_KERNELS):  # not for the user's own functions
+        function = event.data["dispatcher"]
+        module = function.py_func.__module__ or ""  # None for what the user made with exec
+        # Not for the user's own functions, nor for small ones that every process compiles, because they are not kept.
+        if not self.said and module.startswith(_KERNELS) and function.stats.cache_path is not None:
             self.said = True
             print("minicnn: compiling kernels, once: they are kept for the next time", file=sys.stderr, flush=True)
 
