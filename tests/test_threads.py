@@ -27,7 +27,7 @@ def run_script(script: str) -> str:
     command = [sys.executable, "-W", "error", "-c", script]
     result = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert result.returncode == 0, result.stderr
-    assert result.stderr == ""
+    assert [line for line in result.stderr.splitlines() if "compiling kernels" not in line] == []
     return result.stdout
 
 

@@ -20,7 +20,7 @@ window are not computed (but for what completes a tile).
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from numba import njit
 
@@ -54,6 +54,7 @@ class Block(NamedTuple):
     pool_left: int
 
 
+@functools.lru_cache(maxsize=1024)  # a network asks for the same few blocks at every step
 def block_geometry(
     x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Padding, relu: bool,
     pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding,
@@ -62,19 +63,6 @@ def block_geometry(
 
     Raises ShapeError when a window does not fit, or a pooling window may lie in the padding alone.
     """
-    settings = map(_as_tuples, (stride, padding, relu, pool_size, pool_stride, pool_padding))
-    return _block_geometry(x_shape, weight_shape, *settings)
-
-
-def _as_tuples(setting: Any) -> Any:
-    return tuple(map(_as_tuples, setting)) if isinstance(setting, list) else setting
-
-
-@functools.lru_cache(maxsize=1024)  # a network asks for the same few blocks at every step
-def _block_geometry(
-    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Padding, relu: bool,
-    pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding,
-) -> Block:  # fmt: skip
     kh, kw, c, f = weight_shape
     (top, _), (left, _) = pad_amounts(padding)
     z = output_size((x_shape[1], x_shape[2]), (kh, kw), stride, padding)
@@ -175,7 +163,7 @@ def add_strip(dpadded, dx, n, z_from, z_to, own_from, block, seam):
             dx[n, y].fill(0)
 
 
-@njit(error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def padded_rows(block, z_rows):
     """Return how many padded input rows lie under so many rows of z, those between strides included."""
     return (z_rows - 1) * block.stride_h + max(block.kernel_h, block.stride_h)

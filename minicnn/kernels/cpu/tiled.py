@@ -187,14 +187,14 @@ def _backward_share(
                 add_strip(padded_strip, dx, n, z_from, z_to, own_from, block, seam)
 
 
-@njit(error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _padded_shape(block, z_rows):
     """Return how many padded rows lie under a strip, and how many elements each has."""
     width = (block.z_width - 1) * block.stride_w + block.kernel_w
     return padded_rows(block, z_rows), width * block.channels
 
 
-@njit(error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _columns_size(block, layout, z_rows):
     """Return how many elements the columns of one picture's strip have."""
     run = block.kernel_w * block.channels
