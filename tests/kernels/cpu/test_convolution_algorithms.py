@@ -125,8 +125,12 @@ def test_winograd_with_relu_is_accurate_with_very_many_channels(kernel, rng):
 @pytest.mark.parametrize("pool", [name for name in POOLS if name != "no pool"])
 @pytest.mark.parametrize("pattern", ["one colour", "patches", "noise", "disc", "checkerboard", "stripes"])
 @pytest.mark.parametrize(
-    "case", ["3x3 tiles padded", "3x3 tiles, tiny pictures", "5x5 tiles", "first layer", "separate columns", "1x1"]
-)
+    "case",
+    [
+        "3x3 tiles padded", "3x3 tiles, tiny pictures", "5x5 tiles", "first layer", "first layer strided",
+        "separate columns", "small pictures together", "1x1",
+    ],
+)  # fmt: skip
 def test_ties_go_to_the_same_element_as_in_the_formula(case, pattern, pool, relu, cut, rng):
     """Where a picture repeats itself, equal windows have equal outputs, and the first of them is the maximum.
 
