@@ -2,58 +2,31 @@
 
 `finish_strip` turns z, the convolution's output, into y before z leaves the cache; `gradient_strip` unfolds dy into dz,
 which never leaves the cache either. Shapes as in `strips`: z and dz (rows, ZW, F); y, dy, argmax (N, YH, YW, F).
-
-Of equal maxima the first counts. Where a pooling window sees the same picture at several places, as in a white sky,
-their z are equal, but a fast product rounds each place in its own way. So equality is asked of what z was made from.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
-from minicnn.kernels.cpu.strips import add_row, copy_row
-
-
-class Windows(NamedTuple):
-    """Where the convolution's windows under a strip lie in flat memory: that of z[i, j] begins at i·down + j·across.
-
-    It is `runs` runs of `length` numbers, `apart` from each other.
-    """
-
-    down: int
-    across: int
-    runs: int
-    length: int
-    apart: int
+from minicnn.kernels.cpu.strips import add_row, copy_row, pools_2x2
+from minicnn.kernels.cpu.ties import choose_first_of_same
 
 
 @njit(error_model="numpy")
 def finish_strip(z, z_from, numbers, windows, bias, block, n, y_from, y_to, y, argmax):
     """Turn a strip of z into rows y_from…y_to−1 of y: add the bias, apply ReLU, take the maximum of each window.
 
-    numbers, windows: what z was made from.
+    numbers, windows: what z was made from, as in `ties`.
     """
     if not block.pooled:
         _add_bias(z, bias, block.relu, y[n, y_from:y_to])
         return
-    if _pools_2x2(block):
+    if pools_2x2(block):
         _pool_2x2(z, bias, block.relu, y[n, y_from:y_to], argmax[n, y_from:y_to])
     else:
         _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax)
-    _choose_first_of_same(numbers, windows, z_from, block, y_from, y_to, argmax[n])
-
-
-@njit(error_model="numpy")
-def _pools_2x2(block):
-    """Return whether the pooling windows are 2×2, side by side, and none hangs over an edge."""
-    return (
-        block.pool_h == 2 and block.pool_w == 2 and block.pool_stride_h == 2 and block.pool_stride_w == 2
-        and block.pool_top == 0 and block.pool_left == 0
-        and 2 * block.y_height <= block.z_height and 2 * block.y_width <= block.z_width
-    )  # fmt: skip
+    choose_first_of_same(numbers, windows, z_from, block, y_from, y_to, argmax[n])
 
 
 @njit(error_model="numpy")
@@ -111,65 +84,6 @@ def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
 
 
 @njit(error_model="numpy")
-def _choose_first_of_same(numbers, windows, z_from, block, y_from, y_to, argmax):
-    """Move each arg max to the first place of its pooling window at which z is made from the same numbers."""
-    starts = np.empty(block.pool_h * block.pool_w, np.int64)  # of the convolution's windows; below 0 outside z
-    first = np.arange(starts.size)  # the first place with the same numbers
-    pools_2x2 = _pools_2x2(block)
-    for i in range(y_from, y_to):
-        for j in range(block.y_width):
-            if pools_2x2 and _begin_differently(numbers, windows, 2 * i - z_from, 2 * j):
-                continue
-            _place_windows(windows, z_from, block, i, j, starts)
-            repeated = False
-            for place in range(1, starts.size):
-                first[place] = place
-                for earlier in range(place):
-                    if _same(numbers, starts[earlier], starts[place], windows):
-                        first[place], repeated = earlier, True
-                        break
-            if repeated:
-                where = argmax[i, j]
-                for f in range(where.size):
-                    where[f] = first[where[f]]
-
-
-@njit(error_model="numpy")
-def _begin_differently(numbers, windows, row, column):
-    """Return whether the windows of 2×2 pixels of z begin with four numbers: in a photograph they nearly always do."""
-    start, across = np.uint64(row * windows.down + column * windows.across), np.uint64(windows.across)
-    below = start + np.uint64(windows.down)
-    a, b, c, d = numbers[start], numbers[start + across], numbers[below], numbers[below + across]
-    return (a != b) & (a != c) & (a != d) & (b != c) & (b != d) & (c != d)
-
-
-@njit(error_model="numpy")
-def _place_windows(windows, z_from, block, i, j, starts):
-    """Fill `starts` with where the convolution's windows begin that pooling window (i, j) covers."""
-    top, left = i * block.pool_stride_h - block.pool_top, j * block.pool_stride_w - block.pool_left
-    place = 0
-    for row in range(top, top + block.pool_h):
-        for column in range(left, left + block.pool_w):
-            inside = 0 <= row < block.z_height and 0 <= column < block.z_width
-            starts[place] = (row - z_from) * windows.down + column * windows.across if inside else -1
-            place += 1
-
-
-@njit(error_model="numpy", inline="always")
-def _same(numbers, one_start, other_start, windows):
-    """Return whether the windows that begin at two places hold the same numbers."""
-    if one_start < 0 or other_start < 0:
-        return False
-    for run in range(windows.runs):
-        # Unsigned, they cannot be negative, which saves asking.
-        one, other = np.uint64(one_start + run * windows.apart), np.uint64(other_start + run * windows.apart)
-        for e in range(np.uint64(windows.length)):
-            if numbers[one + e] != numbers[other + e]:
-                return False
-    return True
-
-
-@njit(error_model="numpy")
 def gradient_strip(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
     """Fill dz, rows z_from…z_to−1 of the gradient at the convolution's output, and add it up into dbias.
 
@@ -177,11 +91,7 @@ def gradient_strip(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
     """
     if not block.pooled:
         _mask(dy[n, z_from:z_to], y[n, z_from:z_to], block.relu, dz, dbias)
-    elif (
-        block.pool_h == 2 and block.pool_w == 2 and block.pool_stride_h == 2 and block.pool_stride_w == 2
-        and block.pool_top == 0 and block.pool_left == 0 and z_from % 2 == 0 and z_to % 2 == 0
-        and 2 * block.y_width <= block.z_width
-    ):  # fmt: skip
+    elif pools_2x2(block) and z_from % 2 == 0 and z_to % 2 == 0:
         rows = slice(z_from // 2, z_to // 2)
         _unpool_2x2(dy[n, rows], y[n, rows], argmax[n, rows], block.relu, dz, dbias)
     else:

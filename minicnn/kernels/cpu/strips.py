@@ -94,6 +94,16 @@ def rows_per_strip(rows: int, images: int, threads: int, affordable: int) -> int
 
 
 @njit(error_model="numpy")
+def pools_2x2(block):
+    """Return whether the pooling windows are 2×2, side by side, and none hangs over an edge."""
+    return (
+        block.pool_h == 2 and block.pool_w == 2 and block.pool_stride_h == 2 and block.pool_stride_w == 2
+        and block.pool_top == 0 and block.pool_left == 0
+        and 2 * block.y_height <= block.z_height and 2 * block.y_width <= block.z_width
+    )  # fmt: skip
+
+
+@njit(error_model="numpy")
 def z_rows_under(block, y_from, y_to):
     """Return the first row of z, and the one after the last, that rows y_from…y_to−1 of y read."""
     if not block.pooled:

@@ -26,7 +26,7 @@ import numpy as np
 from numba import njit
 
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
-from minicnn.kernels.cpu.epilogue import Windows, finish_strip, gradient_strip
+from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
 from minicnn.kernels.cpu.scratch import scratches, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
     Block,
@@ -39,6 +39,7 @@ from minicnn.kernels.cpu.strips import (
     z_rows_under,
 )  # fmt: skip
 from minicnn.kernels.cpu.team import share, work_together
+from minicnn.kernels.cpu.ties import Windows
 
 SEPARATE, SHARED, INPUT = 0, 1, 2
 STRIP_ELEMENTS = 200_000  # of columns and z together: 800 KB in float32, about an L2 cache

@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
-from minicnn.kernels.cpu.epilogue import Windows, finish_strip, gradient_strip
+from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
 from minicnn.kernels.cpu.scratch import scratch, scratches, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
     Block,
@@ -32,6 +32,7 @@ from minicnn.kernels.cpu.strips import (
     z_rows_under,
 )  # fmt: skip
 from minicnn.kernels.cpu.team import share, work_together
+from minicnn.kernels.cpu.ties import Windows
 from minicnn.kernels.cpu.winograd_tiles import (
     PLANE,
     POINTS,
