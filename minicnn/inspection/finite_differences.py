@@ -41,12 +41,14 @@ def yardstick(values: np.ndarray, largest: float) -> np.ndarray:
 
 def numeric_gradient(
     function: Callable[[], Array], projection: Array, array: Array, indices: Sequence[Index], accuracy: float
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Differentiate L = Σ function() ⊙ projection with respect to some elements of `array`.
 
     function: reads `array`, float64, which is changed in place and brought back, and returns an array. projection: of
     that array's shape. indices: K elements of `array`. accuracy: how closely, relatively, the three estimates must
-    agree. Returns (derivatives (K,), known (K,) bool: False on a kink and where rounding hides the slope).
+    agree. Returns (derivatives (K,), doubt (K,), known (K,)). doubt: how far apart the estimates are, or their rounding
+    error if that is larger; NaN where the function is undefined. known: False on a kink and where rounding hides the
+    slope; there the derivative is the least doubtful one.
     """
     start = function().copy()  # a layer such as Flatten returns a view of the array that is about to change
     derivatives, doubt = np.zeros(len(indices)), np.full(len(indices), np.inf)
@@ -54,13 +56,15 @@ def numeric_gradient(
     for step in STEPS:
         for k in map(int, unknown):
             estimates, rounding = _three_estimates(function, start, projection, array, indices[k], step)
-            derivatives[k], doubt[k] = estimates[0], max(max(estimates) - min(estimates), rounding)
-        largest = np.abs(derivatives).max(where=np.isfinite(derivatives), initial=0.0)
+            new_doubt = max(max(estimates) - min(estimates), rounding)
+            if not new_doubt >= doubt[k]:
+                derivatives[k], doubt[k] = estimates[0], new_doubt
+        largest = np.abs(derivatives).max(where=doubt <= np.abs(derivatives), initial=0.0)  # not the slope of a jump
         known = doubt <= accuracy * yardstick(derivatives, largest)
         unknown = np.flatnonzero(~known)
         if unknown.size == 0:
             break
-    return derivatives, known
+    return derivatives, doubt, known
 
 
 def _three_estimates(

@@ -28,6 +28,7 @@ from minicnn.layers.base import Layer, Shape, generators_state, restore_generato
 
 SAMPLES = 2  # in a batch: with one alone, a forgotten sum or mean over the batch would not show
 ELEMENTS = 40  # of a larger array that are checked
+DOUBTS = 10  # so many times its doubt a numeric gradient may be wrong at most
 ZERO = 1e-12  # a gradient below this share of the output is rounding error
 
 Forward = Callable[..., Array]  # forward(**arrays) -> y
@@ -166,8 +167,8 @@ def _check(
         if len(indices) < array.size:
             suspect = find_suspect(lambda: forward(**arrays), projection, array, analytic[name], rng)
             indices += [suspect] if suspect is not None and suspect not in indices else []
-        numeric, known = numeric_gradient(lambda: forward(**arrays), projection, array, indices, TOLERANCE / 4)
-        checks.append(_compare(name, analytic[name], indices, numeric, known, rounding))
+        numeric, doubt, known = numeric_gradient(lambda: forward(**arrays), projection, array, indices, TOLERANCE / 4)
+        checks.append(_compare(name, analytic[name], indices, numeric, doubt, known, rounding))
     return GradientReport(tuple(checks))
 
 
@@ -200,14 +201,17 @@ def _choose_elements(analytic: np.ndarray, count: int, rng: np.random.Generator)
 
 
 def _compare(
-    name: str, analytic: np.ndarray, indices: list[Index], numeric: np.ndarray, known: np.ndarray, rounding: float
-) -> ArrayCheck:
+    name: str, analytic: np.ndarray, indices: list[Index], numeric: np.ndarray, doubt: np.ndarray, known: np.ndarray,
+    rounding: float,
+) -> ArrayCheck:  # fmt: skip
     claimed = np.array([analytic[index] for index in indices])
-    largest = max(np.abs(analytic).max(), np.abs(numeric).max(where=np.isfinite(numeric), initial=0.0))
+    largest = max(np.abs(analytic).max(), np.abs(numeric).max(where=known, initial=0.0))
     zero = bool(largest <= rounding)
     scale = np.maximum(yardstick(claimed, largest), np.abs(numeric))
     errors = np.zeros(len(indices)) if zero else np.abs(claimed - numeric) / scale
-    errors = np.where(known, np.where(np.isfinite(errors), errors, np.inf), 0.0)
+    # A doubtful derivative excuses as much as it may be wrong by, with a margin, and no more.
+    judged = known | (np.abs(claimed - numeric) > DOUBTS * doubt)
+    errors = np.where(judged, np.where(np.isfinite(errors), errors, np.inf), 0.0)
     worst = int(np.argmax(errors))
     return ArrayCheck(
         name=name, shape=analytic.shape, checked=int(known.sum()), left_out=int((~known).sum()),

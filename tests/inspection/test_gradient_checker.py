@@ -250,3 +250,23 @@ def test_a_seed_below_0_is_refused() -> None:
         gradcheck(ReLU(), (3,), seed=-1)
     with pytest.raises(UsageError, match="got -1"):
         gradcheck_operation(ops.relu, lambda dy, x: {"x": dy}, {"x": np.ones(3)}, seed=-1)
+
+
+@pytest.mark.parametrize("offset", [1e5, 1e6, 1e8])
+@pytest.mark.parametrize("factor", [1, 0, -1, 2])
+def test_a_slope_that_rounding_blurs_excuses_no_more_than_the_blur(factor: float, offset: float) -> None:
+    report = gradcheck_operation(
+        lambda x: np.concatenate([x[:4], offset + 0.1 * x[4:]]),
+        lambda dy, x: {"x": np.concatenate([dy[:4], factor * 0.1 * dy[4:]])},
+        {"x": np.arange(1.0, 9.0)},
+    )
+    assert report.passed == (factor == 1), report.describe()
+
+
+def test_a_jump_excuses_nobody_else() -> None:
+    report = gradcheck_operation(
+        lambda x: x + 1000.0 * (x >= 0),
+        lambda dy, x: {"x": dy * np.where(x == 0, 1, 2)},
+        {"x": np.arange(8.0)},
+    )
+    assert not report.passed
