@@ -47,7 +47,7 @@ def numeric_gradient(
     function: reads `array`, float64, which is changed in place and brought back, and returns an array. projection: of
     that array's shape. indices: K elements of `array`. accuracy: how closely, relatively, the three estimates must
     agree. Returns (derivatives (K,), doubt (K,), known (K,)). doubt: how far apart the estimates are, or their rounding
-    error if that is larger; NaN where the function is undefined. known: False on a kink and where rounding hides the
+    error if that is larger; ∞ where the function is undefined. known: False on a kink and where rounding hides the
     slope; there the derivative is the least doubtful one.
     """
     start = function().copy()  # a layer such as Flatten returns a view of the array that is about to change
@@ -57,7 +57,7 @@ def numeric_gradient(
         for k in map(int, unknown):
             estimates, rounding = _three_estimates(function, start, projection, array, indices[k], step)
             new_doubt = max(max(estimates) - min(estimates), rounding)
-            if not new_doubt >= doubt[k]:
+            if new_doubt < doubt[k]:  # NaN, where the function is undefined, is not
                 derivatives[k], doubt[k] = estimates[0], new_doubt
         largest = np.abs(derivatives).max(where=doubt <= np.abs(derivatives), initial=0.0)  # not the slope of a jump
         known = doubt <= accuracy * yardstick(derivatives, largest)

@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import gpu, machine, report
+from benchmarks import machine, report
+from benchmarks.__main__ import tables
 
 RESULTS = Path(report.__file__).parent / "results"
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
 def test_a_kept_table_comes_from_its_results(path: Path) -> None:
-    results = json.loads(path.read_text())
-    markdown = gpu.markdown if results["device"] == "gpu" else report.markdown
-    assert path.with_suffix(".md").read_text() == markdown(results)
+    assert path.with_suffix(".md").read_text() == tables(json.loads(path.read_text()))
 
 
 def test_the_gain_of_threads_is_the_median_of_paired_turns() -> None:

@@ -125,9 +125,7 @@ def test_tf32_is_in_force_while_a_run_that_asks_for_it_trains(images, tmp_path, 
     assert emulated_cupy._core._routines_linalg.chosen == [1, 7, 1]
 
 
-def test_weights_that_the_gpu_cannot_hold_are_one_clear_line_and_leave_nothing(
-    images, tmp_path, emulated_cupy, monkeypatch
-):
+def test_weights_that_the_gpu_cannot_hold_are_one_clear_line_and_leave_nothing(images, tmp_path, emulated_cupy):
     run = Run.start(settings(images, "cpu", epochs=1), str(tmp_path / "run"))
     run.train()
 
