@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.kernels.cpu.arrays import FLOATS, plain
-from minicnn.kernels.cpu.team import work_together
-from minicnn.threads import get_threads
+from minicnn.kernels.cpu.team import team_of, work_together
 
 SMALLEST = 1 << 16  # elements: below that NumPy is as fast
 SMALLEST_SHARE = 1 << 18  # elements, some 50 µs: handing less than that to another thread costs more than it saves
@@ -37,7 +36,7 @@ def flat_in_place(*arrays: np.ndarray) -> list[np.ndarray] | None:
 
 def threads_for(elements: int) -> int:
     """Return how many threads are worth waking for so many elements: at most `get_threads()`."""
-    return max(1, min(get_threads(), elements // SMALLEST_SHARE))
+    return team_of(elements // SMALLEST_SHARE)
 
 
 def run_divided(kernel: Callable[..., None], rows: Sequence[np.ndarray], *others: Any) -> None:

@@ -22,7 +22,12 @@ _pool: ThreadPoolExecutor | None = None
 
 def team_size(products: int) -> int:
     """Return how many threads are worth waking for so many multiplications: at most `get_threads()`."""
-    return max(1, min(get_threads(), products // SMALLEST_SHARE))
+    return team_of(products // SMALLEST_SHARE)
+
+
+def team_of(shares: int) -> int:
+    """Return how many threads to wake for so many shares of work: at least one, at most `get_threads()`."""
+    return max(1, min(get_threads(), shares))
 
 
 def work_together(task: Callable[..., None], threads: int, *arguments: object) -> None:
