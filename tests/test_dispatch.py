@@ -13,8 +13,8 @@ import pytest
 import minicnn.kernels
 import minicnn.ops
 from minicnn import ops, use_kernels
-from minicnn.dispatch import accelerated, kernel_mode
-from minicnn.errors import DeviceError, UsageError
+from minicnn.dispatch import accelerated, kernel_mode, observe
+from minicnn.errors import DeviceError, ShapeError, UsageError
 from tests.device_stand_in import DeviceArray
 
 ROOMS = [name for _, name, _ in pkgutil.iter_modules(minicnn.ops.__path__) if name != "windows"]
@@ -123,7 +123,7 @@ def doubled(monkeypatch):
         return 2 * x, kernel_mode()
 
     double.__module__ = "minicnn.ops.activations"
-    return accelerated(double), answer
+    return accelerated()(double), answer
 
 
 def test_fast_mode_calls_the_twin(doubled):
@@ -185,3 +185,60 @@ def test_use_kernels_nests_and_restores_the_mode_even_after_an_error():
     assert kernel_mode() == before
     with pytest.raises(UsageError, match="unknown kernels 'quick': choose fast or reference"), use_kernels("quick"):
         pass
+
+
+def test_a_check_runs_once_before_the_twin_or_the_formula():
+    seen = []
+
+    def double(x):
+        seen.append("formula")
+        return x * 2
+
+    def check(x):
+        seen.append("check")
+        if x.ndim != 1:
+            raise ShapeError("one axis, please")
+
+    operation = accelerated(check)(double)
+    operation(np.ones(2))
+    assert seen == ["check", "formula"]
+    with pytest.raises(ShapeError):
+        operation(np.ones((2, 2)))
+    assert seen == ["check", "formula", "check"]
+
+
+def test_a_missing_argument_is_named():
+    with pytest.raises(TypeError, match="missing a required argument: 'x'"):
+        ops.relu()
+
+
+def test_observers_see_every_operation_with_arguments_result_and_depth():
+    calls = []
+    x, weight, bias = np.ones((1, 3, 3, 2)), np.ones((2, 2, 2, 4)), np.zeros(4)
+    with observe(calls.append), use_kernels("reference"):
+        y = ops.conv2d(x, weight, bias)
+    ops.relu(x)  # nobody looks any more
+    assert [(call.name, call.depth, call.ran) for call in calls] == [("im2col", 1, "formula"), ("conv2d", 0, "formula")]
+    assert calls[1].result is y and calls[1].arguments["weight"] is weight
+    assert calls[1].arguments["stride"] == (1, 1), "defaults are told too"
+
+
+def test_observers_are_told_which_pass_of_which_object_asked():
+    class Asker:
+        def forward(self, x):
+            return ops.relu(x)
+
+        def backward(self, dy):
+            return ops.relu_backward(dy, dy)
+
+    calls, asker = [], Asker()
+    with observe(calls.append):
+        asker.forward(np.ones(1))
+        asker.backward(np.ones(1))
+        ops.relu(np.ones(1))
+    assert [(call.asked_by, call.direction) for call in calls] == [
+        (asker, "forward"),
+        (asker, "backward"),
+        (None, None),
+    ]
+    assert calls[0].operation is ops.relu

@@ -9,7 +9,7 @@ from minicnn.backend import Array, array_module
 from minicnn.dispatch import accelerated
 
 
-@accelerated
+@accelerated()
 def relu(x: Array) -> Array:
     """Set what is negative to zero: y = max(x, 0).
 
@@ -18,7 +18,7 @@ def relu(x: Array) -> Array:
     return array_module(x).maximum(x, 0)
 
 
-@accelerated
+@accelerated()
 def relu_backward(dy: Array, y: Array) -> Array:
     """Let the gradient through where the output is positive: dx = dy ⊙ [y > 0].
 
@@ -27,7 +27,7 @@ def relu_backward(dy: Array, y: Array) -> Array:
     return dy * (y > 0)
 
 
-@accelerated
+@accelerated()
 def sigmoid(x: Array) -> Array:
     """Squash to (0, 1): y = 1 / (1 + e⁻ˣ).
 
@@ -39,7 +39,7 @@ def sigmoid(x: Array) -> Array:
     return xp.where(x >= 0, 1 / (1 + small), small / (1 + small))
 
 
-@accelerated
+@accelerated()
 def sigmoid_backward(dy: Array, y: Array) -> Array:
     """Multiply by the slope of the sigmoid: dx = dy ⊙ y ⊙ (1 − y).
 
@@ -48,7 +48,7 @@ def sigmoid_backward(dy: Array, y: Array) -> Array:
     return dy * y * (1 - y)
 
 
-@accelerated
+@accelerated()
 def tanh(x: Array) -> Array:
     """Squash to (−1, 1): y = tanh x = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
 
@@ -57,7 +57,7 @@ def tanh(x: Array) -> Array:
     return array_module(x).tanh(x)
 
 
-@accelerated
+@accelerated()
 def tanh_backward(dy: Array, y: Array) -> Array:
     """Multiply by the slope of tanh: dx = dy ⊙ (1 − y²).
 

@@ -15,7 +15,7 @@ from minicnn.dispatch import accelerated
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, pad_image, require_shape, window_slice
 
 
-@accelerated
+@accelerated()
 def im2col(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> Array:
     """Copy every window of x into a row of a matrix.
 
@@ -35,7 +35,7 @@ def im2col(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> Array:
     return columns.reshape(n * oh * ow, kh * kw * c)
 
 
-@accelerated
+@accelerated()
 def col2im(columns: Array, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Padding) -> Array:
     """Add every row of the matrix back to the pixels it was copied from: the transpose of `im2col`.
 

@@ -20,7 +20,7 @@ from minicnn.ops.pooling import max_pool2d, max_pool2d_backward
 from minicnn.ops.windows import Padding, Pair, output_size, require_shape
 
 
-@accelerated
+@accelerated()
 def conv_block(
     x: Array, weight: Array, bias: Array, stride: Pair, padding: Padding, relu: bool,
     pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding,
@@ -38,7 +38,7 @@ def conv_block(
     return y, argmax
 
 
-@accelerated
+@accelerated()
 def conv_block_backward(
     dy: Array, x: Array, weight: Array, y: Array, argmax: Array | None, stride: Pair, padding: Padding, relu: bool,
     pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding, input_gradient: bool = True,

@@ -20,7 +20,7 @@ from minicnn.ops.columns import col2im, im2col
 from minicnn.ops.windows import Padding, Pair, output_size, require_one_dtype, require_shape
 
 
-@accelerated
+@accelerated()
 def conv2d(x: Array, weight: Array, bias: Array, stride: Pair = (1, 1), padding: Padding = (0, 0)) -> Array:
     """Slide F filters over each picture: Y = im2col(x)·W + bias.
 
@@ -41,7 +41,7 @@ def conv2d(x: Array, weight: Array, bias: Array, stride: Pair = (1, 1), padding:
     return y.reshape(n, oh, ow, f)
 
 
-@accelerated
+@accelerated()
 def conv2d_backward(
     dy: Array, x: Array, weight: Array, stride: Pair, padding: Padding, input_gradient: bool = True
 ) -> tuple[Array | None, Array, Array]:

@@ -11,7 +11,7 @@ from minicnn.dispatch import accelerated
 from minicnn.ops.windows import require_one_dtype, require_shape
 
 
-@accelerated
+@accelerated()
 def dense(x: Array, weight: Array, bias: Array) -> Array:
     """Multiply by the weights and add the bias: y = x·W + b.
 
@@ -26,7 +26,7 @@ def dense(x: Array, weight: Array, bias: Array) -> Array:
     return x @ weight + bias
 
 
-@accelerated
+@accelerated()
 def dense_backward(
     dy: Array, x: Array, weight: Array, input_gradient: bool = True
 ) -> tuple[Array | None, Array, Array]:

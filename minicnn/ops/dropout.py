@@ -14,7 +14,7 @@ from minicnn.dispatch import accelerated
 _WORD = 0xFFFFFFFF
 
 
-@accelerated
+@accelerated()
 def dropout(x: Array, rate: float, seed: int) -> tuple[Array, Array]:
     """Drop each value with probability `rate` and divide the others by 1 − rate, so that the mean stays.
 
@@ -30,7 +30,7 @@ def dropout(x: Array, rate: float, seed: int) -> tuple[Array, Array]:
     return x * keep * (1 / (1 - rate)), keep
 
 
-@accelerated
+@accelerated()
 def dropout_backward(dy: Array, keep: Array, rate: float) -> Array:
     """Let the gradient through where the value was kept: dx = dy ⊙ keep / (1 − rate).
 

@@ -10,7 +10,7 @@ from minicnn.dispatch import accelerated
 from minicnn.ops.windows import Pair, require_shape
 
 
-@accelerated
+@accelerated()
 def crop_and_flip(images: Array, windows: Array, size: Pair) -> Array:
     """Cut a window out of each picture, black beyond the picture's edges, and mirror it left and right where asked.
 
@@ -35,7 +35,7 @@ def crop_and_flip(images: Array, windows: Array, size: Pair) -> Array:
     return y * inside.reshape(n, height, width, 1)
 
 
-@accelerated
+@accelerated()
 def normalize_pixels(images: Array, mean: tuple[float, ...], std: tuple[float, ...], dtype: str = "float32") -> Array:
     """Scale bytes to 0–1, then take off the mean and divide by the deviation, a channel at a time.
 

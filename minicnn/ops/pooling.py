@@ -30,7 +30,7 @@ def require_pooling_padding(size: Pair, padding: Padding) -> None:
         )
 
 
-@accelerated
+@accelerated()
 def max_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> tuple[Array, Array]:
     """Keep the largest value of each window, and where it was.
 
@@ -59,7 +59,7 @@ def max_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> tuple[Ar
     return y, argmax
 
 
-@accelerated
+@accelerated()
 def max_pool2d_backward(
     dy: Array, argmax: Array, x_shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding
 ) -> Array:
@@ -87,7 +87,7 @@ def max_pool2d_backward(
     return padded[:, top : top + h, left : left + w, :]
 
 
-@accelerated
+@accelerated()
 def avg_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> Array:
     """Average each window; the padding counts as zeros.
 
@@ -108,7 +108,7 @@ def avg_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> Array:
     return total / (size[0] * size[1])
 
 
-@accelerated
+@accelerated()
 def avg_pool2d_backward(dy: Array, x_shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding) -> Array:
     """Spread each output's gradient evenly over its window.
 

@@ -32,7 +32,7 @@ def require_labels(labels: Array, samples: int, classes: int) -> None:
         raise UsageError(f"label {wrong} is none of the {classes} classes 0 … {classes - 1}")
 
 
-@accelerated
+@accelerated()
 def softmax(logits: Array) -> Array:
     """Turn each row of logits into probabilities: p_k = e^(z_k) / Σ_j e^(z_j).
 
@@ -44,7 +44,7 @@ def softmax(logits: Array) -> Array:
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-@accelerated
+@accelerated()
 def softmax_cross_entropy(logits: Array, labels: Array, label_smoothing: float = 0.0) -> tuple[Array, Array]:
     """Compare predicted with true classes: L = mean over n of −Σ_k q_k·log p_k, with p = softmax(logits).
 
@@ -63,7 +63,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, label_smoothing: float =
     return loss, xp.exp(log_probabilities)
 
 
-@accelerated
+@accelerated()
 def softmax_cross_entropy_backward(probabilities: Array, labels: Array, label_smoothing: float = 0.0) -> Array:
     """Return the gradient of the mean loss at the logits: dlogits = (p − q) / N.
 

@@ -9,7 +9,7 @@ from minicnn.backend import Array, array_module
 from minicnn.dispatch import accelerated
 
 
-@accelerated
+@accelerated()
 def sgd_update(
     value: Array, grad: Array, velocity: Array | None, lr: float, momentum: float, nesterov: bool, weight_decay: float
 ) -> None:
@@ -29,7 +29,7 @@ def sgd_update(
     value -= lr * (gradient + momentum * velocity if nesterov else velocity)
 
 
-@accelerated
+@accelerated()
 def adam_update(
     value: Array, grad: Array, mean: Array, square: Array, step: int, lr: float, beta1: float, beta2: float,
     epsilon: float, weight_decay: float,
