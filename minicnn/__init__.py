@@ -3,21 +3,10 @@
 Start with `minicnn.ops` (the formulas), then `minicnn.layers`, `minicnn.models` and `minicnn.training`.
 """
 
-from minicnn import models, ops
+from minicnn import layers, models, ops
 from minicnn.dispatch import use_kernels
 from minicnn.inspection import gradcheck
-from minicnn.layers import (
-    AvgPool2D,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    MaxPool2D,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    Tanh,
-)
+from minicnn.layers import *
 from minicnn.threads import get_threads, set_threads
 from minicnn.training.losses import SoftmaxCrossEntropy
 from minicnn.training.optimizers import SGD, Adam
@@ -25,6 +14,6 @@ from minicnn.training.optimizers import SGD, Adam
 __version__ = "0.1.0"
 
 __all__ = [
-    "SGD", "Adam", "AvgPool2D", "Conv2D", "Dense", "Dropout", "Flatten", "MaxPool2D", "ReLU", "Sequential", "Sigmoid",
-    "SoftmaxCrossEntropy", "Tanh", "get_threads", "gradcheck", "models", "ops", "set_threads", "use_kernels",
+    "SGD", "Adam", "SoftmaxCrossEntropy", "get_threads", "gradcheck", "models", "ops", "set_threads", "use_kernels",
+    *layers.__all__,
 ]  # fmt: skip

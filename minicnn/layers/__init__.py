@@ -1,15 +1,24 @@
-"""Layers: parameters and memory around the operations. Read `base` first, then `dense`, `conv2d`, `sequential`."""
+"""Layers: parameters and memory around the operations. Read `base` first, then `dense`, `conv2d`, `sequential`.
 
-from minicnn.layers.activations import ReLU, Sigmoid, Tanh
+Every public layer in these files is one of `minicnn.layers`, and of `minicnn`; there is no list of them.
+"""
+
+from minicnn.layers.activations import *
 from minicnn.layers.base import Layer, Parameter
-from minicnn.layers.conv2d import Conv2D
-from minicnn.layers.dense import Dense
-from minicnn.layers.dropout import Dropout
-from minicnn.layers.flatten import Flatten
-from minicnn.layers.pooling import AvgPool2D, MaxPool2D
-from minicnn.layers.sequential import Sequential
+from minicnn.layers.conv2d import *
+from minicnn.layers.dense import *
+from minicnn.layers.dropout import *
+from minicnn.layers.flatten import *
+from minicnn.layers.pooling import *
+from minicnn.layers.sequential import *
 
-__all__ = [
-    "AvgPool2D", "Conv2D", "Dense", "Dropout", "Flatten", "Layer", "MaxPool2D", "Parameter", "ReLU", "Sequential",
-    "Sigmoid", "Tanh",
-]  # fmt: skip
+__all__ = sorted(
+    name
+    for name, value in globals().items()
+    if isinstance(value, type) and issubclass(value, Layer | Parameter) and value.__module__.startswith(__name__)
+)
+
+
+def __dir__() -> list[str]:
+    """Return the layers' names alone, for tab completion: not what their files import for themselves."""
+    return __all__
