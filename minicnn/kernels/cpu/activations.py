@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from minicnn.kernels.cpu.compiling import entry
 from minicnn.kernels.cpu.elementwise import flat, run_divided, takes
 from minicnn.kernels.cpu.memory import empty
 
@@ -62,32 +62,32 @@ def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     return dx
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _relu(x, y):
     for i in range(x.size):
         y[i] = 0 if x[i] < 0 else x[i]  # a comparison with NaN is false: NaN stays
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _relu_backward(dy, y, dx):
     for i in range(dy.size):
         dx[i] = dy[i] * (1 if y[i] > 0 else 0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _sigmoid(x, y):
     for i in range(x.size):
         small = np.exp(-abs(x[i]))
         y[i] = (1 if x[i] >= 0 else small) / (1 + small)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _sigmoid_backward(dy, y, dx):
     for i in range(dy.size):
         dx[i] = dy[i] * y[i] * (1 - y[i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _tanh_backward(dy, y, dx):
     for i in range(dy.size):
         dx[i] = dy[i] * (1 - y[i] * y[i])

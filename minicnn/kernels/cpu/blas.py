@@ -19,7 +19,9 @@ import numba
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (loads the library that has to be limited)
 import threadpoolctl
-from numba import njit, types
+from numba import types
+
+from minicnn.kernels.cpu.compiling import inner
 
 _ONE32, _ONE64 = np.ones(1, np.float32), np.ones(1, np.float64)
 _ZERO32, _ZERO64 = np.zeros(1, np.float32), np.zeros(1, np.float64)
@@ -37,7 +39,7 @@ _xxgemm = types.ExternalFunction(
 )  # fmt: skip
 
 
-@njit(error_model="numpy")
+@inner
 def _compiled_gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc):
     # A row-major matrix is its transpose to a column-major routine: C = A·B is asked for as Cᵀ = Bᵀ·Aᵀ.
     ta = _T if transpose_a else _N
@@ -66,7 +68,7 @@ def _plain_gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c
 gemm = _plain_gemm if numba.config.DISABLE_JIT else _compiled_gemm
 
 
-@njit(error_model="numpy")
+@inner
 def multiply(m, n, k, a, lda, b, ldb, accumulate, c, ldc):
     """C (m, n) = A (m, k) · B (k, n), added to C if `accumulate`.
 
@@ -80,7 +82,7 @@ def multiply(m, n, k, a, lda, b, ldb, accumulate, c, ldc):
         )  # fmt: skip
 
 
-@njit(error_model="numpy")
+@inner
 def add_transposed_product(m, n, k, a, lda, b, ldb, c, ldc):
     """C (m, n) += Aᵀ · B with A (k, m) and B (k, n), stored as for `multiply`."""
     terms = _piece(k, m * n)
@@ -88,7 +90,7 @@ def add_transposed_product(m, n, k, a, lda, b, ldb, c, ldc):
         gemm(True, False, m, n, min(terms, k - start), a[start * lda :], lda, b[start * ldb :], ldb, True, c, ldc)
 
 
-@njit(error_model="numpy")
+@inner
 def _piece(length, other_lengths):
     """Return how much of a dimension to multiply at a time, in equal pieces.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minicnn.kernels.cpu.arrays import FLOATS, plain, whole
+from minicnn.kernels.cpu.compiling import entry
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.team import share, work_together
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, require_shape
@@ -42,7 +42,7 @@ def col2im(columns: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: 
     return x
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _gather(thread, threads, x, columns, sh, sw, top, left):
     rows, ow, kh, kw, c = columns.shape
     oh = rows // max(x.shape[0], 1)
@@ -59,7 +59,7 @@ def _gather(thread, threads, x, columns, sh, sw, top, left):
                         columns[row, j, ky, kx, channel] = x[n, y, xx, channel] if inside else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _add_back(thread, threads, columns, x, sh, sw, top, left):
     # A row of the picture collects from the windows over it, so no two threads ever add to the same pixel.
     _, oh, ow, kh, kw, c = columns.shape

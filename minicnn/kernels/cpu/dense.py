@@ -9,10 +9,10 @@ its rows of dweight, before the next piece is looked at.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minicnn.kernels.cpu.arrays import FLOATS, plain
 from minicnn.kernels.cpu.blas import gemm, one_blas_thread
+from minicnn.kernels.cpu.compiling import contracting_entry, entry
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.team import share, team_size, work_together
 from minicnn.ops.windows import require_shape
@@ -86,7 +86,7 @@ def _rows_at_a_time(n: int, units: int) -> tuple[int, int]:
     return rows, max(4, UNPACKED_TRANSPOSED // units)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _sum_by_products(thread, threads, x, weight, parts, rows):
     """Fill parts[thread] (N, U) with x·weight over the thread's share of the inputs."""
     n = x.shape[0]
@@ -100,7 +100,7 @@ def _sum_by_products(thread, threads, x, weight, parts, rows):
         gemm(False, False, n, units, count, x_flat[first:], inputs, piece, units, first > begin, part, units)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@contracting_entry
 def _sum_by_rows(thread, threads, x, weight, parts):
     """Fill parts[thread] as `_sum_by_products` does for one picture x (D,), eight rows of the weight at a time."""
     units = weight.shape[1]
@@ -119,7 +119,7 @@ def _sum_by_rows(thread, threads, x, weight, parts):
             part[u] += x[d] * weight[d, u]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _backward(thread, threads, dy, x, weight, dx, dweight, rows, transposed_rows, input_gradient):
     """Fill the columns of dx and the rows of dweight that belong to the thread's share of the inputs."""
     n, units = dy.shape

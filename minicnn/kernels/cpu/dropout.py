@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from minicnn.kernels.cpu.compiling import entry, inner
 from minicnn.kernels.cpu.elementwise import flat, run_divided, takes, threads_for
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.team import share, work_together
@@ -32,13 +32,13 @@ def dropout_backward(dy: np.ndarray, keep: np.ndarray, rate: float) -> np.ndarra
     return dx
 
 
-@njit(error_model="numpy")
+@inner
 def _times(word, factor):
     """Multiply in 32 bits: the product of two 32-bit words fits in 64, and its upper half is thrown away."""
     return np.uint32((np.uint64(word) * np.uint64(factor)) & np.uint64(0xFFFFFFFF))
 
 
-@njit(error_model="numpy")
+@inner
 def _hash(word):
     """Mix a 32-bit word: MurmurHash3's finalizer."""
     word = _times(np.uint32(word ^ (word >> np.uint32(16))), 0x85EBCA6B)
@@ -46,7 +46,7 @@ def _hash(word):
     return np.uint32(word ^ (word >> np.uint32(16)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _dropout(thread, threads, x, scale, low, high, smallest, y, keep):
     first, end = share(x.size, thread, threads)
     x, y, keep = x[first:end], y[first:end], keep[first:end]
@@ -56,7 +56,7 @@ def _dropout(thread, threads, x, scale, low, high, smallest, y, keep):
         y[i] = x[i] * (scale if kept else 0 * scale)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _dropout_backward(dy, keep, dx, scale):
     for i in range(dy.size):
         dx[i] = dy[i] * (scale if keep[i] else 0 * scale)

@@ -7,13 +7,13 @@ which never leaves the cache either. Shapes as in `strips`: z and dz (rows, ZW, 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from minicnn.kernels.cpu.compiling import inner
 from minicnn.kernels.cpu.strips import add_row, copy_row, pools_2x2
 from minicnn.kernels.cpu.ties import choose_first_of_same
 
 
-@njit(error_model="numpy")
+@inner
 def finish_strip(z, z_from, numbers, windows, bias, block, n, y_from, y_to, y, argmax):
     """Turn a strip of z into rows y_from…y_to−1 of y: add the bias, apply ReLU, take the maximum of each window.
 
@@ -29,7 +29,7 @@ def finish_strip(z, z_from, numbers, windows, bias, block, n, y_from, y_to, y, a
     choose_first_of_same(numbers, windows, z_from, block, y_from, y_to, argmax[n])
 
 
-@njit(error_model="numpy")
+@inner
 def _add_bias(z, bias, relu, y):
     zero = bias.dtype.type(0)  # a plain 0 would turn float32 into float64
     for i in range(y.shape[0]):
@@ -40,7 +40,7 @@ def _add_bias(z, bias, relu, y):
                 pixel[f] = zero if relu and value <= zero else value  # `<=` is false for NaN, which stays
 
 
-@njit(error_model="numpy")
+@inner
 def _pool_2x2(z, bias, relu, y, argmax):
     zero = bias.dtype.type(0)
     lowest = zero if relu else bias.dtype.type(-np.inf)
@@ -57,7 +57,7 @@ def _pool_2x2(z, bias, relu, y, argmax):
                 where[f] = index
 
 
-@njit(error_model="numpy")
+@inner
 def _larger(candidate, index, best, best_index):
     """Return the candidate with its index if it is larger than the best so far, or the first NaN."""
     # `&`, not `and`, and two choices of one value each: so that the compiler can do without branches.
@@ -65,7 +65,7 @@ def _larger(candidate, index, best, best_index):
     return candidate if larger else best, np.int32(index) if larger else np.int32(best_index)
 
 
-@njit(error_model="numpy")
+@inner
 def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
     for i in range(y_from, y_to):
         row = i * block.pool_stride_h - block.pool_top
@@ -83,7 +83,7 @@ def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
                         pixel[f], where[f] = _larger(candidates[f] + bias[f], index, pixel[f], where[f])
 
 
-@njit(error_model="numpy")
+@inner
 def gradient_strip(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
     """Fill dz, rows z_from…z_to−1 of the gradient at the convolution's output, and add it up into dbias.
 
@@ -98,14 +98,14 @@ def gradient_strip(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
         _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz, dbias)
 
 
-@njit(error_model="numpy")
+@inner
 def _mask(dy, y, relu, dz, dbias):
     for i in range(dy.shape[0]):
         _let_through(dy[i].reshape(-1), y[i].reshape(-1), relu, dz[i].reshape(-1))
         _sum_pixels(dz[i, : dy.shape[1]].reshape(-1), dbias)
 
 
-@njit(error_model="numpy")
+@inner
 def _let_through(gradient, activation, relu, result):
     """Set `result` to the gradient where ReLU let the value through, else to 0 (a gradient that is NaN stays)."""
     zero, one = gradient.dtype.type(0), gradient.dtype.type(1)
@@ -116,7 +116,7 @@ def _let_through(gradient, activation, relu, result):
         copy_row(gradient, result)
 
 
-@njit(error_model="numpy")
+@inner
 def _unpool_2x2(dy, y, argmax, relu, dz, dbias):
     masked, row_sums = np.empty(dy[0].size, dz.dtype), np.zeros(dy[0].size, dz.dtype)
     for i in range(dy.shape[0]):
@@ -133,7 +133,7 @@ def _unpool_2x2(dy, y, argmax, relu, dz, dbias):
     _sum_pixels(row_sums, dbias)
 
 
-@njit(error_model="numpy")
+@inner
 def _set_where(where, index, source, source_start, target, target_start, count):
     """Set `count` elements of target to those of source, or to 0 where the maximum lay at another index."""
     zero = source.dtype.type(0)
@@ -143,7 +143,7 @@ def _set_where(where, index, source, source_start, target, target_start, count):
         target[t + e] = source[s + e] if where[s + e] == index else zero
 
 
-@njit(error_model="numpy")
+@inner
 def _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
     masked = np.empty(dy[n, 0].size, dz.dtype)
     dz[: z_to - z_from].fill(0)
@@ -167,7 +167,7 @@ def _unpool_any(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
         _sum_pixels(dz[i, : block.z_width].reshape(-1), dbias)
 
 
-@njit(error_model="numpy")
+@inner
 def _add_where(where, index, source, source_start, target, target_start, count):
     """Add `count` elements of source to those of target, but for those whose maximum lay at another index."""
     zero = source.dtype.type(0)
@@ -177,7 +177,7 @@ def _add_where(where, index, source, source_start, target, target_start, count):
         target[t + e] += source[s + e] if where[s + e] == index else zero
 
 
-@njit(error_model="numpy")
+@inner
 def _sum_pixels(row, sums):
     """Add all pixels of a row, (columns·F,), up into `sums` (F,)."""
     for start in range(0, row.size, sums.size):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minicnn.kernels.cpu.arrays import FLOATS, plain
+from minicnn.kernels.cpu.compiling import entry
 from minicnn.kernels.cpu.elementwise import SMALLEST, run_divided
 from minicnn.kernels.cpu.memory import empty
 from minicnn.ops.windows import Pair
@@ -38,7 +38,7 @@ def normalize_pixels(
     return y
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _crop_and_flip(images, windows, y):
     _, h, w, channels = images.shape
     pictures, height, width, _ = y.shape
@@ -53,7 +53,7 @@ def _crop_and_flip(images, windows, y):
                     y[n, i, j, c] = images[n, row, column, c] if inside else 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _look_up(images, y, table):
     channels = table.shape[1]
     for row in range(images.shape[0]):

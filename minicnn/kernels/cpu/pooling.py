@@ -7,9 +7,9 @@ no two threads ever write to the same element. The innermost loops run over chan
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minicnn.kernels.cpu.arrays import FLOATS, plain, whole
+from minicnn.kernels.cpu.compiling import entry
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.team import share, work_together
 from minicnn.ops.pooling import argmax_dtype, require_pooling_padding
@@ -77,7 +77,7 @@ def _numbers(size: Pair, stride: Pair, padding: Padding) -> tuple[int, ...]:
     return *whole(size), *whole(stride), top, left
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _max_forward(thread, threads, x, y, argmax, kh, kw, sh, sw, top, left):
     images, oh, ow, channels = y.shape
     _, h, w, _ = x.shape
@@ -99,7 +99,7 @@ def _max_forward(thread, threads, x, y, argmax, kh, kw, sh, sw, top, left):
                         where[c] = index if better else where[c]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _max_backward(thread, threads, dy, argmax, dx, kh, kw, sh, sw, top, left):
     images, h, w, channels = dx.shape
     _, oh, ow, _ = dy.shape
@@ -118,7 +118,7 @@ def _max_backward(thread, threads, dy, argmax, dx, kh, kw, sh, sw, top, left):
                         pixel[c] += gradient[c] if where[c] == index else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _average_forward(thread, threads, x, y, kh, kw, sh, sw, top, left):
     images, oh, ow, channels = y.shape
     _, h, w, _ = x.shape
@@ -137,7 +137,7 @@ def _average_forward(thread, threads, x, y, kh, kw, sh, sw, top, left):
                 total[c] /= kh * kw
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _average_backward(thread, threads, dy, dx, kh, kw, sh, sw, top, left):
     images, h, w, channels = dx.shape
     _, oh, ow, _ = dy.shape

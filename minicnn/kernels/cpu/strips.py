@@ -22,8 +22,7 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
-from numba import njit
-
+from minicnn.kernels.cpu.compiling import entry, inner
 from minicnn.kernels.cpu.team import share
 from minicnn.ops.pooling import require_pooling_padding
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts
@@ -93,7 +92,7 @@ def rows_per_strip(rows: int, images: int, threads: int, affordable: int) -> int
     return -(-rows // min(strips, rows))
 
 
-@njit(error_model="numpy")
+@inner
 def pools_2x2(block):
     """Return whether the pooling windows are 2×2, side by side, and none hangs over an edge."""
     return (
@@ -103,7 +102,7 @@ def pools_2x2(block):
     )  # fmt: skip
 
 
-@njit(error_model="numpy")
+@inner
 def z_rows_under(block, y_from, y_to):
     """Return the first row of z, and the one after the last, that rows y_from…y_to−1 of y read."""
     if not block.pooled:
@@ -113,21 +112,21 @@ def z_rows_under(block, y_from, y_to):
     return max(first, 0), min(last, block.z_height)
 
 
-@njit(error_model="numpy")
+@inner
 def copy_row(source, target):
     """Copy `source` to the beginning of `target`."""
     for e in range(source.size):
         target[e] = source[e]
 
 
-@njit(error_model="numpy")
+@inner
 def add_row(source, target):
     """Add `source` to the beginning of `target`."""
     for e in range(source.size):
         target[e] += source[e]
 
 
-@njit(error_model="numpy")
+@inner
 def load_strip(x, n, first_row, block, padded):
     """Copy the rows of picture n from first_row on, which may lie outside, into `padded`, with zeros around them."""
     height, width = x.shape[1], x.shape[2]
@@ -144,7 +143,7 @@ def load_strip(x, n, first_row, block, padded):
         target[before + copied :].fill(0)
 
 
-@njit(error_model="numpy")
+@inner
 def add_strip(dpadded, dx, n, z_from, z_to, own_from, block, seam):
     """Bring the gradient of the padded rows under z_from…z_to−1 back to picture n, dropping the padding's own.
 
@@ -173,13 +172,13 @@ def add_strip(dpadded, dx, n, z_from, z_to, own_from, block, seam):
             dx[n, y].fill(0)
 
 
-@njit(cache=True, error_model="numpy")
+@entry
 def padded_rows(block, z_rows):
     """Return how many padded input rows lie under so many rows of z, those between strides included."""
     return (z_rows - 1) * block.stride_h + max(block.kernel_h, block.stride_h)
 
 
-@njit(cache=True, error_model="numpy")
+@entry
 def add_seams(dx, seams, block, strip_rows):
     """Add what threads that began within a picture collected for the rows of the thread before them."""
     strips = -(-block.z_height // strip_rows)

@@ -11,8 +11,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from numba import njit
-
+from minicnn.kernels.cpu.compiling import inner
 from minicnn.threads import available_cores, get_threads
 
 SMALLEST_SHARE = 4_000_000  # products, some 50 µs: handing less than that to another thread costs more than it saves
@@ -43,7 +42,7 @@ def work_together(task: Callable[..., None], threads: int, *arguments: object) -
             other.result()
 
 
-@njit(error_model="numpy")
+@inner
 def share(total, thread, threads):
     """Return the first of a thread's share of `total` pieces, and the one after its last: equal, contiguous shares."""
     return total * thread // threads, total * (thread + 1) // threads

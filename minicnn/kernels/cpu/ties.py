@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from minicnn.kernels.cpu.compiling import inlined, inner
 from minicnn.kernels.cpu.strips import pools_2x2
 
 
@@ -27,7 +27,7 @@ class Windows(NamedTuple):
     apart: int
 
 
-@njit(error_model="numpy")
+@inner
 def choose_first_of_same(numbers, windows, z_from, block, y_from, y_to, argmax):
     """Move each arg max to the first place of its pooling window at which z is made from the same numbers.
 
@@ -55,7 +55,7 @@ def choose_first_of_same(numbers, windows, z_from, block, y_from, y_to, argmax):
                     where[f] = first[where[f]]
 
 
-@njit(error_model="numpy")
+@inner
 def _begin_differently(numbers, windows, row, column):
     """Return whether the windows of 2×2 pixels of z begin with four numbers: in a photograph they nearly always do."""
     start, across = np.uint64(row * windows.down + column * windows.across), np.uint64(windows.across)
@@ -64,7 +64,7 @@ def _begin_differently(numbers, windows, row, column):
     return (a != b) & (a != c) & (a != d) & (b != c) & (b != d) & (c != d)
 
 
-@njit(error_model="numpy")
+@inner
 def _place_windows(windows, z_from, block, i, j, starts):
     """Fill `starts` with where the convolution's windows begin that pooling window (i, j) covers."""
     top, left = i * block.pool_stride_h - block.pool_top, j * block.pool_stride_w - block.pool_left
@@ -76,7 +76,7 @@ def _place_windows(windows, z_from, block, i, j, starts):
             place += 1
 
 
-@njit(error_model="numpy", inline="always")
+@inlined
 def _same(numbers, one_start, other_start, windows):
     """Return whether the windows that begin at two places hold the same numbers."""
     if one_start < 0 or other_start < 0:

@@ -23,9 +23,9 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from numba import njit
 
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
+from minicnn.kernels.cpu.compiling import entry, inner
 from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
 from minicnn.kernels.cpu.scratch import scratches, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
@@ -125,7 +125,7 @@ def backward(
     return dweight[:, : weight.size].sum(axis=0), dbias[:, :bias_size].sum(axis=0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _forward_share(
     thread, threads, x, weight, bias, y, argmax, block, layout, strip_rows, group, padded, columns, z
 ):  # fmt: skip
@@ -153,7 +153,7 @@ def _forward_share(
             )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _backward_share(
     thread, threads, dy, x, transposed_weight, y, argmax, dx, block, layout, strip_rows, group, input_gradient,
     padded, columns, dz, dweight, dbias, seams,
@@ -188,14 +188,14 @@ def _backward_share(
                 add_strip(padded_strip, dx, n, z_from, z_to, own_from, block, seam)
 
 
-@njit(cache=True, error_model="numpy")
+@entry
 def _padded_shape(block, z_rows):
     """Return how many padded rows lie under a strip, and how many elements each has."""
     width = (block.z_width - 1) * block.stride_w + block.kernel_w
     return padded_rows(block, z_rows), width * block.channels
 
 
-@njit(cache=True, error_model="numpy")
+@entry
 def _columns_size(block, layout, z_rows):
     """Return how many elements the columns of one picture's strip have."""
     run = block.kernel_w * block.channels
@@ -203,7 +203,7 @@ def _columns_size(block, layout, z_rows):
     return height * block.z_width * run
 
 
-@njit(error_model="numpy")
+@inner
 def _windows(block, layout):
     """Return where windows are found again: in the padded rows if columns are shared, else in the columns."""
     window, run = block.kernel_h * block.kernel_w * block.channels, block.kernel_w * block.channels
@@ -213,7 +213,7 @@ def _windows(block, layout):
     return Windows(block.z_width * window, window, 1, window, window)
 
 
-@njit(error_model="numpy")
+@inner
 def _gather_pictures(x, n_from, n_to, z_from, z_rows, block, layout, padded, columns):
     """Copy the windows of a strip of each picture into columns."""
     rows, width = _padded_shape(block, z_rows)
@@ -224,7 +224,7 @@ def _gather_pictures(x, n_from, n_to, z_from, z_rows, block, layout, padded, col
         _gather(padded, rows, width, block, layout, z_rows, columns[start:])
 
 
-@njit(error_model="numpy")
+@inner
 def _gather(padded, rows, width, block, layout, z_rows, columns):
     """Copy the windows of a strip into columns; `padded` is flat, rows of so many elements."""
     run, step = block.kernel_w * block.channels, block.stride_w * block.channels
@@ -241,7 +241,7 @@ def _gather(padded, rows, width, block, layout, z_rows, columns):
                     to += run
 
 
-@njit(error_model="numpy")
+@inner
 def _add_back(columns, block, layout, z_rows, padded):
     """Add the gradient of columns back to the padded rows that they were copied from: the transpose of `_gather`."""
     run, step = block.kernel_w * block.channels, block.stride_w * block.channels
@@ -262,7 +262,7 @@ def _add_back(columns, block, layout, z_rows, padded):
                     start += run
 
 
-@njit(error_model="numpy")
+@inner
 def _copy_run(source, source_start, target, target_start, count):
     # Unsigned indices cannot be negative, which saves the compiler from asking, and lets it copy whole vectors.
     s, t = np.uint64(source_start), np.uint64(target_start)
@@ -270,7 +270,7 @@ def _copy_run(source, source_start, target, target_start, count):
         target[t + np.uint64(e)] = source[s + np.uint64(e)]
 
 
-@njit(error_model="numpy")
+@inner
 def _row_of_windows(block, layout, z_rows):
     """Return how the columns of one product lie: (products, windows in each, row length, distance between products)."""
     window = block.kernel_h * block.kernel_w * block.channels
@@ -280,7 +280,7 @@ def _row_of_windows(block, layout, z_rows):
     return 1, z_rows * block.z_width, window, 0
 
 
-@njit(error_model="numpy")
+@inner
 def _multiply(columns, weight, block, layout, z_rows, z):
     """z = columns·W."""
     window, filters = block.kernel_h * block.kernel_w * block.channels, block.filters
@@ -290,7 +290,7 @@ def _multiply(columns, weight, block, layout, z_rows, z):
         multiply(windows, filters, window, a, length, weight, filters, False, c, filters)
 
 
-@njit(error_model="numpy")
+@inner
 def _add_weight_gradient(columns, dz, block, layout, z_rows, dweight):
     """dW += columnsᵀ·dz."""
     window, filters = block.kernel_h * block.kernel_w * block.channels, block.filters
@@ -300,7 +300,7 @@ def _add_weight_gradient(columns, dz, block, layout, z_rows, dweight):
         add_transposed_product(window, filters, windows, a, length, b, filters, dweight, filters)
 
 
-@njit(error_model="numpy")
+@inner
 def _column_gradient(dz, transposed_weight, block, layout, z_rows, columns):
     """dcolumns = dz·Wᵀ; where windows share columns, their gradients are added up by the product itself."""
     window, filters = block.kernel_h * block.kernel_w * block.channels, block.filters

@@ -7,8 +7,8 @@ is as dear as the forward pass, and memory is all that it waits for.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from minicnn.kernels.cpu.compiling import entry, inner
 from minicnn.kernels.cpu.elementwise import flat, flat_in_place, run_divided, takes
 
 
@@ -43,19 +43,19 @@ def adam_update(
     return None
 
 
-@njit(error_model="numpy")
+@inner
 def _decayed(gradient, weight, decay):
     """Return gradient + decay·weight; without decay the gradient alone, since 0 times an infinite weight is NaN."""
     return gradient + decay * weight if decay != 0 else gradient
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _descend(grad, value, lr, decay):
     for i in range(value.size):
         value[i] -= lr * _decayed(grad[i], value[i], decay)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _descend_with_momentum(grad, value, velocity, lr, decay, momentum, nesterov):
     for i in range(value.size):
         g = _decayed(grad[i], value[i], decay)
@@ -64,7 +64,7 @@ def _descend_with_momentum(grad, value, velocity, lr, decay, momentum, nesterov)
         value[i] -= lr * (g + momentum * v if nesterov else v)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _adam(grad, value, mean, square, lr, decay, beta1, rest1, beta2, rest2, correction, epsilon):
     # lr is already divided by 1 − β₁ᵗ, and correction is 1 / (1 − β₂ᵗ).
     for i in range(value.size):

@@ -18,9 +18,9 @@ Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
+from minicnn.kernels.cpu.compiling import entry, inner
 from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
 from minicnn.kernels.cpu.scratch import scratch, scratches, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
@@ -141,7 +141,7 @@ def _scratch(block: Block, z_rows: int, group: int, threads: int) -> tuple[np.nd
     return scratches(threads, (padded, z, POINTS * PLANE, POINTS * PLANE), dtype)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def transform_filters(weight, g):
     """U = G·weight·Gᵀ for every channel and filter: weight (K, K, C, F) → U (36, C, F)."""
     kernel, _, channels, filters = weight.shape
@@ -158,7 +158,7 @@ def transform_filters(weight, g):
     return u
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def transform_filter_gradients(du, g, shape):
     """dweight = Gᵀ·dU·G, summed over the threads' dU (threads, 36·C·F), in their order."""
     kernel, _, channels, filters = shape
@@ -178,7 +178,7 @@ def transform_filter_gradients(du, g, shape):
     return dweight
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _forward_share(thread, threads, x, u, bias, y, argmax, block, strip_rows, group, batch, padded, z, v, m):
     padded, z, v, m = padded[thread], z[thread], v[thread], m[thread]
     outputs, strips = TILE + 1 - block.kernel_h, -(-block.y_height // strip_rows)
@@ -209,7 +209,7 @@ def _forward_share(thread, threads, x, u, bias, y, argmax, block, strip_rows, gr
             finish_strip(results[n - n_from], z_from, numbers, windows, bias, block, n, y_from, y_to, y, argmax)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@entry
 def _backward_share(
     thread, threads, dy, x, transposed_u, y, argmax, dx, block, strip_rows, group, batch, input_gradient,
     padded, dpadded, dz, v, m, du, dbias, seams,
@@ -253,13 +253,13 @@ def _backward_share(
                 add_strip(rows, dx, n, z_from, z_to, own_from, block, seam)
 
 
-@njit(error_model="numpy")
+@inner
 def _pictures(memory, pictures, rows, columns, channels):
     """Return the beginning of flat `memory` as (pictures, rows, columns, channels)."""
     return memory[: pictures * rows * columns * channels].reshape(pictures, rows, columns, channels)
 
 
-@njit(error_model="numpy")
+@inner
 def _load_pictures(x, n_from, n_to, z_from, block, down, across, padded):
     """Copy the padded input under the strip's tiles, for each picture of the group."""
     step, overlap = TILE + 1 - block.kernel_h, block.kernel_h - 1
@@ -270,13 +270,13 @@ def _load_pictures(x, n_from, n_to, z_from, block, down, across, padded):
     return inputs
 
 
-@njit(error_model="numpy")
+@inner
 def _place(tile, down, across):
     """Return (picture, row, column) of a tile of the group."""
     return tile // (down * across), tile // across % down, tile % across
 
 
-@njit(error_model="numpy")
+@inner
 def _even_batch(tiles, batch, block):
     """Return how many tiles to multiply at a time: near `batch`, in equal parts, as a small rest is inefficient."""
     most = PLANE // max(block.channels, block.filters)
@@ -284,7 +284,7 @@ def _even_batch(tiles, batch, block):
     return -(-tiles // parts)
 
 
-@njit(error_model="numpy")
+@inner
 def _multiply(v, u, block, tiles, m):
     """M_k = V_k·U_k."""
     c, f = block.channels, block.filters
@@ -292,7 +292,7 @@ def _multiply(v, u, block, tiles, m):
         multiply(tiles, f, c, v[k * PLANE :], c, u[k].reshape(c * f), f, False, m[k * PLANE :], f)
 
 
-@njit(error_model="numpy")
+@inner
 def _add_filter_gradient(v, m, block, tiles, du):
     """dU_k += V_kᵀ·dM_k."""
     c, f = block.channels, block.filters
@@ -300,7 +300,7 @@ def _add_filter_gradient(v, m, block, tiles, du):
         add_transposed_product(c, f, tiles, v[k * PLANE :], c, m[k * PLANE :], f, du[k * c * f :], f)
 
 
-@njit(error_model="numpy")
+@inner
 def _input_gradient(m, transposed_u, block, tiles, v):
     """dV_k = dM_k·U_kᵀ."""
     c, f = block.channels, block.filters

@@ -29,10 +29,10 @@ Barabasz et al. 2020, "Error Analysis and Improving the Accuracy of Winograd Con
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import numpy as np
-from numba import njit
+
+from minicnn.kernels.cpu.compiling import arithmetic
 
 TILE = 6
 POINTS = TILE * TILE
@@ -52,11 +52,7 @@ def filter_matrix(kernel: int) -> np.ndarray:
     return np.array([powers == 0, *rows, powers == kernel - 1], np.float32)
 
 
-# "contract" lets the compiler fuse a multiplication with an addition. No other liberty: NaN and ∞ are not hidden.
-_options: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
-
-
-@njit(**_options)
+@arithmetic
 def _interpolate(x0, x1, x2, x3, x4, x5):
     """Bᵀ·x."""
     even_q, odd_q = x4 - _2 * x2, _q * x3 - _p * x1
@@ -66,7 +62,7 @@ def _interpolate(x0, x1, x2, x3, x4, x5):
     )  # fmt: skip
 
 
-@njit(**_options)
+@arithmetic
 def _interpolate_transposed(v0, v1, v2, v3, v4, v5):
     """B·v."""
     sum_q, difference_q, sum_p, difference_p = v1 + v2, v1 - v2, v3 + v4, v3 - v4
@@ -80,7 +76,7 @@ def _interpolate_transposed(v0, v1, v2, v3, v4, v5):
     )
 
 
-@njit(**_options)
+@arithmetic
 def _four_outputs(m0, m1, m2, m3, m4, m5):
     """Aᵀ·m for F(4, 3)."""
     sum_q, difference_q, sum_p, difference_p = m1 + m2, m1 - m2, m3 + m4, m3 - m4
@@ -92,7 +88,7 @@ def _four_outputs(m0, m1, m2, m3, m4, m5):
     )
 
 
-@njit(**_options)
+@arithmetic
 def _four_outputs_transposed(y0, y1, y2, y3):
     """A·y for F(4, 3)."""
     even_q, odd_q = y0 + _half * y2, _q * y1 + _q_2 * y3
@@ -100,19 +96,19 @@ def _four_outputs_transposed(y0, y1, y2, y3):
     return y0, even_q + odd_q, even_q - odd_q, even_p + odd_p, even_p - odd_p, y3
 
 
-@njit(**_options)
+@arithmetic
 def _two_outputs(m0, m1, m2, m3, m4, m5):
     """Aᵀ·m for F(2, 5)."""
     return m0 + (m1 + m2) + (m3 + m4), _q * (m1 - m2) + _p * (m3 - m4) + m5
 
 
-@njit(**_options)
+@arithmetic
 def _two_outputs_transposed(y0, y1):
     """A·y for F(2, 5)."""
     return y0, y0 + _q * y1, y0 - _q * y1, y0 + _p * y1, y0 - _p * y1, y1
 
 
-@njit(**_options)
+@arithmetic
 def _column(v, j, c):
     """Return column j of the tile whose planes begin at v, for channel c."""
     return (
@@ -125,7 +121,7 @@ def _column(v, j, c):
     )
 
 
-@njit(**_options)
+@arithmetic
 def _set_column(v, j, c, column):
     v[j * PLANE + c] = column[0]
     v[(6 + j) * PLANE + c] = column[1]
@@ -135,7 +131,7 @@ def _set_column(v, j, c, column):
     v[(30 + j) * PLANE + c] = column[5]
 
 
-@njit(**_options)
+@arithmetic
 def _set_row(v, i, c, row):
     v[6 * i * PLANE + c] = row[0]
     v[(6 * i + 1) * PLANE + c] = row[1]
@@ -145,7 +141,7 @@ def _set_row(v, i, c, row):
     v[(6 * i + 5) * PLANE + c] = row[5]
 
 
-@njit(**_options)
+@arithmetic
 def transform_input(d, y, x, v):
     """V = Bᵀ·d·B for the tile at (y, x) of d (rows, columns, C); v begins with the tile's channels in plane 0."""
     for c in range(d.shape[2]):
@@ -163,12 +159,12 @@ def transform_input(d, y, x, v):
         _set_column(v, 5, c, _interpolate(r0[5], r1[5], r2[5], r3[5], r4[5], r5[5]))
 
 
-@njit(**_options)
+@arithmetic
 def _six(d, y, x, c):
     return d[y, x, c], d[y, x + 1, c], d[y, x + 2, c], d[y, x + 3, c], d[y, x + 4, c], d[y, x + 5, c]
 
 
-@njit(**_options)
+@arithmetic
 def add_transposed_input(v, d, y, x):
     """Add B·V·Bᵀ to the tile at (y, x) of d: the transpose of `transform_input`. V is overwritten."""
     for c in range(d.shape[2]):
@@ -191,7 +187,7 @@ def add_transposed_input(v, d, y, x):
                 pixel[c] += gradient[c]
 
 
-@njit(**_options)
+@arithmetic
 def transform_output(m, outputs, z, y, x):
     """Set the tile at (y, x) of z (rows, columns, F) to Aᵀ·M·A, 4×4 or 2×2 outputs. M is overwritten."""
     if outputs == 4:
@@ -223,7 +219,7 @@ def transform_output(m, outputs, z, y, x):
                 pixel[f] = result[f]
 
 
-@njit(**_options)
+@arithmetic
 def _set_four(m, i, f, row):
     m[6 * i * PLANE + f] = row[0]
     m[(6 * i + 1) * PLANE + f] = row[1]
@@ -231,12 +227,12 @@ def _set_four(m, i, f, row):
     m[(6 * i + 3) * PLANE + f] = row[3]
 
 
-@njit(**_options)
+@arithmetic
 def _four(d, y, x, c):
     return d[y, x, c], d[y, x + 1, c], d[y, x + 2, c], d[y, x + 3, c]
 
 
-@njit(**_options)
+@arithmetic
 def transform_gradient(dz, outputs, y, x, m):
     """dM = A·dz·Aᵀ for the tile at (y, x) of dz (rows, columns, F): the transpose of `transform_output`."""
     if outputs == 4:
