@@ -25,7 +25,7 @@ from benchmarks import machine
 from benchmarks.measure import ratio, say
 from benchmarks.peers import Peer
 from benchmarks.workloads import IMAGE_SIZES
-from minicnn.backend import gpu_name, require_cupy
+from minicnn.devices import gpu_name, require_cupy
 from minicnn.errors import DeviceError
 
 RESULTS = Path(__file__).parent / "results"

@@ -29,7 +29,7 @@ class Minicnn:
     def __init__(self, tf32: bool, **settings: Any) -> None:
         import cupy
 
-        from minicnn.backend import tf32_products
+        from minicnn.devices import tf32_products
 
         self.cupy = cupy
         self.session = contextlib.ExitStack()  # for as long as the engine lives

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from minicnn import get_threads, use_kernels
-from minicnn.backend import require_cupy
+from minicnn.devices import require_cupy
 from minicnn.errors import DeviceError
 from minicnn.kernels.cpu import team
 from minicnn.kernels.cpu.notice import notice

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minicnn.backend import array_module, device_of, is_array, resolve_device, to_device, to_numpy
+from minicnn.backend import array_module, device_of, is_array, to_device, to_numpy
+from minicnn.devices import resolve_device
 from minicnn.errors import DeviceError, ShapeError, UsageError
 from tests.device_stand_in import DeviceArray, namespace
 

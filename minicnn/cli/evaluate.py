@@ -28,11 +28,11 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Measure a trained network on images."""
-    from minicnn.backend import device_session
     from minicnn.data import Loader
+    from minicnn.devices import device_session
+    from minicnn.runs.run import skipped_text
+    from minicnn.runs.trained import TrainedRun, listed
     from minicnn.training import evaluation
-    from minicnn.training.run import skipped_text
-    from minicnn.training.trained import TrainedRun, listed
 
     trained = TrainedRun.open(run, checkpoint, device)
     images = trained.images(data, part, strict)

@@ -22,8 +22,8 @@ def predict(
     if top < 1:
         raise UsageError(f"--top must be at least 1; got {top}")
 
-    from minicnn.backend import device_session
-    from minicnn.training.trained import IMAGES_AT_ONCE, TrainedRun
+    from minicnn.devices import device_session
+    from minicnn.runs.trained import IMAGES_AT_ONCE, TrainedRun
 
     trained = TrainedRun.open(run, checkpoint, device)
     with device_session(trained.device, IMAGES_AT_ONCE):

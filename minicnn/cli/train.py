@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from minicnn.errors import UsageError
-from minicnn.training.settings import Settings
+from minicnn.runs.settings import Settings
 
 DEFAULTS = {field.name: field.default for field in fields(Settings)}
 CHANGEABLE = ("epochs", "workers", "device")  # when a run is taken up again
@@ -98,8 +98,8 @@ def train(
     if resume is None:
         settings = Settings(**given)  # complains before anything is imported that takes long
 
-    from minicnn.training.progress import make_progress
-    from minicnn.training.run import Run
+    from minicnn.runs.display import make_progress
+    from minicnn.runs.run import Run
 
     progress = make_progress(sys.stdout)
     try:

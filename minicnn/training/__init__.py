@@ -1,5 +1,5 @@
-"""From loss to learning: the loss, the optimizers and schedules, the loop, metrics, checkpoints and pictures.
+"""From loss to learning: the loss, the optimizers and schedules, the loop, metrics and evaluation.
 
-Read `trainer` (the loop) first, then `losses`, `optimizers`, `schedules`, `metrics`, `evaluation`; `run` puts them
-together for the command line and `run_directory` says what a run leaves behind.
+Read `trainer` (the loop) first, then `losses`, `optimizers`, `schedules`, `metrics`, `evaluation`. Nothing here knows
+of files: what a run of the command keeps, and where, is the business of `minicnn.runs`.
 """

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from minicnn import ops
-from minicnn.backend import Array, require_cupy
+from minicnn.backend import Array
 from minicnn.data import Loader, UncutBatch
+from minicnn.devices import require_cupy
 from minicnn.training.normalization import Normalization
 
 

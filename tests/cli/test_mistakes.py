@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from minicnn.backend import cupy_available
+from minicnn.devices import cupy_available
 from tests.cli.command import SMALL, Answer, Command
 
 

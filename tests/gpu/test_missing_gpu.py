@@ -9,7 +9,7 @@ from types import GetSetDescriptorType, ModuleType, SimpleNamespace
 
 import pytest
 
-from minicnn.backend import cupy_available, device_session, require_cupy, resolve_device, tf32_products
+from minicnn.devices import cupy_available, device_session, require_cupy, resolve_device, tf32_products
 from minicnn.errors import DeviceError, UsageError
 
 

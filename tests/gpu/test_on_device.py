@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from minicnn import Conv2D, Dense, MaxPool2D, gradcheck, models, ops, use_kernels
-from minicnn.backend import device_session, require_cupy, tf32_products, to_device, to_numpy
+from minicnn.backend import to_device, to_numpy
 from minicnn.data import UncutBatch
+from minicnn.devices import device_session, require_cupy, tf32_products
 from minicnn.errors import DeviceError, UsageError
 from minicnn.layers import AvgPool2D, Dropout, Flatten, ReLU, Sequential, Sigmoid, Tanh
 from minicnn.training.feeding import feed

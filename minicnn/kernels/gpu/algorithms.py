@@ -8,7 +8,8 @@ from types import ModuleType
 
 import numpy as np
 
-from minicnn.backend import Array, array_module, tf32_allowed
+from minicnn.backend import Array, array_module
+from minicnn.devices import tf32_allowed
 from minicnn.errors import UsageError
 from minicnn.kernels.gpu import column_gemm, implicit_gemm
 from minicnn.ops.windows import Padding, Pair

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minicnn.backend import require_cupy
+from minicnn.devices import require_cupy
 from tests.device_stand_in import DeviceArray, namespace
 from tests.kernels.gpu import emulator
 

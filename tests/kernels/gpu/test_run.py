@@ -13,9 +13,9 @@ from PIL import Image
 from minicnn import use_kernels
 from minicnn.errors import UsageError
 from minicnn.layers.weights import read_arrays
-from minicnn.training.run import Run
-from minicnn.training.settings import Settings
-from minicnn.training.trained import TrainedRun
+from minicnn.runs.run import Run
+from minicnn.runs.settings import Settings
+from minicnn.runs.trained import TrainedRun
 from tests.device_stand_in import DeviceArray, namespace
 from tests.kernels.gpu import emulator
 

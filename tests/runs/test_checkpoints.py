@@ -13,7 +13,7 @@ from minicnn import SGD, Dense, Flatten, Sequential
 from minicnn.data import Splits
 from minicnn.errors import UsageError
 from minicnn.layers.weights import read_arrays, save_arrays
-from minicnn.training.checkpoints import load_checkpoint, save_checkpoint
+from minicnn.runs.checkpoints import load_checkpoint, save_checkpoint
 from minicnn.training.history import Epoch, best_epoch, to_csv
 from minicnn.training.trainer import Trainer
 from tests.training.tiny import SIZE, assert_same_weights, make_loaders, weights_of

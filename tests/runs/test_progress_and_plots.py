@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from minicnn.runs.display import LiveProgress, make_progress
+from minicnn.runs.plots import draw_confusion, draw_curves
 from minicnn.training.history import Epoch
-from minicnn.training.plots import draw_confusion, draw_curves
-from minicnn.training.progress import LiveProgress, Moment, PlainProgress, duration_text, make_progress
+from minicnn.training.progress import Moment, PlainProgress, duration_text
 
 ROW = Epoch(1, 2.0, 0.25, 1.5, 0.5, 0.9, 1e-3, 1234.5, 3.21)
 

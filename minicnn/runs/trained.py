@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from minicnn import models, ops
-from minicnn.backend import device_memory, resolve_device, to_device, to_numpy
+from minicnn.backend import to_device, to_numpy
 from minicnn.data import NAMED_DATASETS, ImageDataset, Transform, open_dataset, read_image
+from minicnn.devices import device_memory, resolve_device
 from minicnn.errors import UsageError
 from minicnn.layers import Sequential
+from minicnn.runs.run import read_settings
+from minicnn.runs.run_directory import RunDirectory
+from minicnn.runs.settings import Settings
 from minicnn.training.normalization import Normalization
-from minicnn.training.run import read_settings
-from minicnn.training.run_directory import RunDirectory
-from minicnn.training.settings import Settings
 
 IMAGES_AT_ONCE = 64  # in `predict`: enough to use all cores, few enough for any memory
 

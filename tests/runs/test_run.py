@@ -15,13 +15,13 @@ import pytest
 
 from minicnn.data import Loader
 from minicnn.errors import UsageError
-from minicnn.training import run as run_module
+from minicnn.runs import run as run_module
+from minicnn.runs.run import Run
+from minicnn.runs.run_directory import DirectoryTaken, RunDirectory, free_run_directory
+from minicnn.runs.settings import Settings
+from minicnn.runs.trained import TrainedRun
 from minicnn.training.evaluation import evaluate
 from minicnn.training.progress import PlainProgress
-from minicnn.training.run import Run
-from minicnn.training.run_directory import DirectoryTaken, RunDirectory, free_run_directory
-from minicnn.training.settings import Settings
-from minicnn.training.trained import TrainedRun
 from minicnn.training.trainer import Trainer
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -9,24 +9,24 @@ from typing import Any
 
 import minicnn
 from minicnn import models
-from minicnn.backend import device_memory, device_session, gpu_name, require_cupy, resolve_device
 from minicnn.data import NAMED_DATASETS, Loader, Skipped, Splits, open_dataset
+from minicnn.devices import device_memory, device_session, gpu_name, require_cupy, resolve_device
 from minicnn.dispatch import kernel_mode
 from minicnn.errors import Interrupted, UsageError
 from minicnn.files import write_whole
+from minicnn.runs.augmentation import make_transforms
+from minicnn.runs.checkpoints import load_checkpoint, save_checkpoint
+from minicnn.runs.plots import draw_confusion, draw_curves
+from minicnn.runs.run_directory import DirectoryTaken, RunDirectory, free_run_directory
+from minicnn.runs.settings import Settings
 from minicnn.threads import get_threads
-from minicnn.training.augmentation import make_transforms
-from minicnn.training.checkpoints import load_checkpoint, save_checkpoint
 from minicnn.training.evaluation import Evaluation, evaluate
 from minicnn.training.history import best_epoch, to_csv
 from minicnn.training.losses import SoftmaxCrossEntropy
 from minicnn.training.normalization import NORMALIZATIONS
 from minicnn.training.optimizers import OPTIMIZERS, Optimizer
-from minicnn.training.plots import draw_confusion, draw_curves
 from minicnn.training.progress import Progress
-from minicnn.training.run_directory import DirectoryTaken, RunDirectory, free_run_directory
 from minicnn.training.schedules import make_schedule
-from minicnn.training.settings import Settings
 from minicnn.training.trainer import Diverged, Trainer
 
 REDRAW_INTERVAL = 60.0  # seconds between two drawings of the curves while training goes on
