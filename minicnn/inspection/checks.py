@@ -4,41 +4,25 @@ from __future__ import annotations
 
 from itertools import count
 
-from minicnn import models
+from minicnn import layers, models
 from minicnn.errors import ShapeError
 from minicnn.inspection.gradcheck import gradcheck, gradcheck_loss
 from minicnn.inspection.gradient_report import GradientReport
-from minicnn.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Sigmoid, Tanh
-from minicnn.layers.base import Shape
+from minicnn.layers.base import Layer, Shape
 from minicnn.training.losses import SoftmaxCrossEntropy
 
 NETWORK_ELEMENTS = 8  # of each array of a network: its forward pass is run a few times for every one
 CLASSES = 5
 
-PICTURE = (7, 6, 2)  # taller than wide, so that rows and columns cannot be mixed up unnoticed
-
 
 def layer_cases() -> list[tuple[Layer, Shape]]:
-    """Return every kind of layer, at the settings at which gradients go wrong, with a sample's shape for each."""
+    """Return every public kind of layer at the settings at which gradients go wrong, with a sample's shape for each."""
+    kinds = (getattr(layers, name) for name in layers.__all__)
     return [
-        (Conv2D(3, 3), PICTURE),
-        (Conv2D(3, 3, padding="same"), PICTURE),
-        (Conv2D(3, (2, 3), stride=(1, 2), padding="same"), PICTURE),  # an even kernel is padded on one side only
-        (Conv2D(3, 3, stride=2, padding=1), PICTURE),
-        (Conv2D(3, 3, stride=3, padding=((2, 0), (0, 1))), PICTURE),  # some pixels lie in no window
-        (Conv2D(3, 1), PICTURE),
-        (Conv2D(3, 5, padding="same"), PICTURE),
-        (Dense(4), (5,)),
-        (ReLU(), (12,)),
-        (Sigmoid(), (12,)),
-        (Tanh(), (12,)),
-        (MaxPool2D(2), PICTURE),
-        (MaxPool2D(3, stride=2), PICTURE),  # windows overlap: one pixel may be the largest of several
-        (MaxPool2D((2, 3), stride=1, padding=1), PICTURE),
-        (AvgPool2D(2), PICTURE),
-        (AvgPool2D(3, stride=2, padding=1), PICTURE),
-        (Flatten(), PICTURE),
-        (Dropout(0.4), (20,)),
+        case
+        for kind in kinds
+        if isinstance(kind, type) and issubclass(kind, Layer) and kind is not Layer
+        for case in kind.examples()
     ]
 
 

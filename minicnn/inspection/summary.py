@@ -4,10 +4,8 @@ Operations (FLOP) of one forward pass: every multiplication, addition, compariso
 
     convolution   2·KH·KW·C · OH·OW·F      KH·KW·C products, as many sums less one, and the bias
     dense         2·D · U                  likewise
-    max-pool      (KH·KW − 1) · OH·OW·C    comparisons
-    average pool  KH·KW · OH·OW·C          as many sums less one, and a division
-    activation    one a value
-    flatten, dropout    none               dropout does nothing outside of training
+
+and so on; each layer says it for itself (`Layer.operations`), and one that does not is refused.
 
 Memory is that of the run layer by layer, as the formulas stand: every layer's output, and each convolution's im2col
 matrix (N·OH·OW, KH·KW·C). Fused kernels need less: they never write the largest of these.
@@ -15,14 +13,14 @@ matrix (N·OH·OW, KH·KW·C). Fused kernels need less: they never write the lar
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import singledispatch
 from math import prod
 from typing import TYPE_CHECKING
 
 from minicnn.errors import UsageError
-from minicnn.layers import AvgPool2D, Conv2D, Dense, Layer, MaxPool2D, ReLU, Sequential, Sigmoid, Tanh
-from minicnn.layers.base import Shape, shape_text
+from minicnn.layers.base import Layer, Shape, shape_text
+from minicnn.layers.variables import Parameter
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -98,77 +96,35 @@ class Summary:
         return table
 
 
-def summarize(net: Sequential, batch_size: int = 1) -> Summary:
+def summarize(net: Layer, batch_size: int = 1) -> Summary:
     """Count what each layer of `net` costs for a batch of `batch_size` samples.
 
     The network's shapes are enough (`models.outline`): no weight is looked at.
-    Raises UsageError for a batch size below 1, RuntimeError when the network has no shapes yet.
+    Raises UsageError for a batch size below 1, RuntimeError when the network has no shapes yet, TypeError for a
+    layer that does not say what it costs.
     """
     if batch_size < 1:
         raise UsageError(f"batch_size {batch_size} should be at least 1")
     if net.input_shape is None:
         raise RuntimeError("the network has no shapes yet: give Sequential an input_shape, or call fix_shapes")
     itemsize = 8 if net.dtype == "float64" else 4
-    return Summary(tuple(_rows(net, "", batch_size, itemsize)), net.input_shape, batch_size, net.dtype)
+    return Summary(tuple(_rows(net, batch_size, itemsize)), net.input_shape, batch_size, net.dtype)
 
 
-def _rows(net: Sequential, prefix: str, batch_size: int, itemsize: int) -> list[LayerSummary]:
-    rows = []
-    for layer in net.layers:
-        name = f"{prefix}{layer.name}"
-        if isinstance(layer, Sequential):
-            rows += _rows(layer, f"{name}.", batch_size, itemsize)
+def _rows(net: Layer, batch_size: int, itemsize: int) -> Iterator[LayerSummary]:
+    for name, layer in net.walk():
+        own = [value for value in vars(layer).values() if isinstance(value, Parameter)]
+        costs_nothing = not (own or layer.operations() or layer.output_numbers())
+        if layer.children() and costs_nothing:  # it only holds others, which have rows of their own
             continue
         assert layer.output_shape is not None
-        numbers = batch_size * prod(layer.output_shape)
-        row = LayerSummary(
-            name, repr(layer), layer.output_shape, sum(map(prod, layer.parameter_shapes().values())),
-            flops=numbers * flops_per_output(layer),
-            activation_bytes=numbers * itemsize if flops_per_output(layer) else 0,
-            im2col_bytes=numbers // layer.filters * window_size(layer) * itemsize if isinstance(layer, Conv2D) else 0,
+        yield LayerSummary(
+            name or "network", repr(layer), layer.output_shape,
+            parameters=sum(prod(parameter.shape) for parameter in own),
+            flops=batch_size * layer.operations(),
+            activation_bytes=batch_size * layer.output_numbers() * itemsize,
+            im2col_bytes=batch_size * layer.column_numbers() * itemsize,
         )  # fmt: skip
-        rows.append(row)
-    return rows
-
-
-@singledispatch
-def flops_per_output(layer: Layer) -> int:
-    """Return how many operations of a forward pass go into one number of the layer's output."""
-    return 0
-
-
-@flops_per_output.register
-def _(layer: Conv2D) -> int:
-    return 2 * window_size(layer)
-
-
-@flops_per_output.register
-def _(layer: Dense) -> int:
-    assert layer.input_shape is not None
-    return 2 * layer.input_shape[0]
-
-
-@flops_per_output.register
-def _(layer: MaxPool2D) -> int:
-    return prod(layer.size) - 1
-
-
-@flops_per_output.register
-def _(layer: AvgPool2D) -> int:
-    return prod(layer.size)
-
-
-@flops_per_output.register(ReLU)
-@flops_per_output.register(Sigmoid)
-@flops_per_output.register(Tanh)
-def _(layer: Layer) -> int:
-    return 1
-
-
-def window_size(layer: Conv2D) -> int:
-    """Return how many numbers of the input one output of a convolution sees: KH·KW·C."""
-    assert layer.input_shape is not None
-    return prod(layer.kernel_size) * layer.input_shape[2]
 
 
 def _operations(flops: int) -> str:

@@ -4,19 +4,24 @@ Every public layer in these files is one of `minicnn.layers`, and of `minicnn`; 
 """
 
 from minicnn.layers.activations import *
-from minicnn.layers.base import Layer, Parameter
+from minicnn.layers.base import Layer, keep_for_backward
 from minicnn.layers.conv2d import *
 from minicnn.layers.dense import *
 from minicnn.layers.dropout import *
 from minicnn.layers.flatten import *
 from minicnn.layers.pooling import *
+from minicnn.layers.residual import *
 from minicnn.layers.sequential import *
+from minicnn.layers.variables import Parameter, Randomness, State
 
-__all__ = sorted(
-    name
-    for name, value in globals().items()
-    if isinstance(value, type) and issubclass(value, Layer | Parameter) and value.__module__.startswith(__name__)
-)
+__all__ = [
+    "Layer", "Parameter", "Randomness", "State", "keep_for_backward",
+    *sorted(
+        name
+        for name, value in globals().items()
+        if isinstance(value, type) and issubclass(value, Layer) and value is not Layer and not name.startswith("_")
+    ),
+]  # fmt: skip
 
 
 def __dir__() -> list[str]:

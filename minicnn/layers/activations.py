@@ -4,48 +4,56 @@ from __future__ import annotations
 
 from minicnn import ops
 from minicnn.backend import Array
-from minicnn.layers.base import Layer
+from minicnn.layers.base import Layer, Shape
 
 
-class ReLU(Layer):
-    """y = max(x, 0), for any shape. Source: document 004 §4.1.2."""
+class _Activation(Layer):
+    """One function value for each number, of any shape; backward needs the output y."""
 
-    kind = "relu"
     y: Array | None = None
 
+    def operations(self) -> int:
+        """Return one for every value."""
+        return self.output_numbers()
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(), (12,))]
+
+
+class ReLU(_Activation):
+    """y = max(x, 0), for any shape. Source: document 004 §4.1.2."""
+
     def forward(self, x: Array, training: bool = False) -> Array:
-        self.y = ops.relu(x)
-        return self.y
+        y = ops.relu(x)
+        self.keep(training, y=y)
+        return self.hand_out(y)
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         y = self.take("y")
         return ops.relu_backward(dy, y) if input_gradient else None
 
 
-class Sigmoid(Layer):
+class Sigmoid(_Activation):
     """y = 1 / (1 + e⁻ˣ), for any shape. Source: document 004 §4.1.2."""
 
-    kind = "sigmoid"
-    y: Array | None = None
-
     def forward(self, x: Array, training: bool = False) -> Array:
-        self.y = ops.sigmoid(x)
-        return self.y
+        y = ops.sigmoid(x)
+        self.keep(training, y=y)
+        return self.hand_out(y)
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         y = self.take("y")
         return ops.sigmoid_backward(dy, y) if input_gradient else None
 
 
-class Tanh(Layer):
+class Tanh(_Activation):
     """y = tanh x, for any shape. Source: document 004 §4.1.2."""
 
-    kind = "tanh"
-    y: Array | None = None
-
     def forward(self, x: Array, training: bool = False) -> Array:
-        self.y = ops.tanh(x)
-        return self.y
+        y = ops.tanh(x)
+        self.keep(training, y=y)
+        return self.hand_out(y)
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         y = self.take("y")

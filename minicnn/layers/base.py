@@ -1,83 +1,133 @@
-"""What every layer is: shapes resolved once by `build`, then forward and backward, and parameters with gradients."""
+"""What every layer is: a node of a tree of layers, with shapes resolved once, a forward and a backward pass.
+
+To write a layer of your own, write four methods: `__init__`, `resolve`, `forward`, `backward` (see `Layer`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from math import prod
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
-from minicnn.backend import Array, array_module, device_of, mixed_devices, to_device
-from minicnn.errors import ShapeError
+from minicnn.backend import Array, array_module, to_numpy
+from minicnn.errors import ShapeError, UsageError
+from minicnn.layers.variables import Parameter, Randomness, Variable
+from minicnn.layers.weights import load_variables, save_arrays
+from minicnn.ops.windows import as_whole
 
 Shape = tuple[int, ...]  # of one sample, without the batch axis: (H, W, C) for a picture, (D,) for a vector
+Self = TypeVar("Self", bound="Layer")
+DTYPES = ("float32", "float64")
+
+_keeping: ContextVar[bool] = ContextVar("minicnn_keeping", default=False)
+_changes = 0  # how often a layer was made part of another one: plans made before the last time may be out of date
 
 
-class Parameter:
-    """An array that learns: its `value`, and `grad`, the sum of the gradients since the last `zero_grad` (or None)."""
+def tree_changes() -> int:
+    """Return a number that grows whenever a layer is put into a place of any tree."""
+    return _changes
 
-    def __init__(self, value: Array) -> None:
-        self.value = value
-        self.grad: Array | None = None
 
-    def accumulate(self, gradient: Array) -> None:
-        """Add `gradient`, of value's shape, to `grad`. Raises DeviceError unless all three live on one device."""
-        device = device_of(gradient)
-        if device_of(self.value) != device or (self.grad is not None and device_of(self.grad) != device):
-            raise mixed_devices("a parameter", {"value": self.value, "grad": self.grad, "gradient": gradient})
-        if self.grad is None:
-            self.grad = gradient
-        else:
-            self.grad += gradient
+@contextmanager
+def keep_for_backward() -> Iterator[None]:
+    """Let forward passes within the block keep what backward needs even if they are not training passes.
+
+    For the gradient of a network as it is used: no dropout, batch norm with its running statistics.
+
+        with keep_for_backward():
+            logits = net.forward(x)
+        dx = net.backward(dlogits)
+    """
+    token = _keeping.set(True)
+    try:
+        yield
+    finally:
+        _keeping.reset(token)
+
+
+def keeps_for_backward(training: bool) -> bool:
+    """Return whether a pass, training or not, has to keep what backward needs."""
+    return training or _keeping.get()
+
+
+class Absent:
+    """Stands where an array would be, had a fused step not gone without it; says why when it is looked at."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
 
     def __repr__(self) -> str:
-        return f"Parameter(shape={self.value.shape}, dtype={self.value.dtype})"
+        return f"<absent: {self.reason}>"
+
+    def __array__(self, *_: object, **__: object) -> np.ndarray:
+        raise RuntimeError(f"there is no such array: {self.reason}")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"no {name}: there is no such array, {self.reason}")
+
+    def __bool__(self) -> bool:
+        return False
 
 
 class Layer:
-    """One step of a network.
+    """One step of a network, and a node of its tree: a layer may hold others, in attributes, lists, tuples or dicts.
 
-    A subclass writes `resolve` (its output's shape, from its input's), `forward` and `backward`, and keeps what
-    backward needs in plainly named attributes, which hold an array from a forward pass until the backward pass that
-    uses it up. One that learns also writes `parameter_shapes` and `make_parameters`. `name` is its place in the
-    network, such as "conv2".
+    A layer of your own is a subclass that writes
+
+    `__init__`   its settings, and the layers that it holds, as attributes (`self.conv = Conv2D(8, 3)`), or in lists,
+                 tuples and dicts of them. They are found there by themselves: nothing is registered anywhere.
+                 Attributes that begin with an underscore are not searched.
+    `resolve`    its output's shape, from its input's, both without the batch axis. Here it fixes the shapes of the
+                 layers that it holds (`shape = self.conv.fix_shapes(input_shape)`), and declares what it owns, once
+                 the shapes are known:
+                     self.scale = Parameter.declared((channels,), "ones")       learnt
+                     self.average = State.declared((channels,), "zeros")        saved, but not learnt
+                 No number is drawn yet, so that a shape that does not fit is found at once. A layer that draws random
+                 numbers while training makes a `Randomness()` in `__init__`.
+    `forward`    y from x (N, …), with `self.keep(training, x=x)` for what backward will need, which then stands on the
+                 layer under that name until the backward pass; `training` is passed on to the layers that it holds.
+    `backward`   dx from dy, after `x = self.take("x")`, with `self.scale.accumulate(dscale)` for what it learns; dx
+                 may be None where `input_gradient` is False.
+    `operations` how many arithmetic operations its own part of the forward pass takes for one sample, for `summary`.
+    `examples`   layers and input shapes to try it with; `minicnn gradcheck` and the tests take theirs from here.
+
+    Everything else is given: parameters and state by dotted name, save and load, dtype and device, checkpoints, names,
+    summary, gradient check and trace all walk this tree. Layers that run one after the other belong into a Sequential,
+    whose plan runs neighbours as one where that is faster.
     """
 
-    name: str = ""
-    kind: str = "layer"  # what a network numbers it by: conv1, conv2, …
+    name: str = ""  # where it stands in its network: conv1, or residual2.body.conv1
+    kind: str = "layer"  # what a Sequential numbers it by; the class's name in lower case unless the class says
+    dtype: str = "float32"
     input_shape: Shape | None = None
     output_shape: Shape | None = None
-    built: bool = False  # whether it has its parameters, and not its shapes alone
+    built: bool = False  # whether its variables have values, and not shapes alone
 
-    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: str = "float32") -> Shape:
-        """Fix the layer's shapes, make its parameters with `rng`, and return its output's shape (without N).
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.kind == Layer.kind and not cls.__name__.startswith("_"):
+            cls.kind = cls.__name__.lower()
 
-        Raises ShapeError when the layer cannot read such an input.
-        """
-        output_shape = self.fix_shapes(input_shape)
-        self.make_parameters(rng, dtype)
-        self.built = True
-        return output_shape
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute; a layer that is set becomes a part of the tree, and plans have to be made anew."""
+        global _changes
+        super().__setattr__(name, value)
+        if isinstance(value, Layer):
+            _changes += 1
 
-    def fix_shapes(self, input_shape: Shape) -> Shape:
-        """Fix the layer's shapes alone, without parameters, and return its output's shape (without N).
-
-        Raises ShapeError when the layer cannot read such an input.
-        """
-        self.input_shape = tuple(input_shape)
-        self.output_shape = self.resolve(self.input_shape)
-        return self.output_shape
+    # What a subclass writes.
 
     def resolve(self, input_shape: Shape) -> Shape:
-        """Return the output's shape for an input of `input_shape`, both without N. Raises ShapeError."""
+        """Return the output's shape for an input of `input_shape`, both without N, and declare what the layer owns.
+
+        Raises ShapeError when the layer cannot read such an input.
+        """
         return input_shape
-
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the parameters' shapes by name, in order, as soon as the layer's own are fixed; most have none."""
-        return {}
-
-    def make_parameters(self, rng: np.random.Generator, dtype: str) -> None:
-        """Make the layer's parameters; most layers have none."""
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """Return the layer's output for a batch x (N, …)."""
@@ -86,37 +136,175 @@ class Layer:
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """Add to the parameters' gradients and return dx, the gradient at the input (None if not asked for).
 
-        Raises RuntimeError unless a forward pass came before: each allows one backward pass.
+        Raises RuntimeError unless a forward pass that keeps came before: each allows one backward pass.
         """
         raise TypeError(f"{type(self).__name__} does not say what its backward pass is")
 
+    def operations(self) -> int:
+        """Return how many arithmetic operations a forward pass takes for one sample, without those of layers inside.
+
+        Every multiplication, addition, comparison and function value counts as one.
+        """
+        raise TypeError(f"{type(self).__name__} does not say what it costs: write its method operations()")
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        """Return such layers, at the settings at which gradients go wrong, with a sample's shape for each."""
+        raise TypeError(f"{cls.__name__} gives no examples to be checked with: write its classmethod examples()")
+
+    def describe(self) -> str:
+        """Return the layer's settings in a few words, as `summary` shows them."""
+        return ""
+
+    def output_numbers(self) -> int:
+        """Return how many numbers of memory the output takes for one sample: 0 where it is the input, seen anew."""
+        return prod(self.output_shape or ())
+
+    def column_numbers(self) -> int:
+        """Return how many numbers the formula's im2col matrix has for one sample; only convolutions have one."""
+        return 0
+
+    # The tree.
+
+    def children(self) -> dict[str, Layer]:
+        """Return the layers that this one holds, by name, in order: `conv`, or `branches.0` in a list, `heads.left`."""
+        found: dict[str, Layer] = {}
+        for name, value in vars(self).items():
+            if not name.startswith("_"):
+                _collect(name, value, found)
+        return found
+
+    def walk(self) -> Iterator[tuple[str, Layer]]:
+        """Yield ("", this layer) and all layers inside it, by dotted name, in order.
+
+        Raises UsageError when the same layer stands at two places.
+        """
+        seen: dict[int, str] = {}
+        for name, layer in _walk("", self):
+            if id(layer) in seen:
+                raise UsageError(
+                    f"the same layer object stands at {seen[id(layer)] or 'the top'} and at {name}: "
+                    "make a new layer for each place"
+                )
+            seen[id(layer)] = name
+            yield name, layer
+
+    def variables(self) -> dict[str, Variable]:
+        """Return all parameters and states of the layer and of those inside it, by dotted name, in order."""
+        return self._owned(Variable)
+
     def parameters(self) -> dict[str, Parameter]:
-        """Return the layer's parameters by name, in order."""
-        return {name: value for name, value in vars(self).items() if isinstance(value, Parameter)}
+        """Return all that learns, by dotted name, in order: conv1.weight, conv1.bias, …"""
+        return self._owned(Parameter)
+
+    def state(self) -> dict[str, Array]:
+        """Return the arrays that are saved, by dotted name: the parameters' values, and running statistics."""
+        return {name: variable.value for name, variable in self.variables().items()}
 
     def random_generators(self) -> dict[str, np.random.Generator]:
-        """Return the generators that the layer draws from while training, by name, so that they can be saved."""
-        return {}
+        """Return the generators that the layers draw from while training, by dotted name, so that they can be saved."""
+        sources = self._owned(Randomness)
+        return {name: source.generator for name, source in sources.items() if source.generator is not None}
+
+    def _owned(self, kind: type[Any]) -> dict[str, Any]:
+        return {
+            f"{path}.{name}" if path else name: value
+            for path, layer in self.walk()
+            for name, value in vars(layer).items()
+            if isinstance(value, kind)
+        }
+
+    # Construction: shapes first, then numbers.
+
+    def fix_shapes(self, input_shape: Shape) -> Shape:
+        """Fix the shapes of the layer and of those inside it, without drawing a number; return the output's.
+
+        Raises ShapeError when `input_shape` is none, or the layer cannot read such an input.
+        """
+        if not isinstance(input_shape, tuple | list) or len(input_shape) not in (1, 3):
+            raise ShapeError(f"input_shape {input_shape!r} should be (height, width, channels) or (numbers,)")
+        self.input_shape = tuple(as_whole(size, "input_shape") for size in input_shape)
+        self.output_shape = self.resolve(self.input_shape)
+        self.built = False
+        return self.output_shape
+
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: str = "float32") -> Shape:
+        """Fix all shapes, then draw all parameters with `rng`, and return the output's shape (without N).
+
+        Raises ShapeError, before anything is drawn, when the layer cannot read such an input, and UsageError for
+        another dtype than float32 and float64.
+        """
+        require_dtype(dtype)
+        output_shape = self.fix_shapes(input_shape)
+        for path, layer in list(self.walk()):
+            layer.name = path or layer.name
+            layer.dtype = dtype
+            layer.built = True
+            for owned in vars(layer).values():
+                if isinstance(owned, Variable | Randomness):
+                    owned.draw(rng, dtype)
+        return output_shape
 
     def convert(self, dtype: str | None = None, device: str | None = None) -> None:
-        """Bring all parameters (and drop their gradients) to `dtype` and to `device`, each unless None."""
-        for parameter in self.parameters().values():
-            if dtype is not None:
-                parameter.value = parameter.value.astype(dtype)
-            if device is not None:
-                parameter.value = to_device(parameter.value, device)
-            parameter.grad = None
+        """Bring all parameters (and drop their gradients) and states to `dtype` and to `device`, each unless None.
+
+        Raises UsageError for another dtype than float32 and float64, DeviceError where there is no GPU.
+        """
+        if dtype is not None:
+            require_dtype(dtype)
+        for variable in self.variables().values():
+            variable.convert(dtype, device)
+        for _, layer in self.walk():
+            layer.dtype = dtype or layer.dtype
+
+    def to(self: Self, device: str) -> Self:
+        """Move all parameters and states to "cpu" or "gpu" and return the layer. Raises DeviceError without a GPU."""
+        self.convert(device=device)
+        return self
+
+    def save(self, path: str | Path) -> None:
+        """Write all parameters and states to a safetensors file; it appears whole or not at all."""
+        self.require_built()
+        save_arrays({name: to_numpy(array) for name, array in self.state().items()}, path)
+
+    def load(self, path: str | Path) -> None:
+        """Read all parameters and states from a safetensors file that `save` wrote.
+
+        Raises UsageError, changing nothing, when the file is damaged or is another network's.
+        """
+        self.require_built()
+        load_variables(self.variables(), path)
+
+    # What a pass keeps.
+
+    def keep(self, training: bool, **kept: Any) -> None:
+        """Keep what backward needs as attributes of these names, if the pass is one that backward may follow.
+
+        That is a training pass, or one within `keep_for_backward()`; any other keeps nothing.
+        """
+        if training or _keeping.get():
+            self.__dict__.update(kept)
 
     def take(self, attribute: str) -> Any:
         """Return what forward kept as `attribute` and forget it, so that its memory is free for the layers below."""
-        kept = getattr(self, attribute, None)
-        if kept is None:
+        kept = self.__dict__.get(attribute)
+        if kept is None or isinstance(kept, Absent):
             raise RuntimeError(
-                f"{self.name or type(self).__name__}: backward needs a forward pass before it, "
-                "and each forward pass allows one backward pass"
+                f"{self.name or type(self).__name__}: backward needs a forward pass before it, with training=True or "
+                "within keep_for_backward(), and each forward pass allows one backward pass"
             )
-        setattr(self, attribute, None)
+        self.__dict__[attribute] = None
         return kept
+
+    def hand_out(self, y: Array) -> Array:
+        """Return y for the caller, who may not change it if the layer keeps it for backward.
+
+        A layer within a network hands it to the next, which changes nothing; one that stands alone hands out a
+        read-only view (of an array on a GPU a copy).
+        """
+        return y if self.name else read_only(y)
+
+    # What a layer asks of its input.
 
     def require_picture(self, input_shape: Shape) -> None:
         """Raise ShapeError unless `input_shape` is that of a picture, (H, W, C)."""
@@ -138,9 +326,39 @@ class Layer:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.describe()})"
 
-    def describe(self) -> str:
-        """Return the layer's settings in a few words, as `summary` shows them."""
-        return ""
+
+def _collect(name: str, value: object, found: dict[str, Layer]) -> None:
+    if isinstance(value, Layer):
+        found[name] = value
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _collect(f"{name}.{index}", item, found)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _collect(f"{name}.{key}", item, found)
+
+
+def _walk(path: str, layer: Layer, inside: tuple[Layer, ...] = ()) -> Iterator[tuple[str, Layer]]:
+    yield path, layer
+    if any(layer is outer for outer in inside):  # `walk` has just refused it; without it, this would not end
+        return
+    for name, child in layer.children().items():
+        yield from _walk(f"{path}.{name}" if path else name, child, (*inside, layer))
+
+
+def read_only(y: Array) -> Array:
+    """Return y so that nobody can change it through what is returned: a read-only view, or on a GPU a copy."""
+    if not isinstance(y, np.ndarray):
+        return y.copy()
+    view = y.view()
+    view.flags.writeable = False
+    return view
+
+
+def require_dtype(dtype: str) -> None:
+    """Raise UsageError unless `dtype` is one that a network can compute in."""
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype {dtype!r} should be 'float32' (training) or 'float64' (gradient checks)")
 
 
 def shape_text(shape: Shape) -> str:
@@ -174,10 +392,3 @@ def require_batch(x: Array, input_shape: Shape, dtype: str, where: str) -> None:
         )
     if x.dtype != dtype:
         raise TypeError(f"{where} computes in {dtype}, but gets {x.dtype}: convert the batch with x.astype('{dtype}')")
-
-
-def walk(layer: Layer) -> Iterator[Layer]:
-    """Yield `layer` and all layers inside it, in order."""
-    yield layer
-    for inner in getattr(layer, "layers", ()):
-        yield from walk(inner)

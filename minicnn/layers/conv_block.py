@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.layers.activations import ReLU
-from minicnn.layers.base import Layer
+from minicnn.layers.base import Absent, Layer, keeps_for_backward
 from minicnn.layers.conv2d import Conv2D
+from minicnn.layers.plan import FusedStep, Part
 from minicnn.layers.pooling import MaxPool2D
 from minicnn.ops.windows import Padding, Pair
 
 
-class ConvBlock(Layer):
-    """Run a convolution and the ReLU and max-pool behind it as one `ops.conv_block`.
+class ConvBlock(FusedStep):
+    """A convolution, its ReLU and its max-pool as one `ops.conv_block`.
 
-    The layers and their parameters stay what they are; the block only borrows their settings. Backward needs the
-    block's own input, output and arg max, never the convolution's output.
+    What backward needs stands on the layers: the convolution's x, and the last layer's output y and arg max.
     """
 
+    pattern = (Part(Conv2D), Part(ReLU, optional=True), Part(MaxPool2D, optional=True))
+    why = "one conv_block: the convolution's output is never written to memory"
+
     def __init__(self, conv: Conv2D, relu: ReLU | None, pool: MaxPool2D | None) -> None:
+        super().__init__(conv, relu, pool)
         self.conv, self.relu, self.pool = conv, relu, pool
-        self.name = "+".join(layer.name for layer in (conv, relu, pool) if layer is not None)
-        self.x: Array | None = None
-        self.y: Array | None = None
-        self.argmax: Array | None = None
+        self.last: Layer = self.layers[-1]
 
     def settings(self) -> tuple[Pair, Padding, bool, Pair | None, Pair, Padding]:
         """Return the operation's settings: the convolution's stride and padding, ReLU or not, and the pool's."""
@@ -36,34 +35,30 @@ class ConvBlock(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y (N, OH, OW, F)."""
-        self.x = x
-        self.y, self.argmax = ops.conv_block(x, self.conv.weight.value, self.conv.bias.value, *self.settings())
-        return self.y
+        y, argmax = ops.conv_block(x, self.conv.weight.value, self.conv.bias.value, *self.settings())
+        if keeps_for_backward(training):
+            self.conv.keep(training, x=x)
+            self.last.keep(training, y=y)
+            if self.pool is not None:
+                self.pool.keep(training, argmax=argmax)
+                if self.relu is not None:
+                    self.relu.keep(training, y=Absent(_UNWRITTEN))
+        return y
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """dy: (N, OH, OW, F). Returns dx (N, H, W, C), or None."""
-        x, y, argmax = self.take("x"), self.take("y"), self.argmax
-        self.argmax = None
+        conv = self.conv
+        x, y = conv.take("x"), self.last.take("y")
+        argmax = None if self.pool is None else self.pool.take("argmax")
         dx, dweight, dbias = ops.conv_block_backward(
-            dy, x, self.conv.weight.value, y, argmax, *self.settings(), input_gradient
+            dy, x, conv.weight.value, y, argmax, *self.settings(), input_gradient
         )
-        self.conv.weight.accumulate(dweight)
-        self.conv.bias.accumulate(dbias)
+        conv.weight.accumulate(dweight, own=True)
+        conv.bias.accumulate(dbias, own=True)
         return dx
 
 
-def fuse(layers: Sequence[Layer]) -> list[Layer]:
-    """Return `layers` with every run of Conv2D [ReLU] [MaxPool2D] of at least two replaced by a ConvBlock."""
-    steps: list[Layer] = []
-    index = 0
-    while index < len(layers):
-        conv, following = layers[index], list(layers[index + 1 : index + 3])
-        index += 1
-        if type(conv) is not Conv2D:
-            steps.append(conv)
-            continue
-        relu = following.pop(0) if following and type(following[0]) is ReLU else None
-        pool = following[0] if following and type(following[0]) is MaxPool2D else None
-        index += (relu is not None) + (pool is not None)
-        steps.append(conv if relu is pool is None else ConvBlock(conv, relu, pool))  # type: ignore[arg-type]
-    return steps
+_UNWRITTEN = (
+    "convolution, ReLU and max-pool ran as one, which never writes this output; "
+    'use_kernels("reference") or Sequential(…, fuse=False) runs each layer by itself'
+)

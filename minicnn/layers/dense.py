@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.errors import ShapeError
-from minicnn.layers.base import Layer, Parameter, Shape, shape_text
-from minicnn.layers.initializers import initialize
+from minicnn.layers.base import Layer, Shape, shape_text
+from minicnn.layers.variables import Parameter
 from minicnn.ops.windows import as_whole
 
 
@@ -21,12 +19,12 @@ class Dense(Layer):
     """
 
     kind = "dense"
+    x: Array | None = None
 
     def __init__(self, units: int, inputs: int | None = None, initializer: str = "glorot_uniform") -> None:
         self.units = as_whole(units, "units")
         self.inputs = inputs
         self.initializer = initializer
-        self.x: Array | None = None
 
     def resolve(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 1:
@@ -38,30 +36,31 @@ class Dense(Layer):
                 f"Dense was told inputs={self.inputs}, but gets {input_shape[0]} numbers: "
                 f"use inputs={input_shape[0]}, or leave inputs out"
             )
+        self.weight = Parameter.declared((input_shape[0], self.units), self.initializer)
+        self.bias = Parameter.declared((self.units,))
         return (self.units,)
-
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        assert self.input_shape is not None
-        return {"weight": (self.input_shape[0], self.units), "bias": (self.units,)}
-
-    def make_parameters(self, rng: np.random.Generator, dtype: str) -> None:
-        shapes = self.parameter_shapes()
-        self.weight = Parameter(initialize(self.initializer, shapes["weight"], rng, dtype))
-        self.bias = Parameter(initialize("zeros", shapes["bias"], rng, dtype))
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, D). Returns y (N, U)."""
         self.require_built()
-        self.x = x
+        self.keep(training, x=x)
         return ops.dense(x, self.weight.value, self.bias.value)
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """dy: (N, U). Returns dx (N, D), or None."""
         x = self.take("x")
         dx, dweight, dbias = ops.dense_backward(dy, x, self.weight.value, input_gradient)
-        self.weight.accumulate(dweight)
-        self.bias.accumulate(dbias)
+        self.weight.accumulate(dweight, own=True)
+        self.bias.accumulate(dbias, own=True)
         return dx
 
     def describe(self) -> str:
         return str(self.units)
+
+    def operations(self) -> int:
+        """Return 2·D for every output: D products, as many sums less one, and the bias."""
+        return 2 * self.weight.shape[0] * self.units
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(4), (5,))]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.errors import UsageError
-from minicnn.layers.base import Layer
+from minicnn.layers.base import Layer, Shape
+from minicnn.layers.variables import Randomness
 
 
 class Dropout(Layer):
@@ -17,36 +16,43 @@ class Dropout(Layer):
     """
 
     kind = "dropout"
+    kept: Array | bool | None = None  # where a value was kept; True: everywhere
 
     def __init__(self, rate: float = 0.5) -> None:
         if not 0 <= rate < 1:
             raise UsageError(f"Dropout rate {rate} should be at least 0 and below 1: the share of values to drop")
         self.rate = rate
-        self.rng: np.random.Generator | None = None
-        self.keep: Array | bool | None = None
-
-    def make_parameters(self, rng: np.random.Generator, dtype: str) -> None:
-        self.rng = rng.spawn(1)[0]
-
-    def random_generators(self) -> dict[str, np.random.Generator]:
-        return {"rng": self.rng} if self.rng is not None else {}
+        self.rng = Randomness()
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: any shape. Returns y like x."""
         self.require_built()
-        assert self.rng is not None
         if not training or self.rate == 0:
-            self.keep = True  # everything
+            self.keep(training, kept=True)
             return x
-        y, self.keep = ops.dropout(x, self.rate, int(self.rng.integers(2**63)))
+        assert self.rng.generator is not None
+        y, kept = ops.dropout(x, self.rate, int(self.rng.generator.integers(2**63)))
+        self.keep(training, kept=kept)
         return y
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """dy: like x. Returns dx like x, or None."""
-        keep = self.take("keep")
+        kept = self.take("kept")
         if not input_gradient:
             return None
-        return dy if keep is True else ops.dropout_backward(dy, keep, self.rate)
+        return dy if kept is True else ops.dropout_backward(dy, kept, self.rate)
 
     def describe(self) -> str:
         return f"{self.rate:g}"
+
+    def operations(self) -> int:
+        """Return 0: outside of training it does nothing."""
+        return 0
+
+    def output_numbers(self) -> int:
+        """Return 0: outside of training the output is the input."""
+        return 0
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(0.4), (20,))]

@@ -19,10 +19,22 @@ class Flatten(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, …). Returns y (N, product of the rest)."""
-        self.x_shape = tuple(x.shape)
+        self.keep(training, x_shape=tuple(x.shape))
         return x.reshape(x.shape[0], -1)
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """dy: (N, product of the rest). Returns dx (N, …), or None."""
         x_shape = self.take("x_shape")
         return dy.reshape(x_shape) if input_gradient else None
+
+    def operations(self) -> int:
+        """Return 0: nothing is computed."""
+        return 0
+
+    def output_numbers(self) -> int:
+        """Return 0: the output is the input, seen as a row."""
+        return 0
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(), (7, 6, 2))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.layers.base import Layer, Shape, pair_text
@@ -51,7 +53,8 @@ class MaxPool2D(_Pool2D):
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y (N, OH, OW, C)."""
         self.require_built()
-        y, self.argmax = ops.max_pool2d(x, self.size, self.stride, self.padding)
+        y, argmax = ops.max_pool2d(x, self.size, self.stride, self.padding)
+        self.keep(training, argmax=argmax)
         return y
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
@@ -61,6 +64,19 @@ class MaxPool2D(_Pool2D):
             return None
         x_shape = (dy.shape[0], *self.input_shape)  # type: ignore[misc]
         return ops.max_pool2d_backward(dy, argmax, x_shape, self.size, self.stride, self.padding)
+
+    def operations(self) -> int:
+        """Return KH·KW − 1 comparisons for every output."""
+        return (prod(self.size) - 1) * self.output_numbers()
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        picture = (7, 6, 2)
+        return [
+            (cls(2), picture),
+            (cls(3, stride=2), picture),  # windows overlap: one pixel may be the largest of several
+            (cls((2, 3), stride=1, padding=1), picture),
+        ]
 
 
 class AvgPool2D(_Pool2D):
@@ -75,10 +91,18 @@ class AvgPool2D(_Pool2D):
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y (N, OH, OW, C)."""
         self.require_built()
-        self.x_shape = tuple(x.shape)
+        self.keep(training, x_shape=tuple(x.shape))
         return ops.avg_pool2d(x, self.size, self.stride, self.padding)
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """dy: (N, OH, OW, C). Returns dx (N, H, W, C), or None."""
         x_shape = self.take("x_shape")
         return ops.avg_pool2d_backward(dy, x_shape, self.size, self.stride, self.padding) if input_gradient else None
+
+    def operations(self) -> int:
+        """Return KH·KW for every output: as many sums less one, and a division."""
+        return prod(self.size) * self.output_numbers()
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(2), (7, 6, 2)), (cls(3, stride=2, padding=1), (7, 6, 2))]

@@ -3,70 +3,73 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from minicnn.backend import Array
 from minicnn.dispatch import kernel_mode
 from minicnn.errors import ShapeError, UsageError
-from minicnn.layers.base import Layer, Parameter, Shape, require_batch, shape_text
-from minicnn.layers.conv_block import fuse as fuse_layers
-from minicnn.layers.weights import load_weights, save_weights
-from minicnn.ops.windows import as_whole
+from minicnn.layers.base import (
+    Layer,
+    Shape,
+    keeps_for_backward,
+    read_only,
+    require_batch,
+    require_dtype,
+    shape_text,
+    tree_changes,
+)
+from minicnn.layers.plan import Plan, kind_of_pass, make_plan, run_backward, run_forward
 
 
 class Sequential(Layer):
     """Run layers one after the other.
 
-    layers: in order. input_shape: of one sample, (H, W, C) or (D,); all shapes are resolved and checked here, and the
-    weights are drawn from `seed`. Left out, the network waits for `build` (a Sequential inside another one).
-    dtype: "float32", or "float64" for gradient checks. fuse: let fast mode run convolution, ReLU and max-pool as one.
+    layers: in order; or by name, in a dict. input_shape: of one sample, (H, W, C) or (D,); all shapes are resolved and
+    checked here, and the weights are drawn from `seed`. Left out, the network waits for `build` (a Sequential inside
+    another layer). dtype: "float32", or "float64" for gradient checks. fuse: let fast mode run neighbours as one.
 
-    Layers are named by kind and number: conv1, relu1, pool1, conv2, …; parameters conv1.weight, conv1.bias, ….
+    Layers without a name are named by kind and number: conv1, relu1, pool1, conv2, …; each is an attribute of that name
+    (net.conv1), and its parameters are conv1.weight, conv1.bias, ….
     Raises ShapeError that names the layer, its place, what it got and the likely cause.
     """
 
     kind = "sequential"
 
     def __init__(
-        self, layers: Sequence[Layer], input_shape: Shape | None = None, seed: int = 0, dtype: str = "float32",
-        fuse: bool = True,
+        self, layers: Sequence[Layer] | Mapping[str, Layer], input_shape: Shape | None = None, seed: int = 0,
+        dtype: str = "float32", fuse: bool = True,
     ) -> None:  # fmt: skip
-        if dtype not in ("float32", "float64"):
-            raise UsageError(f"dtype {dtype!r} should be 'float32' (training) or 'float64' (gradient checks)")
-        self.layers = tuple(layers)  # fixed: names, shapes and fused blocks are made for exactly these
+        require_dtype(dtype)
+        named = _named(layers)
         self.fuse = fuse
         self.dtype = dtype
-        self._ran: Sequence[Layer] | None = None  # the steps of the last forward pass: what backward walks through
-        if not self.layers:
-            raise UsageError("a Sequential needs at least one layer")
-        for place, layer in enumerate(self.layers, start=1):
-            if not isinstance(layer, Layer):
-                raise UsageError(f"place {place} of a Sequential holds {layer!r}, which is no layer: write ReLU(), say")
-        if len({id(layer) for layer in self.layers}) < len(self.layers):
-            raise UsageError("the same layer object stands twice in a Sequential: make a new layer for each place")
-        numbers: Counter[str] = Counter()
-        for layer in self.layers:
-            numbers[layer.kind] += 1
-            layer.name = f"{layer.kind}{numbers[layer.kind]}"
-        self._blocks = fuse_layers(self.layers)
+        self._layers = tuple(named.values())
+        self._plans: dict[tuple[str, str, int], Plan] = {}
+        self._ran: Plan | None = None  # what the last forward pass that keeps ran: backward walks back through it
+        for name, layer in named.items():
+            layer.name = name
+            setattr(self, name, layer)
         if input_shape is not None:
             self.build(input_shape, np.random.default_rng(seed), dtype)
 
-    def fix_shapes(self, input_shape: Shape) -> Shape:
-        """Resolve and check every layer's shapes in order, before any weight is drawn.
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, in order."""
+        return self._layers
 
-        Raises ShapeError for the first layer that cannot read what the one before it gives.
-        """
-        if not isinstance(input_shape, tuple | list) or len(input_shape) not in (1, 3):
-            raise ShapeError(f"input_shape {input_shape!r} should be (height, width, channels) or (numbers,)")
-        return super().fix_shapes(tuple(as_whole(size, "input_shape") for size in input_shape))
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute; one of the layers is replaced by another that way, as in net.dense2 = Dense(5)."""
+        before = self.__dict__.get(name)
+        super().__setattr__(name, value)
+        if isinstance(before, Layer) and isinstance(value, Layer):
+            self._layers = tuple(value if layer is before else layer for layer in self._layers)
+            value.name = before.name
 
     def resolve(self, input_shape: Shape) -> Shape:
         shape = picture = input_shape  # the last feature map on the way, to explain a Dense that expects another one
-        for place, layer in enumerate(self.layers, start=1):
+        for place, layer in enumerate(self._layers, start=1):
             try:
                 shape = layer.fix_shapes(shape)
             except ShapeError as error:
@@ -74,15 +77,9 @@ class Sequential(Layer):
             picture = shape if len(shape) == 3 else picture
         return shape
 
-    def make_parameters(self, rng: np.random.Generator, dtype: str) -> None:
-        self.dtype = dtype
-        for layer in self.layers:
-            assert layer.input_shape is not None
-            layer.build(layer.input_shape, rng, dtype)
-
     def _place(self, place: int) -> str:
-        layer = self.layers[place - 1]
-        return f"{layer.name} ({type(layer).__name__}, layer {place} of {len(self.layers)})"
+        layer = self._layers[place - 1]
+        return f"{layer.name} ({type(layer).__name__}, layer {place} of {len(self._layers)})"
 
     def _cause(self, picture: Shape, shape: Shape) -> str:
         if len(picture) != 3:
@@ -92,76 +89,92 @@ class Sequential(Layer):
             cause += f", which is {shape[0]} numbers when flattened"
         return f"{cause}; the network's input is {shape_text(self.input_shape or ())}"
 
+    def plan(self, training: bool = False) -> Plan:
+        """Return the steps that a forward pass runs now, in the mode in force; printed, it says which and why."""
+        return self.make_plan(kind_of_pass(training))
+
+    def make_plan(self, kind: str) -> Plan:
+        """Return the plan for a pass of that kind: "training", "gradient" or "inference"."""
+        key = kind, kernel_mode(), tree_changes()
+        if key not in self._plans:
+            self._plans = {kept: plan for kept, plan in self._plans.items() if kept[2] == key[2]}
+            self._plans[key] = make_plan(self._layers, kind, self.fuse)
+        return self._plans[key]
+
     def forward(self, x: Array, training: bool = False) -> Array:
         """Run the batch x (N, *input_shape) through all layers; training=True turns dropout on.
 
-        Returns the last layer's output. Raises ShapeError or TypeError for a batch of another shape or dtype.
+        x must stay as it is until the backward pass. Returns the last layer's output, read-only where that is an array
+        that backward reads. Raises ShapeError or TypeError for a batch of another shape or dtype.
         """
         self.require_built()
         assert self.input_shape is not None
         require_batch(x, self.input_shape, self.dtype, self.name or "the network")
-        self._ran = self._blocks if self.fuse and kernel_mode() == "fast" else self.layers
-        for layer in self._ran:
-            x = layer.forward(x, training)
-        return x
+        plan = self.plan(training)
+        if not keeps_for_backward(training):
+            return run_forward(plan, x, training)
+        self._ran = None  # nothing to go back through if a step fails
+        y = run_forward(plan, x, training)
+        self._ran = plan
+        return read_only(y) if not self.name and self._keeps(y) else y
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """Run the gradient dy of the last forward pass's output back through all layers.
 
         Adds to every parameter's grad and returns dx like the input, or None if input_gradient is False, which spares
-        the first layer the work. Raises RuntimeError unless a forward pass came before.
+        the first layer the work. Raises RuntimeError unless a forward pass that keeps came before.
         """
-        steps = self.take("_ran")
-        needed = input_gradient
-        lowest = 0 if needed else next((i for i, step in enumerate(steps) if learns(step)), len(steps))
-        for index in range(len(steps) - 1, -1, -1):
-            dy = steps[index].backward(dy, input_gradient=needed or index > lowest)
-            if dy is None:
-                break
-        return dy
+        return run_backward(self.take("_ran"), dy, input_gradient)
 
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of all parameters in order, by dotted name."""
-        return {
-            f"{layer.name}.{name}": shape for layer in self.layers for name, shape in layer.parameter_shapes().items()
-        }
+    def _keeps(self, y: Array) -> bool:
+        """Return whether y is, or is a part of, an array that a layer keeps for backward."""
+        memory = _memory_of(y)
+        kept = (value for _, layer in self.walk() for value in vars(layer).values())
+        return any(_memory_of(value) is memory for value in kept if type(value) is type(y))
 
-    def parameters(self) -> dict[str, Parameter]:
-        """Return all parameters in order, by dotted name: conv1.weight, conv1.bias, …"""
-        return {
-            f"{layer.name}.{name}": parameter for layer in self.layers for name, parameter in layer.parameters().items()
-        }
+    def operations(self) -> int:
+        """Return 0: all work is that of the layers inside."""
+        return 0
 
-    def random_generators(self) -> dict[str, np.random.Generator]:
-        """Return the generators of all layers that draw random numbers, by dotted name."""
-        return {f"{layer.name}.{name}": rng for layer in self.layers for name, rng in layer.random_generators().items()}
+    def output_numbers(self) -> int:
+        """Return 0: the output is the last layer's."""
+        return 0
 
-    def convert(self, dtype: str | None = None, device: str | None = None) -> None:
-        """Bring all parameters to `dtype` and to `device`, each unless None."""
-        for layer in self.layers:
-            layer.convert(dtype, device)
-        self.dtype = dtype or self.dtype
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        from minicnn.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
 
-    def to(self, device: str) -> Sequential:
-        """Move all parameters to "cpu" or "gpu" and return the network. Raises DeviceError where there is no GPU."""
-        self.convert(device=device)
-        return self
-
-    def save(self, path: str | Path) -> None:
-        """Write all parameters to a safetensors file; the file appears whole or not at all."""
-        save_weights(self.parameters(), path)
-
-    def load(self, path: str | Path) -> None:
-        """Read all parameters from a safetensors file that `save` wrote.
-
-        Raises UsageError, changing nothing, when the file is damaged or is another network's.
-        """
-        load_weights(self.parameters(), path)
+        return [(cls([Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dropout(0.3), Dense(5)]), (7, 8, 3))]
 
     def __repr__(self) -> str:
-        return "Sequential(\n" + "".join(f"  {layer.name}: {layer!r},\n" for layer in self.layers) + ")"
+        return "Sequential(\n" + "".join(f"  {layer.name}: {layer!r},\n" for layer in self._layers) + ")"
 
 
-def learns(step: Layer) -> bool:
-    """Return whether `step` has parameters of its own or, as a block, its convolution's."""
-    return bool(step.parameters()) or hasattr(step, "conv")
+def _memory_of(array: Array) -> Array:
+    """Return the array that owns the memory of `array`, which may be a view of it."""
+    base = getattr(array, "base", None)
+    return array if base is None else base
+
+
+def _named(layers: Sequence[Layer] | Mapping[str, Layer]) -> dict[str, Layer]:
+    """Return the layers by name, those without one named by kind and number; raise UsageError for what is none."""
+    if isinstance(layers, Mapping):
+        named = dict(layers)
+    else:
+        numbers: Counter[str] = Counter()
+        named = {}
+        for place, layer in enumerate(layers, start=1):
+            if not isinstance(layer, Layer):
+                raise UsageError(f"place {place} of a Sequential holds {layer!r}, which is no layer: write ReLU(), say")
+            numbers[layer.kind] += 1
+            named[f"{layer.kind}{numbers[layer.kind]}"] = layer
+    if not named:
+        raise UsageError("a Sequential needs at least one layer")
+    for name, layer in named.items():
+        if not isinstance(layer, Layer):
+            raise UsageError(f"{name} of a Sequential is {layer!r}, which is no layer: write ReLU(), say")
+        if not name.isidentifier() or hasattr(Sequential, name):
+            raise UsageError(f"{name!r} cannot be a layer's name in a Sequential: use another word, without dots")
+    if len({id(layer) for layer in named.values()}) < len(named):
+        raise UsageError("the same layer object stands twice in a Sequential: make a new layer for each place")
+    return named

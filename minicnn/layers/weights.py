@@ -1,4 +1,4 @@
-"""A network's parameters in a file: safetensors, which holds numbers and no code."""
+"""A network's parameters and states in a file: safetensors, which holds numbers and no code."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from minicnn.backend import device_of, to_device, to_numpy
+from minicnn.backend import device_of, to_device
 from minicnn.errors import UsageError
 from minicnn.files import write_whole
-from minicnn.layers.base import Parameter
+from minicnn.layers.variables import Variable
 
 
 def save_arrays(arrays: Mapping[str, np.ndarray], path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
@@ -38,22 +38,17 @@ def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]
         raise UsageError(f"{path} is damaged or no safetensors file ({error}): train again, or take a copy") from error
 
 
-def save_weights(parameters: Mapping[str, Parameter], path: str | Path) -> None:
-    """Write all parameters to `path`. Raises UsageError when that is not possible."""
-    save_arrays({name: to_numpy(parameter.value) for name, parameter in parameters.items()}, path)
-
-
-def load_weights(parameters: Mapping[str, Parameter], path: str | Path) -> None:
-    """Read all parameters from `path`, keeping each on its device and in its dtype.
+def load_variables(variables: Mapping[str, Variable], path: str | Path) -> None:
+    """Read the values of all variables from `path`, keeping each on its device and in its dtype.
 
     Raises UsageError, changing nothing, unless the file has exactly these names and shapes.
     """
     arrays, _ = read_arrays(path)
-    for name in [*parameters, *arrays]:
-        here = tuple(parameters[name].value.shape) if name in parameters else "nothing of that name"
+    for name in [*variables, *arrays]:
+        here = variables[name].shape if name in variables else "nothing of that name"
         there = arrays[name].shape if name in arrays else "nothing of that name"
         if here != there:
             raise UsageError(f"{path} holds another network's weights: {name} is {there} there, {here} here")
-    for name, parameter in parameters.items():
-        value = arrays[name].astype(parameter.value.dtype.name)
-        parameter.value = to_device(value, device_of(parameter.value))
+    for name, variable in variables.items():
+        value = arrays[name].astype(variable.value.dtype.name)
+        variable.value = to_device(value, device_of(variable.value))

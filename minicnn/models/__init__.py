@@ -1,5 +1,14 @@
-"""The documents' networks, each a short list of layers: `models.build(name, input_shape, classes, seed)`."""
+"""The networks, each a short list of layers: `models.build(name, input_shape, classes, seed)`.
 
-from minicnn.models.registry import MODELS, Model, build, find, outline
+Every file of this package is imported here, and each function in it with `@model` becomes a network by its name.
+"""
 
-__all__ = ["MODELS", "Model", "build", "find", "outline"]
+import importlib
+import pkgutil
+
+from minicnn.models.registry import MODELS, Model, build, find, model, outline
+
+for _file in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_file.name}")
+
+__all__ = ["MODELS", "Model", "build", "find", "model", "outline"]

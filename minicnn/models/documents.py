@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from minicnn.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU
+from minicnn.models.registry import model
 
 
+@model(image_size=224, classes=1000)
 def cnn3(classes: int) -> list[Layer]:
     """Three convolutions, two dense layers, all "valid". Source: document 000; 224×224 pixels, 1000 classes."""
     return [
@@ -15,6 +17,7 @@ def cnn3(classes: int) -> list[Layer]:
     ]  # fmt: skip
 
 
+@model(image_size=224, classes=10)
 def cnn2(classes: int) -> list[Layer]:
     """Two convolutions and one dense layer. Source: document 002; 224×224 pixels, 10 classes."""
     return [
@@ -24,6 +27,7 @@ def cnn2(classes: int) -> list[Layer]:
     ]  # fmt: skip
 
 
+@model(image_size=32, classes=10)
 def cifar_cnn(classes: int) -> list[Layer]:
     """Three convolutions, the last without a pool, two dense layers. Source: document 003; 32×32 pixels, 10 classes."""
     return [
@@ -34,6 +38,7 @@ def cifar_cnn(classes: int) -> list[Layer]:
     ]  # fmt: skip
 
 
+@model(image_size=224, classes=10)
 def torch_cnn(classes: int) -> list[Layer]:
     """One convolution, two dense layers. Source: document 004 §5.2, first; 224×224 pixels, 10 classes.
 
@@ -42,6 +47,7 @@ def torch_cnn(classes: int) -> list[Layer]:
     return [Conv2D(32, 3, padding=1), ReLU(), MaxPool2D(2), Flatten(), Dense(128), ReLU(), Dense(classes)]
 
 
+@model(image_size=224, classes=1000)
 def simple_cnn(classes: int) -> list[Layer]:
     """Three strided convolutions with overlapping pools, three dense layers. Source: document 004 §5.2.3.
 
@@ -55,6 +61,7 @@ def simple_cnn(classes: int) -> list[Layer]:
     ]  # fmt: skip
 
 
+@model(image_size=224, classes=1000)
 def dcnn5(classes: int) -> list[Layer]:
     """Three 5×5 convolutions that keep the size, two dense layers. Source: document 004 §4.3; 224×224, 1000 classes."""
     return [

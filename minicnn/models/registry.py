@@ -1,4 +1,4 @@
-"""The networks by name."""
+"""The networks by name: every function in this package that is decorated with `@model`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ from dataclasses import dataclass
 
 from minicnn.errors import UsageError
 from minicnn.layers import Layer, Sequential
-from minicnn.models import documents
+
+Recipe = Callable[[int], list[Layer]]
 
 
 @dataclass(frozen=True)
 class Model:
     """A network's recipe, and the image size (pixels) and number of classes that its source gives it."""
 
-    layers: Callable[[int], list[Layer]]
+    layers: Recipe
     image_size: int
     classes: int
 
 
-MODELS: dict[str, Model] = {
-    "cnn3": Model(documents.cnn3, 224, 1000),
-    "cnn2": Model(documents.cnn2, 224, 10),
-    "cifar_cnn": Model(documents.cifar_cnn, 32, 10),
-    "torch_cnn": Model(documents.torch_cnn, 224, 10),
-    "simple_cnn": Model(documents.simple_cnn, 224, 1000),
-    "dcnn5": Model(documents.dcnn5, 224, 1000),
-}
+MODELS: dict[str, Model] = {}
+
+
+def model(image_size: int, classes: int) -> Callable[[Recipe], Recipe]:
+    """Make a function of the number of classes, which returns layers, a network of the function's name."""
+
+    def register(recipe: Recipe) -> Recipe:
+        MODELS[recipe.__name__] = Model(recipe, image_size, classes)
+        return recipe
+
+    return register
 
 
 def find(name: str) -> Model:

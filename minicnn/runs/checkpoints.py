@@ -17,12 +17,12 @@ WEIGHTS, MEMORY = "weights:", "optimizer:"  # what the arrays' names in the file
 
 
 def save_checkpoint(trainer: Trainer, path: Path) -> None:
-    """Write weights, the optimizer's memory, its steps, dropout's generators and the history to a safetensors file.
+    """Write weights, running statistics, the optimizer's memory and steps, generators, history to a safetensors file.
 
     The order of images and their augmentation need no place in it: they follow from the seed and the epoch.
     Raises UsageError when that is not possible.
     """
-    arrays = {WEIGHTS + name: to_numpy(p.value) for name, p in trainer.net.parameters().items()}
+    arrays = {WEIGHTS + name: to_numpy(array) for name, array in trainer.net.state().items()}
     arrays |= {MEMORY + name: array for name, array in trainer.optimizer.state_arrays().items()}
     state = {
         "steps": trainer.optimizer.steps,
@@ -39,8 +39,7 @@ def load_checkpoint(trainer: Trainer, path: Path) -> None:
     """
     arrays, texts = read_arrays(path)
     weights = _named(arrays, WEIGHTS)
-    parameters = trainer.net.parameters()
-    if _kinds({name: p.value for name, p in parameters.items()}) != _kinds(weights):
+    if _kinds(trainer.net.state()) != _kinds(weights):
         raise UsageError(f"{path} is the checkpoint of another network than config.json beside it describes")
     try:
         state = json.loads(texts["state"])
@@ -50,8 +49,8 @@ def load_checkpoint(trainer: Trainer, path: Path) -> None:
         restore_generators(trainer.net, state["generators"])
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise UsageError(f"{path} does not hold the state of a training run ({error})") from error
-    for name, parameter in parameters.items():
-        parameter.value = to_device(weights[name], device_of(parameter.value))
+    for name, variable in trainer.net.variables().items():
+        variable.value = to_device(weights[name], device_of(variable.value))
     trainer.history = history
 
 

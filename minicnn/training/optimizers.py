@@ -10,7 +10,7 @@ import numpy as np
 from minicnn import ops
 from minicnn.backend import Array, array_module, device_of, to_device, to_numpy
 from minicnn.errors import UsageError
-from minicnn.layers.base import Parameter
+from minicnn.layers.variables import Parameter
 
 
 def _require_range(name: str, value: float, smallest: float, below: float = float("inf")) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minicnn import SGD, Adam, SoftmaxCrossEntropy, models, use_kernels
+from minicnn import SGD, Adam, SoftmaxCrossEntropy, keep_for_backward, models, use_kernels
 from minicnn.layers import Layer
 from tests.device_stand_in import DeviceArray
 from tests.layers.cases import LAYERS, batch, built
@@ -31,8 +31,9 @@ def test_every_layer(name, dtype, rng):
     dy = rng.standard_normal((2, *on_host.output_shape)).astype(dtype)
     with use_kernels("reference"):
         for training in (False, True):
-            y = on_host.forward(x, training)
-            assert_on_device_and_equal(on_device.forward(DeviceArray(x), training), y, "y")
+            with keep_for_backward():
+                y = on_host.forward(x, training)
+                assert_on_device_and_equal(on_device.forward(DeviceArray(x), training), y, "y")
             dx = on_host.backward(dy)
             assert_on_device_and_equal(on_device.backward(DeviceArray(dy)), dx, "dx")
     for key, parameter in on_host.parameters().items():
@@ -72,9 +73,9 @@ def test_training_steps(optimizer, dtype, rng):
 
 
 def test_weights_are_saved_from_the_device(tmp_path):
-    on_host, on_device = built("Sequential"), move(built("Sequential"))
+    on_host, on_device = built("Sequential 0"), move(built("Sequential 0"))
     on_device.save(tmp_path / "net.safetensors")
-    fresh = built("Sequential", seed=9)
+    fresh = built("Sequential 0", seed=9)
     fresh.load(tmp_path / "net.safetensors")
     for name, parameter in on_host.parameters().items():
         np.testing.assert_array_equal(fresh.parameters()[name].value, parameter.value)

@@ -7,40 +7,20 @@ from collections.abc import Callable
 import numpy as np
 
 from minicnn import layers
-from minicnn.layers import (
-    AvgPool2D,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    Layer,
-    MaxPool2D,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    Tanh,
-)
+from minicnn.layers import Layer
 
-PICTURE = (7, 8, 3)
 
-# name → (a function that makes the layer, the shape of one sample)
+def layer_classes() -> set[str]:
+    """Return the names of all public layers."""
+    public = {name: getattr(layers, name) for name in layers.__all__}
+    return {name for name, kind in public.items() if isinstance(kind, type) and issubclass(kind, Layer)} - {"Layer"}
+
+
+# name → (a function that makes the layer, the shape of one sample): the examples that each kind gives of itself
 LAYERS: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
-    "Conv2D": (lambda: Conv2D(4, 3), PICTURE),
-    "Conv2D same, strided, even": (lambda: Conv2D(2, (2, 4), stride=(2, 1), padding="same"), PICTURE),
-    "Conv2D asymmetric": (lambda: Conv2D(2, 3, padding=((0, 2), (1, 0))), PICTURE),
-    "Dense": (lambda: Dense(5), (6,)),
-    "ReLU": (ReLU, PICTURE),
-    "Sigmoid": (Sigmoid, PICTURE),
-    "Tanh": (Tanh, PICTURE),
-    "MaxPool2D": (lambda: MaxPool2D(2), PICTURE),
-    "MaxPool2D overlapping, padded": (lambda: MaxPool2D(3, stride=2, padding=1), PICTURE),
-    "AvgPool2D": (lambda: AvgPool2D(3, stride=2, padding="same"), PICTURE),
-    "Flatten": (Flatten, PICTURE),
-    "Dropout": (lambda: Dropout(0.4), PICTURE),
-    "Sequential": (
-        lambda: Sequential([Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dropout(0.3), Dense(5)]),
-        PICTURE,
-    ),
+    f"{kind} {number}": (lambda kind=kind, number=number: getattr(layers, kind).examples()[number][0], shape)
+    for kind in sorted(layer_classes())
+    for number, (_, shape) in enumerate(getattr(layers, kind).examples())
 }
 
 
@@ -55,8 +35,3 @@ def built(name: str, dtype: str = "float64", seed: int = 0) -> Layer:
 def batch(name: str, rng: np.random.Generator, dtype: str = "float64", n: int = 2) -> np.ndarray:
     """Return n samples that the layer called `name` reads."""
     return rng.standard_normal((n, *LAYERS[name][1])).astype(dtype)
-
-
-def layer_classes() -> set[str]:
-    """Return the names of all public layers."""
-    return {name for name in layers.__all__ if name not in ("Layer", "Parameter")}

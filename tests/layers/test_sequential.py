@@ -16,10 +16,12 @@ from minicnn import (
     Sequential,
     Sigmoid,
     gradcheck,
+    keep_for_backward,
     ops,
     use_kernels,
 )
 from minicnn.errors import ShapeError, UsageError
+from minicnn.layers.base import Absent
 from tests.comparison import assert_close
 
 NETWORKS = {
@@ -51,29 +53,93 @@ def test_a_fused_network_equals_one_run_layer_by_layer(name, input_gradient, dty
         assert_close(parameter.grad, plain.parameters()[key].grad, dtype, key)
 
 
-def test_fusing_runs_blocks_only_in_fast_mode_and_only_if_wanted(rng):
+def test_layers_show_what_a_training_pass_kept_in_every_mode(rng):
     x = rng.standard_normal((1, 8, 8, 3)).astype("float32")
-    net = Sequential([Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten()], (8, 8, 3))
-    with use_kernels("fast"):
-        net.forward(x)
-        assert net.layers[0].x is None  # the block remembers, not the layer
-    with use_kernels("reference"):
-        net.forward(x)
-        assert net.layers[0].x is x
-    plain = Sequential([Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten()], (8, 8, 3), fuse=False)
-    with use_kernels("fast"):
-        plain.forward(x)
-    assert plain.layers[0].x is x
+    kept = {}
+    for mode, fuse in (("fast", True), ("fast", False), ("reference", True)):
+        net = Sequential([Conv2D(4, 3), ReLU(), MaxPool2D(2), Conv2D(2, 2), ReLU(), Flatten()], (8, 8, 3), fuse=fuse)
+        with use_kernels(mode):
+            net.forward(x, training=True)
+        assert net.conv1.x is x
+        assert net.pool1.argmax.shape == (1, 3, 3, 4)
+        kept[mode, fuse] = (net.conv2.x, net.pool1.argmax, net.relu2.y)
+        fused = (mode, fuse) == ("fast", True)
+        assert isinstance(net.relu1.y, Absent) == fused
+        if fused:
+            assert "never writes this output" in repr(net.relu1.y)
+            with pytest.raises(RuntimeError, match="there is no such array: convolution, ReLU and max-pool ran as one"):
+                np.asarray(net.relu1.y)
+        net.backward(np.ones((1, 8), "float32"))
+        assert net.conv1.x is net.pool1.argmax is net.relu2.y is None, "the numbers go with backward"
+    for got in kept.values():
+        for array, expected in zip(got, kept["reference", True], strict=True):
+            np.testing.assert_allclose(array, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_an_inference_pass_keeps_nothing(mode, rng):
+    net = Sequential([Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dropout(0.5), Dense(3), Sigmoid()], (8, 8, 3))
+    net.forward(rng.standard_normal((1, 8, 8, 3)).astype("float32"))
+    for name, layer in net.walk():
+        arrays = [key for key, value in vars(layer).items() if isinstance(value, np.ndarray | Absent)]
+        assert arrays == [], name
+    with pytest.raises(RuntimeError, match="backward needs a forward pass before it, with training=True"):
+        net.backward(np.ones((1, 3), "float32"))
+
+
+def test_a_gradient_in_evaluation_is_possible(mode, rng):
+    net = Sequential(
+        [Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dropout(0.5), Dense(3)], (8, 8, 3), dtype="float64"
+    )
+    x, dy = rng.standard_normal((1, 8, 8, 3)), rng.standard_normal((1, 3))
+    with keep_for_backward():
+        y = net.forward(x)
+    assert_close(net.forward(x), y)  # a pass that keeps nothing disturbs nothing
+    dx = net.backward(dy)
+    step = 1e-6 * rng.standard_normal(x.shape)
+    difference = ((net.forward(x + step) - net.forward(x - step)) * dy).sum() / 2
+    np.testing.assert_allclose((dx * step).sum(), difference, rtol=1e-5)
+
+
+@pytest.mark.parametrize("last", [ReLU, Sigmoid, Flatten])
+def test_what_is_handed_out_cannot_corrupt_what_is_kept(last, mode, rng):
+    net = Sequential([Conv2D(4, 3), ReLU(), last()], (6, 6, 3), dtype="float64")
+    y = net.forward(rng.standard_normal((2, 6, 6, 3)), training=True)
+    with pytest.raises(ValueError, match="read-only"):
+        y -= 10
+    alone = last()
+    alone.build((6, 6, 3), rng, "float64")
+    if last is not Flatten:  # which keeps no array
+        with pytest.raises(ValueError, match="read-only"):
+            alone.forward(rng.standard_normal((2, 6, 6, 3)), training=True)[0] = 1
+
+
+def test_after_a_forward_pass_that_failed_there_is_nothing_to_go_back_through(mode, rng):
+    class Fails(ReLU):
+        broken = False
+
+        def forward(self, x, training=False):
+            if self.broken:
+                raise ArithmeticError("broken on purpose")
+            return super().forward(x, training)
+
+    net = Sequential([Dense(3), Fails(), Dense(2)], (4,), dtype="float64")
+    x = rng.standard_normal((2, 4))
+    net.forward(x, training=True)
+    Fails.broken = True
+    with pytest.raises(ArithmeticError):
+        net.forward(x, training=True)
+    with pytest.raises(RuntimeError, match="backward needs a forward pass before it"):
+        net.backward(np.ones((2, 2)))
 
 
 def test_backward_follows_the_forward_pass_that_was_run_whatever_the_mode_is_by_then(rng):
     net = Sequential([Conv2D(4, 3), ReLU(), MaxPool2D(2)], (8, 8, 3), dtype="float64")
     x = rng.standard_normal((1, 8, 8, 3))
     with use_kernels("fast"):
-        y = net.forward(x)
+        y = net.forward(x, training=True)
     with use_kernels("reference"):
         dx = net.backward(np.ones_like(y))
-        net.forward(x)
+        net.forward(x, training=True)
     with use_kernels("fast"):
         assert_close(net.backward(np.ones_like(y)), dx)
 
@@ -87,7 +153,7 @@ def test_a_network_equals_its_operations_written_out(mode, rng):
     a = ops.relu(z)
     pooled, argmax = ops.max_pool2d(a, (2, 2), (2, 2), (0, 0))
     flat = pooled.reshape(2, -1)
-    assert_close(net.forward(x), ops.dense(flat, value["dense1.weight"], value["dense1.bias"]))
+    assert_close(net.forward(x, training=True), ops.dense(flat, value["dense1.weight"], value["dense1.bias"]))
 
     dflat, dweight_dense, dbias_dense = ops.dense_backward(dy, flat, value["dense1.weight"])
     da = ops.max_pool2d_backward(dflat.reshape(pooled.shape), argmax, a.shape, (2, 2), (2, 2), (0, 0))
@@ -103,7 +169,7 @@ def test_flatten_reads_row_by_row_with_channels_last(mode, rng):
     net = Sequential([Flatten()], (2, 3, 4), dtype="float64")
     x = rng.standard_normal((2, 2, 3, 4))
     assert net.forward(x)[1, 1 * 12 + 2 * 4 + 3] == x[1, 1, 2, 3]
-    np.testing.assert_array_equal(net.backward(net.forward(x)), x)
+    np.testing.assert_array_equal(net.backward(net.forward(x, training=True)), x)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others():
@@ -134,7 +200,7 @@ def test_a_network_inside_a_network(mode, rng):
     ]
     assert next(iter(nested.parameters())) == "sequential1.conv1.weight"
     x = rng.standard_normal((2, 6, 6, 2)).astype("float32")
-    np.testing.assert_allclose(nested.forward(x), expected.forward(x), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(nested.forward(x, True), expected.forward(x, True), rtol=1e-5, atol=1e-6)
     dx = nested.backward(np.ones((2, 2), "float32"))
     np.testing.assert_allclose(dx, expected.backward(np.ones((2, 2), "float32")), rtol=1e-4, atol=1e-6)
 
@@ -155,10 +221,20 @@ def test_networks_inside_networks_convert_and_are_checked():
     assert net.forward(np.ones((1, 5))).dtype == "float64"
 
 
-def test_layers_cannot_be_exchanged_behind_the_networks_back():
-    net = Sequential([Conv2D(2, 3), ReLU()], input_shape=(6, 6, 1))
+def test_a_layer_is_exchanged_by_its_name_and_only_so(rng):
+    net = Sequential([Conv2D(2, 3), ReLU(), Flatten(), Dense(3)], input_shape=(6, 6, 1))
+    x = rng.standard_normal((1, 6, 6, 1)).astype("float32")
+    net.forward(x)
     with pytest.raises(TypeError):
-        net.layers[0] = Conv2D(4, 3)
+        net.layers[3] = Dense(5)
+    net.dense1 = Dense(5)
+    net.build((6, 6, 1), rng)
+    assert net.layers[3] is net.dense1
+    assert net.forward(x).shape == (1, 5), "the plan is made anew"
+    net.relu1 = Sigmoid()
+    net.build((6, 6, 1), rng)
+    assert net.relu1.name == "relu1"
+    assert "conv1 + relu1" not in str(net.plan())
 
 
 @pytest.mark.parametrize("wrong", ["relu", ReLU, None])

@@ -40,15 +40,16 @@ def test_feature_map_and_parameters_at_the_document_s_size(name):
     feature_map, parameters = EXPECTED[name]
     flatten = next(layer for layer in net.layers if layer.kind == "flatten")
     assert flatten.input_shape == feature_map
-    assert sum(map(prod, net.parameter_shapes().values())) == parameters
+    assert sum(prod(p.shape) for p in net.parameters().values()) == parameters
 
 
 @pytest.mark.parametrize("name", models.MODELS)
 def test_an_outline_has_the_network_s_shapes_and_no_weights(name):
     outline, net = (make(name, (95, 95, 3), 7) for make in (models.outline, models.build))
-    assert outline.parameter_shapes() == {key: p.value.shape for key, p in net.parameters().items()}
+    declared, drawn = outline.parameters(), net.parameters()
+    assert {key: p.shape for key, p in declared.items()} == {key: p.value.shape for key, p in drawn.items()}
     assert [layer.output_shape for layer in outline.layers] == [layer.output_shape for layer in net.layers]
-    assert outline.parameters() == {}
+    assert all(p.value is None for p in outline.parameters().values())
     with pytest.raises(RuntimeError, match="Sequential has no weights yet"):
         outline.forward(np.zeros((1, 95, 95, 3), "float32"))
 

@@ -1,0 +1,169 @@
+"""The plan: which steps of a Sequential run, one layer each or several as one, and why.
+
+Neighbouring layers may run as one operation, whose formula is their composition and whose kernel leaves out what
+nobody needs, above all the trips of large arrays to memory. The layers stay what they are and own what they own; a
+step only runs them. What to look for stands with each kind of step (`pattern`, `passes`, `why`); `RULES` lists the
+kinds. A new rule is a class like `ConvBlock`, and one line there.
+
+There are three kinds of passes: "training"; "gradient", which is evaluation that keeps what backward needs (see
+`keep_for_backward`); and "inference", after which no backward pass comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from minicnn.backend import Array
+from minicnn.dispatch import kernel_mode
+from minicnn.layers.base import Layer, keeps_for_backward
+
+PASSES = ("training", "gradient", "inference")
+
+
+class Part(NamedTuple):
+    """A place in a pattern: a layer of exactly this kind, which may be missing if `optional`."""
+
+    kind: type[Layer]
+    optional: bool = False
+
+
+class FusedStep:
+    """Layers that run as one. A subclass says which (`pattern`), in which passes, why, and how."""
+
+    pattern: ClassVar[tuple[Part, ...]] = ()
+    passes: ClassVar[tuple[str, ...]] = PASSES
+    why: ClassVar[str] = ""
+
+    def __init__(self, *parts: Layer | None) -> None:
+        """Take the layers of the pattern's parts in order, None for one that is missing."""
+        self.layers: tuple[Layer, ...] = tuple(part for part in parts if part is not None)
+
+    @classmethod
+    def suits(cls, *parts: Layer | None) -> bool:
+        """Return whether layers that match the pattern can run as one, whatever else that takes."""
+        return True
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """Return the output of the last layer."""
+        raise NotImplementedError
+
+    def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
+        """Do what the layers' backward passes do, and return the gradient at the first one's input."""
+        raise NotImplementedError
+
+
+Step = Layer | FusedStep
+
+
+class Plan:
+    """The steps that run for a list of layers in one kind of pass; printed, it says which and why."""
+
+    def __init__(self, steps: Sequence[Step], kind: str, note: str) -> None:
+        self.steps = tuple(steps)
+        self.kind = kind
+        self.note = note
+        learning = (index for index, step in enumerate(self.steps) if _learns(step))
+        self.lowest = next(learning, len(self.steps))  # the first step that learns: no gradient is needed below it
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.kind} pass, {self.note}:", *self.lines()])
+
+    __repr__ = __str__
+
+    def lines(self, indent: str = "  ") -> list[str]:
+        """Return a line for each step, and for each step of a network inside it, further to the right."""
+        lines = []
+        for step in self.steps:
+            names = " + ".join(_name(layer) for layer in layers_of(step))
+            lines.append(f"{indent}{names:34} {step.why if isinstance(step, FusedStep) else 'by itself'}")
+            for inner in inner_plans(step, self.kind):
+                lines += inner.lines(indent + "    ")
+        return lines
+
+
+def make_plan(layers: Sequence[Layer], kind: str, fuse: bool = True) -> Plan:
+    """Return the plan for `layers` in a pass of that kind.
+
+    fuse: whether neighbours may run as one; reference mode runs every layer's own formula in any case.
+    """
+    if not fuse:
+        return Plan(layers, kind, "every layer by itself, as the network was told (fuse=False)")
+    if kernel_mode() == "reference":
+        return Plan(layers, kind, "every layer by its own formula, in reference mode")
+    steps: list[Step] = []
+    place = 0
+    while place < len(layers):
+        step = next((s for rule in rules() if (s := _match(rule, layers[place:], kind)) is not None), layers[place])
+        steps.append(step)
+        place += len(layers_of(step))
+    return Plan(steps, kind, "neighbours as one where that is faster")
+
+
+def kind_of_pass(training: bool) -> str:
+    """Return the kind of the pass that begins now."""
+    return "training" if training else "gradient" if keeps_for_backward(training) else "inference"
+
+
+def layers_of(step: Step) -> tuple[Layer, ...]:
+    """Return the layers that a step runs, of those that the plan was made for."""
+    return step.layers if isinstance(step, FusedStep) else (step,)
+
+
+def inner_plans(step: Step, kind: str) -> list[Plan]:
+    """Return the plans of the networks inside a step, in order."""
+    if isinstance(step, FusedStep):
+        return [plan for plan in vars(step).values() if isinstance(plan, Plan)]
+    plans: list[Plan] = []
+    for child in step.children().values():
+        plans += [child.make_plan(kind)] if hasattr(child, "make_plan") else inner_plans(child, kind)
+    return plans
+
+
+def run_forward(plan: Plan, x: Array, training: bool) -> Array:
+    """Run x through all steps."""
+    for step in plan.steps:
+        x = step.forward(x, training)
+    return x
+
+
+def run_backward(plan: Plan, dy: Array, input_gradient: bool) -> Array | None:
+    """Run dy back through all steps, down to the lowest that needs it; return dx, or None if not asked for."""
+    for index in range(len(plan.steps) - 1, -1, -1):
+        dx = plan.steps[index].backward(dy, input_gradient=input_gradient or index > plan.lowest)
+        if dx is None:
+            return None
+        dy = dx
+    return dy
+
+
+def rules() -> tuple[type[FusedStep], ...]:
+    """Return the kinds of fused steps, those to be tried first before the others."""
+    from minicnn.layers.conv_block import ConvBlock
+
+    return (ConvBlock,)
+
+
+def _match(rule: type[FusedStep], layers: Sequence[Layer], kind: str) -> FusedStep | None:
+    """Return the step that runs as many of the first `layers` as the rule can take, at least two, or None."""
+    if kind not in rule.passes:
+        return None
+    parts: list[Layer | None] = []
+    place = 0
+    for part in rule.pattern:
+        if place < len(layers) and type(layers[place]) is part.kind:
+            parts.append(layers[place])
+            place += 1
+        elif part.optional:
+            parts.append(None)
+        else:
+            return None
+    return rule(*parts) if place > 1 and rule.suits(*parts) else None
+
+
+def _learns(step: Step) -> bool:
+    return any(layer.parameters() for layer in layers_of(step))
+
+
+def _name(layer: Layer) -> str:
+    return layer.name.rpartition(".")[2] or type(layer).__name__

@@ -1,0 +1,149 @@
+"""The tree of layers: what a layer of one's own holds is found, saved, converted and checked without registration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minicnn import (
+    SGD,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    Parameter,
+    ReLU,
+    Sequential,
+    SoftmaxCrossEntropy,
+    State,
+    gradcheck,
+)
+from minicnn.errors import ShapeError, UsageError
+from minicnn.inspection import summarize
+
+
+class TwoPaths(Layer):
+    """scale ⊙ (first path + second path), with a running mean of what comes out."""
+
+    def __init__(self, filters):
+        self.paths = [Conv2D(filters, 3, padding="same"), Sequential([Conv2D(filters, 1), ReLU()])]
+        self.heads = {"drop": Dropout(0.25)}
+
+    def resolve(self, input_shape):
+        first, second = (path.fix_shapes(input_shape) for path in self.paths)
+        assert first == second
+        self.scale = Parameter(np.full(first[-1], 0.5))
+        self.average = State.declared(first[-1:], "zeros")
+        return self.heads["drop"].fix_shapes(first)
+
+    def forward(self, x, training=False):
+        total = self.paths[0].forward(x, training) + self.paths[1].forward(x, training)
+        if training:
+            self.average.value = 0.9 * self.average.value + 0.1 * total.mean(axis=(0, 1, 2)).astype(self.dtype)
+        self.keep(training, total=total)
+        return self.heads["drop"].forward(total * self.scale.value, training)
+
+    def backward(self, dy, input_gradient=True):
+        total, dy = self.take("total"), self.heads["drop"].backward(dy)
+        self.scale.accumulate((dy * total).sum(axis=(0, 1, 2)))
+        dtotal = dy * self.scale.value
+        dxs = [path.backward(dtotal, input_gradient) for path in self.paths]
+        return dxs[0] + dxs[1] if input_gradient else None
+
+    def operations(self):
+        return 2 * self.output_numbers()
+
+
+def network(seed=0, dtype="float32"):
+    return Sequential([TwoPaths(4), ReLU(), Flatten(), Dense(3)], (6, 5, 2), seed=seed, dtype=dtype)
+
+
+NAMES = [
+    "twopaths1.scale", "twopaths1.paths.0.weight", "twopaths1.paths.0.bias", "twopaths1.paths.1.conv1.weight",
+    "twopaths1.paths.1.conv1.bias", "dense1.weight", "dense1.bias",
+]  # fmt: skip
+
+
+def test_layers_are_found_in_attributes_lists_and_dicts():
+    net = network()
+    assert list(net.twopaths1.children()) == ["paths.0", "paths.1", "heads.drop"]
+    assert list(net.parameters()) == NAMES
+    assert list(net.state()) == [NAMES[0], "twopaths1.average", *NAMES[1:]]
+    assert list(net.random_generators()) == ["twopaths1.heads.drop.rng"]
+    assert net.twopaths1.paths[1].conv1.name == "twopaths1.paths.1.conv1"
+
+
+def test_it_trains_all_that_it_holds(mode, rng):
+    net, loss = network(), SoftmaxCrossEntropy()
+    before = {name: array.copy() for name, array in net.state().items()}
+    optimizer = SGD(net.parameters(), lr=0.1)
+    x, labels = rng.standard_normal((8, 6, 5, 2)).astype("float32"), rng.integers(3, size=8)
+    first = loss.forward(net.forward(x, training=True), labels)
+    for _ in range(30):
+        value = loss.forward(net.forward(x, training=True), labels)
+        net.backward(loss.backward(), input_gradient=False)
+        optimizer.step()
+        optimizer.zero_grad()
+    assert value < first / 2
+    assert not any(np.array_equal(before[name], array) for name, array in net.state().items())
+
+
+def test_it_is_saved_loaded_and_converted_whole(tmp_path, rng):
+    net, other = network(seed=1), network(seed=2)
+    net.forward(rng.standard_normal((2, 6, 5, 2)).astype("float32"), training=True)  # moves the running mean
+    net.save(tmp_path / "net.safetensors")
+    other.load(tmp_path / "net.safetensors")
+    for name, array in net.state().items():
+        np.testing.assert_array_equal(other.state()[name], array, err_msg=name)
+    net.convert("float64")
+    assert {array.dtype.name for array in net.state().values()} == {"float64"}
+    assert net.forward(rng.standard_normal((1, 6, 5, 2))).dtype == "float64"
+
+
+def test_its_gradients_are_checked_and_its_costs_are_counted():
+    assert gradcheck(network(), (6, 5, 2)).passed
+    rows = {row.name: row for row in summarize(network()).rows}
+    assert rows["twopaths1"].flops == 2 * 6 * 5 * 4
+    assert rows["twopaths1"].parameters == 4
+    assert rows["twopaths1.paths.0"].flops == 2 * 9 * 2 * 6 * 5 * 4
+    assert rows["twopaths1.paths.1.conv1"].flops == 2 * 2 * 6 * 5 * 4
+
+
+def test_a_broken_layer_inside_does_not_pass_the_gradient_check(monkeypatch):
+    right = Conv2D.backward
+    monkeypatch.setattr(Conv2D, "backward", lambda self, dy, input_gradient=True: right(self, 2 * dy, input_gradient))
+    assert not gradcheck(network(), (6, 5, 2)).passed
+
+
+def test_the_same_layer_at_two_places_is_refused():
+    class Twice(Layer):
+        def __init__(self):
+            self.one = self.other = Dense(3)
+
+        def resolve(self, input_shape):
+            return self.one.fix_shapes(input_shape)
+
+    with pytest.raises(UsageError, match=r"the same layer object stands at twice1\.one and at twice1\.other"):
+        Sequential([Twice()], (3,))
+
+
+def test_whole_numbers_are_no_dtype_for_weights():
+    net = network()
+    with pytest.raises(UsageError, match="dtype 'int32' should be 'float32'"):
+        net.convert("int32")
+    assert net.twopaths1.scale.value.dtype == "float32"
+
+
+def test_a_gradient_that_does_not_fit_its_parameter_is_refused_and_no_array_of_the_caller_s_is_kept():
+    parameter = Parameter(np.zeros((2, 3)))
+    with pytest.raises(ShapeError, match=r"a gradient of shape \(3, 2\) does not fit a parameter of \(2, 3\)"):
+        parameter.accumulate(np.ones((3, 2)))
+    with pytest.raises(TypeError, match="a gradient of float32"):
+        parameter.accumulate(np.ones((2, 3), "float32"))
+    gradient = np.ones((2, 3))
+    parameter.accumulate(gradient)
+    parameter.accumulate(gradient)
+    np.testing.assert_array_equal(gradient, 1)
+    gradient += 5
+    np.testing.assert_array_equal(parameter.grad, 2)
