@@ -9,7 +9,7 @@ from minicnn.layers.base import Absent, Layer, keeps_for_backward
 from minicnn.layers.conv2d import Conv2D
 from minicnn.layers.plan import FusedStep, Part
 from minicnn.layers.pooling import MaxPool2D
-from minicnn.ops.windows import Padding, Pair
+from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 
 
 class ConvBlock(FusedStep):
@@ -26,12 +26,10 @@ class ConvBlock(FusedStep):
         self.conv, self.relu, self.pool = conv, relu, pool
         self.last: Layer = self.layers[-1]
 
-    def settings(self) -> tuple[Pair, Padding, bool, Pair | None, Pair, Padding]:
-        """Return the operation's settings: the convolution's stride and padding, ReLU or not, and the pool's."""
-        convolution = self.conv.stride, self.conv.padding, self.relu is not None
-        if self.pool is None:
-            return *convolution, None, (1, 1), (0, 0)
-        return *convolution, self.pool.size, self.pool.stride, self.pool.padding
+    def settings(self) -> tuple[Convolution, Epilogue]:
+        """Return the operation's settings: the convolution's, and what stands behind it."""
+        pool = None if self.pool is None else Pooling(self.pool.size, self.pool.stride, self.pool.padding)
+        return Convolution(self.conv.stride, self.conv.padding), Epilogue(self.relu is not None, pool)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y (N, OH, OW, F)."""

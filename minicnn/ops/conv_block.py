@@ -1,4 +1,4 @@
-"""A block of neighbouring layers as one operation: convolution + bias [+ ReLU] [+ max-pool].
+"""A block of neighbouring layers as one operation: convolution [· scale] + bias [+ residual] [+ ReLU] [+ max-pool].
 
 The formula is literally the composition. What the block gains: a kernel need not write the convolution's output, which
 is the largest array of a network, and backward needs only the block's own output and its arg max. Where a maximum of
@@ -11,51 +11,139 @@ is the same as masking before the pool, without the convolution's output z.
 
 from __future__ import annotations
 
-from minicnn.backend import Array
+from typing import NamedTuple
+
+from minicnn.backend import Array, array_module
 from minicnn.dispatch import accelerated
-from minicnn.ops.activations import relu as relu_forward
-from minicnn.ops.activations import relu_backward
+from minicnn.ops.activations import relu, relu_backward
 from minicnn.ops.convolution import conv2d, conv2d_backward
-from minicnn.ops.pooling import max_pool2d, max_pool2d_backward
-from minicnn.ops.windows import Padding, Pair, output_size, require_shape
+from minicnn.ops.pooling import max_pool2d, max_pool2d_backward, require_pooling_padding
+from minicnn.ops.windows import Padding, Pair, output_size, require_one_dtype, require_shape
 
 
-@accelerated()
+class Convolution(NamedTuple):
+    """How a convolution's filters slide over the picture, as `conv2d` takes it; lengths in pixels."""
+
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0)
+    groups: int = 1
+    dilation: Pair = (1, 1)
+
+
+class Pooling(NamedTuple):
+    """How a pool's window slides, as `max_pool2d` takes it, in pixels."""
+
+    size: Pair
+    stride: Pair
+    padding: Padding = (0, 0)
+
+
+class Epilogue(NamedTuple):
+    """What a block does behind its convolution: ReLU if `relu`, then max-pooling if there is a `pool`."""
+
+    relu: bool = False
+    pool: Pooling | None = None
+
+
+def block_shapes(
+    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], convolution: Convolution, epilogue: Epilogue
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shapes of z, the convolution's output, and of y, the block's: (N, OH, OW, F) both.
+
+    Raises ShapeError when a window does not fit, or one may lie in the padding alone.
+    """
+    (kh, kw, _, f), (n, h, w, _) = weight_shape, x_shape
+    (dh, dw), pool = convolution.dilation, epilogue.pool
+    reach = ((kh - 1) * dh + 1, (kw - 1) * dw + 1)
+    z = y = output_size((h, w), reach, convolution.stride, convolution.padding)
+    if pool is not None:
+        require_pooling_padding(pool.size, pool.padding)
+        y = output_size(z, *pool)
+    return (n, *z, f), (n, *y, f)
+
+
+def _check(
+    x: Array, weight: Array, bias: Array | None, convolution: Convolution, epilogue: Epilogue,
+    scale: Array | None = None, residual: Array | None = None, indices: bool = True,
+) -> None:  # fmt: skip
+    each_filter = tuple(row.shape for row in (bias, scale) if row is not None)
+    require_shape(
+        x.ndim == weight.ndim == 4 and x.shape[3] == weight.shape[2] * convolution.groups
+        and all(shape == weight.shape[3:] for shape in each_filter),
+        "conv_block", x=x.shape, weight=weight.shape, **_shapes(bias=bias, scale=scale),
+    )  # fmt: skip
+    z_shape, _ = block_shapes(x.shape, weight.shape, convolution, epilogue)
+    require_shape(
+        residual is None or residual.shape == z_shape,
+        "conv_block", x=x.shape, weight=weight.shape, **_shapes(residual=residual),
+    )  # fmt: skip
+    _require_one_dtype("conv_block", x=x, weight=weight, bias=bias, scale=scale, residual=residual)
+
+
+@accelerated(_check)
 def conv_block(
-    x: Array, weight: Array, bias: Array, stride: Pair, padding: Padding, relu: bool,
-    pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding,
+    x: Array, weight: Array, bias: Array | None, convolution: Convolution, epilogue: Epilogue,
+    scale: Array | None = None, residual: Array | None = None, indices: bool = True,
 ) -> tuple[Array, Array | None]:  # fmt: skip
-    """Run convolution, then ReLU if `relu`, then max-pooling if `pool_size` is given.
+    """Run a convolution and what is near it as one: y = pool(relu(conv2d(x, weight) · scale + bias + residual)).
 
-    x: (N, H, W, C). weight: (KH, KW, C, F). bias: (F,). stride, padding: the convolution's; pool_size, pool_stride,
-    pool_padding: the pool's, in pixels. Returns (y, argmax), argmax None without a pool. Raises as its parts do.
+    x: (N, H, W, C). weight: (KH, KW, C/groups, F). bias: (F,), or None. scale: (F,), a batch norm that was folded into
+    the block, or None. residual: added before ReLU, (N, OH, OW, F) like the convolution's output, or None. indices:
+    False leaves arg max out, which only backward needs. Returns (y, argmax), argmax None without a pool or without
+    indices. Raises ShapeError when the shapes do not belong together or a window does not fit, TypeError when dtypes
+    differ.
     """
-    y, argmax = conv2d(x, weight, bias, stride, padding), None
-    if relu:
-        y = relu_forward(y)
-    if pool_size is not None:
-        y, argmax = max_pool2d(y, pool_size, pool_stride, pool_padding)
-    return y, argmax
+    nothing = array_module(x).zeros(weight.shape[3], dtype=x.dtype)
+    z = conv2d(x, weight, nothing, convolution.stride, convolution.padding)
+    if scale is not None:
+        z = z * scale
+    if bias is not None:
+        z = z + bias
+    if residual is not None:
+        z = z + residual
+    y = relu(z) if epilogue.relu else z
+    if epilogue.pool is None:
+        return y, None
+    y, argmax = max_pool2d(y, *epilogue.pool)
+    return y, argmax if indices else None
 
 
-@accelerated()
-def conv_block_backward(
-    dy: Array, x: Array, weight: Array, y: Array, argmax: Array | None, stride: Pair, padding: Padding, relu: bool,
-    pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding, input_gradient: bool = True,
-) -> tuple[Array | None, Array, Array]:  # fmt: skip
-    """Run the block backwards from what its forward pass returned.
-
-    dy, y, argmax: (N, OH, OW, F) as returned by `conv_block`; the rest as given to it. input_gradient: False leaves
-    dx out (None). Returns (dx like x, dweight like weight, dbias (F,)). Raises as its parts do, and ShapeError when the
-    pool's argmax is missing.
-    """
-    dz = relu_backward(dy, y) if relu else dy
-    if pool_size is not None:
+def _check_backward(
+    dy: Array, x: Array, weight: Array, y: Array, argmax: Array | None, convolution: Convolution, epilogue: Epilogue,
+    input_gradient: bool = True,
+) -> None:  # fmt: skip
+    given = {"dy": dy.shape, "x": x.shape, "weight": weight.shape, "y": y.shape}
+    fits = x.ndim == weight.ndim == 4 and x.shape[3] == weight.shape[2] * convolution.groups
+    require_shape(fits, "conv_block_backward", **given)
+    _, y_shape = block_shapes(x.shape, weight.shape, convolution, epilogue)
+    require_shape(dy.shape == y.shape == y_shape, "conv_block_backward", **given)
+    if epilogue.pool is not None:
         argmax_shape = None if argmax is None else argmax.shape
         require_shape(argmax_shape == dy.shape, "conv_block_backward", dy=dy.shape, argmax=argmax_shape)
-        require_shape(x.ndim == weight.ndim == 4, "conv2d_backward", dy=dy.shape, x=x.shape, weight=weight.shape)
-        n, h, w, _ = x.shape
-        kh, kw, _, f = weight.shape
-        z_shape = (n, *output_size((h, w), (kh, kw), stride, padding), f)
-        dz = max_pool2d_backward(dz, argmax, z_shape, pool_size, pool_stride, pool_padding)
-    return conv2d_backward(dz, x, weight, stride, padding, input_gradient)
+    _require_one_dtype("conv_block_backward", dy=dy, x=x, weight=weight, y=y)
+
+
+@accelerated(_check_backward)
+def conv_block_backward(
+    dy: Array, x: Array, weight: Array, y: Array, argmax: Array | None, convolution: Convolution, epilogue: Epilogue,
+    input_gradient: bool = True,
+) -> tuple[Array | None, Array, Array]:  # fmt: skip
+    """Run a block without scale and residual backwards from what its forward pass returned.
+
+    dy, y, argmax: (N, OH, OW, F) as returned by `conv_block`; the rest as given to it. input_gradient: False leaves
+    dx out (None). Returns (dx like x, dweight like weight, dbias (F,)). Raises ShapeError when the shapes do not belong
+    together or the pool's argmax is missing, TypeError when dtypes differ.
+    """
+    dz = relu_backward(dy, y) if epilogue.relu else dy
+    if epilogue.pool is not None:
+        z_shape, _ = block_shapes(x.shape, weight.shape, convolution, epilogue)
+        dz = max_pool2d_backward(dz, argmax, z_shape, *epilogue.pool)
+    return conv2d_backward(dz, x, weight, convolution.stride, convolution.padding, input_gradient)
+
+
+def _shapes(**arrays: Array | None) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in arrays.items() if array is not None}
+
+
+def _require_one_dtype(operation: str, **arrays: Array | None) -> None:
+    require_one_dtype(operation, **{name: array for name, array in arrays.items() if array is not None})

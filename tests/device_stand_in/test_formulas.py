@@ -10,6 +10,7 @@ import pytest
 
 import minicnn
 from minicnn import ops
+from minicnn.ops.conv_block import Convolution, Epilogue
 from tests.device_stand_in import CUPY_NAMES, DeviceArray
 from tests.ops.calls import CALLS, results
 
@@ -35,11 +36,10 @@ def test_a_convolution_whose_padding_is_asymmetric_and_whose_pool_is_plain_runs_
     x = DeviceArray(np.random.default_rng(0).standard_normal((1, 6, 6, 2)))
     weight, bias = DeviceArray(np.ones((3, 3, 2, 2))), DeviceArray(np.zeros(2))
     for relu in (True, False):
-        y, argmax = ops.conv_block.reference(x, weight, bias, (1, 1), ((0, 1), (1, 0)), relu, None, (1, 1), (0, 0))
+        settings = Convolution(padding=((0, 1), (1, 0))), Epilogue(relu)
+        y, argmax = ops.conv_block.reference(x, weight, bias, *settings)
         assert argmax is None
-        dx, _, _ = ops.conv_block_backward.reference(
-            y, x, weight, y, None, (1, 1), ((0, 1), (1, 0)), relu, None, (1, 1), (0, 0)
-        )
+        dx, _, _ = ops.conv_block_backward.reference(y, x, weight, y, None, *settings)
         assert isinstance(dx, DeviceArray)
     value = DeviceArray(np.ones(3))
     ops.sgd_update.reference(value, DeviceArray(np.ones(3)), None, 0.5, 0.0, False, 0.0)

@@ -10,6 +10,7 @@ import pytest
 
 from minicnn import ops
 from minicnn.inspection import gradcheck_operation
+from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 
 GEOMETRIES = {
     "plain": ((3, 3), (1, 1), (0, 0)),
@@ -127,12 +128,12 @@ def test_softmax_cross_entropy(smoothing: float, mode: str, rng: np.random.Gener
 
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize(
-    "pool", [(None, (1, 1), (0, 0)), ((2, 2), (2, 2), (0, 0)), ((3, 3), (2, 2), (0, 0)), ((3, 3), (2, 2), (1, 1))]
+    "pool", [None, Pooling((2, 2), (2, 2)), Pooling((3, 3), (2, 2)), Pooling((3, 3), (2, 2), (1, 1))]
 )
 @pytest.mark.parametrize("geometry", ["plain", "padded", "strided", "five by five"])
-def test_conv_block(geometry: str, pool: tuple[Any, ...], relu: bool, mode: str, rng: np.random.Generator) -> None:
+def test_conv_block(geometry: str, pool: Pooling | None, relu: bool, mode: str, rng: np.random.Generator) -> None:
     (kh, kw), stride, padding = GEOMETRIES[geometry]
-    settings = (stride, padding, relu, *pool)
+    settings = Convolution(stride, padding), Epilogue(relu, pool)
 
     def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
         return ops.conv_block(x, weight, bias, *settings)[0]

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from minicnn import ops
+from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 
 Arguments = tuple[Any, ...]
 
 GEOMETRY = ((3, 2), (2, 1), ((1, 0), (0, 1)))  # kernel, stride, padding
 X_SHAPE = (2, 7, 6, 3)
 Y_SHAPE = (2, 3, 6, 3)  # of a pooling of X_SHAPE by GEOMETRY
-BLOCK = ((1, 1), (1, 1), True, (2, 2), (2, 2), (0, 0))  # stride, padding, relu, pool size, stride, padding
+BLOCK = Convolution(padding=(1, 1)), Epilogue(relu=True, pool=Pooling((2, 2), (2, 2)))
 
 
 def _normal(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator, str], Arguments]:

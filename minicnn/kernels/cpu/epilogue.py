@@ -14,19 +14,57 @@ from minicnn.kernels.cpu.ties import choose_first_of_same
 
 
 @inner
-def finish_strip(z, z_from, numbers, windows, bias, block, n, y_from, y_to, y, argmax):
-    """Turn a strip of z into rows y_from…y_to−1 of y: add the bias, apply ReLU, take the maximum of each window.
+def finish_strip(z, z_from, numbers, windows, block, n, y_from, y_to, finish):
+    """Turn a strip of z into rows y_from…y_to−1 of y: scale it, add bias and residual, apply ReLU, and pool.
 
     numbers, windows: what z was made from, as in `ties`.
     """
+    y = finish.y[n, y_from:y_to]
     if not block.pooled:
-        _add_bias(z, bias, block.relu, y[n, y_from:y_to])
+        if block.scaled or block.added:
+            _scale_and_add(z, finish, block, n, y_from, y)
+        else:
+            _add_bias(z, finish.bias, block.relu, y)
+        return
+    if block.scaled:
+        _scale(z, finish.scale)
+    if not block.indexed:
+        if pools_2x2(block):
+            _largest_of_2x2(z, finish.bias, block.relu, y)
+        else:
+            _largest_of_any(z, z_from, finish.bias, block, y_from, y)
         return
     if pools_2x2(block):
-        _pool_2x2(z, bias, block.relu, y[n, y_from:y_to], argmax[n, y_from:y_to])
+        _pool_2x2(z, finish.bias, block.relu, y, finish.argmax[n, y_from:y_to])
     else:
-        _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax)
-    choose_first_of_same(numbers, windows, z_from, block, y_from, y_to, argmax[n])
+        _pool_any(z, z_from, finish.bias, block, n, y_from, y_to, finish.y, finish.argmax)
+    choose_first_of_same(numbers, windows, z_from, block, y_from, y_to, finish.argmax[n])
+
+
+@inner
+def _scale(z, scale):
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            pixel = z[i, j]
+            for f in range(scale.size):
+                pixel[f] *= scale[f]
+
+
+@inner
+def _scale_and_add(z, finish, block, n, y_from, y):
+    zero, relu, scale, bias = finish.bias.dtype.type(0), block.relu, finish.scale, finish.bias
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            source, pixel = z[i, j], y[i, j]
+            if block.added:
+                residual = finish.residual[n, y_from + i, j]
+                for f in range(bias.size):
+                    value = source[f] * scale[f] + bias[f] + residual[f]
+                    pixel[f] = zero if relu and value <= zero else value
+            else:
+                for f in range(bias.size):
+                    value = source[f] * scale[f] + bias[f]
+                    pixel[f] = zero if relu and value <= zero else value
 
 
 @inner
@@ -81,6 +119,44 @@ def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
                     index, candidates = ky * block.pool_w + kx, z[row + ky - z_from, column + kx]
                     for f in range(bias.size):
                         pixel[f], where[f] = _larger(candidates[f] + bias[f], index, pixel[f], where[f])
+
+
+@inner
+def _largest_of_2x2(z, bias, relu, y):
+    zero = bias.dtype.type(0)
+    lowest = zero if relu else bias.dtype.type(-np.inf)
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            a, b, c, d = z[2 * i, 2 * j], z[2 * i, 2 * j + 1], z[2 * i + 1, 2 * j], z[2 * i + 1, 2 * j + 1]
+            pixel = y[i, j]
+            for f in range(bias.size):
+                best = _largest(a[f] + bias[f], lowest)
+                best = _largest(b[f] + bias[f], best)
+                best = _largest(c[f] + bias[f], best)
+                pixel[f] = _largest(d[f] + bias[f], best)
+
+
+@inner
+def _largest(candidate, best):
+    """Return the larger of the two, or the first NaN."""
+    return candidate if (not candidate <= best) & (best == best) else best
+
+
+@inner
+def _largest_of_any(z, z_from, bias, block, y_from, y):
+    zero = bias.dtype.type(0)
+    lowest = zero if block.relu else bias.dtype.type(-np.inf)
+    for i in range(y.shape[0]):
+        row = (y_from + i) * block.pool_stride_h - block.pool_top
+        for j in range(block.y_width):
+            column = j * block.pool_stride_w - block.pool_left
+            pixel = y[i, j]
+            pixel.fill(lowest)
+            for ky in range(max(0, -row), min(block.pool_h, block.z_height - row)):
+                for kx in range(max(0, -column), min(block.pool_w, block.z_width - column)):
+                    candidates = z[row + ky - z_from, column + kx]
+                    for f in range(bias.size):
+                        pixel[f] = _largest(candidates[f] + bias[f], pixel[f])
 
 
 @inner

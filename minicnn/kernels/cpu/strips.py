@@ -22,9 +22,10 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
+import numpy as np
+
 from minicnn.kernels.cpu.compiling import entry, inner
 from minicnn.kernels.cpu.team import share
-from minicnn.ops.pooling import require_pooling_padding
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts
 
 
@@ -44,6 +45,9 @@ class Block(NamedTuple):
     y_height: int
     y_width: int
     relu: bool
+    scaled: bool  # whether z is scaled, a residual added, and an arg max wanted
+    added: bool
+    indexed: bool
     pooled: bool
     pool_h: int
     pool_w: int
@@ -53,29 +57,41 @@ class Block(NamedTuple):
     pool_left: int
 
 
+class Finish(NamedTuple):
+    """What turns z into y = pool(relu(z · scale + bias + residual)), and where y and its arg max go.
+
+    bias, scale: (F,). residual: like the convolution's output. y, argmax: (N, YH, YW, F). What a block does without is
+    an array of the same kind that is not looked at.
+    """
+
+    bias: np.ndarray
+    scale: np.ndarray
+    residual: np.ndarray
+    y: np.ndarray
+    argmax: np.ndarray
+
+
 @functools.lru_cache(maxsize=1024)  # a network asks for the same few blocks at every step
 def block_geometry(
     x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Padding, relu: bool,
-    pool_size: Pair | None, pool_stride: Pair, pool_padding: Padding,
+    pool: tuple[Pair, Pair, Padding] | None, scaled: bool, added: bool, indexed: bool,
 ) -> Block:  # fmt: skip
-    """Return the block's geometry.
-
-    Raises ShapeError when a window does not fit, or a pooling window may lie in the padding alone.
-    """
+    """Return the block's geometry. pool: the pooling window's size, stride and padding."""
     kh, kw, c, f = weight_shape
     (top, _), (left, _) = pad_amounts(padding)
     z = output_size((x_shape[1], x_shape[2]), (kh, kw), stride, padding)
     convolution = (kh, kw, *stride, top, left, c, f)
-    if pool_size is None:
-        return Block(*convolution, *z, *z, relu, False, 1, 1, 1, 1, 0, 0)
-    require_pooling_padding(pool_size, pool_padding)
+    if pool is None:
+        return Block(*convolution, *z, *z, relu, scaled, added, False, False, 1, 1, 1, 1, 0, 0)
+    size, pool_stride, pool_padding = pool
     (pool_top, _), (pool_left, _) = pad_amounts(pool_padding)
-    y = output_size(z, pool_size, pool_stride, pool_padding)
+    y = output_size(z, size, pool_stride, pool_padding)
     used = (
-        min(z[0], (y[0] - 1) * pool_stride[0] - pool_top + pool_size[0]),
-        min(z[1], (y[1] - 1) * pool_stride[1] - pool_left + pool_size[1]),
+        min(z[0], (y[0] - 1) * pool_stride[0] - pool_top + size[0]),
+        min(z[1], (y[1] - 1) * pool_stride[1] - pool_left + size[1]),
     )
-    return Block(*convolution, *used, *y, relu, True, *pool_size, *pool_stride, pool_top, pool_left)
+    ending = (relu, scaled, added, indexed, True)
+    return Block(*convolution, *used, *y, *ending, *size, *pool_stride, pool_top, pool_left)
 
 
 def products(block: Block, images: int) -> int:

@@ -30,6 +30,7 @@ from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
 from minicnn.kernels.cpu.scratch import scratches, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
     Block,
+    Finish,
     add_row,
     add_seams,
     add_strip,
@@ -85,16 +86,14 @@ def _forward_plan(
     return layout, rows, group, tuple(group * size for size in sizes)
 
 
-def forward(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, y: np.ndarray, argmax: np.ndarray, block: Block, threads: int
-) -> None:
-    """Fill y (and argmax, where the block pools) from x (N, H, W, C)."""
+def forward(x: np.ndarray, weight: np.ndarray, finish: Finish, block: Block, threads: int) -> None:
+    """Fill `finish.y` (and its arg max, where the block pools) from x (N, H, W, C)."""
     layout, rows, group, sizes = _forward_plan(block, x.shape[0], x.shape[1:3], threads)
     padded, columns, z = scratches(threads, sizes, x.dtype)
     with one_blas_thread():
         work_together(
-            _forward_share, threads, x.reshape(*x.shape[:2], -1), weight.reshape(-1), bias, y, argmax,
-            block, layout, rows, group, padded, columns, z,
+            _forward_share, threads, x.reshape(*x.shape[:2], -1), weight.reshape(-1), finish, block, layout,
+            rows, group, padded, columns, z,
         )  # fmt: skip
 
 
@@ -127,7 +126,7 @@ def backward(
 
 @entry
 def _forward_share(
-    thread, threads, x, weight, bias, y, argmax, block, layout, strip_rows, group, padded, columns, z
+    thread, threads, x, weight, finish, block, layout, strip_rows, group, padded, columns, z
 ):  # fmt: skip
     padded, columns, z = padded[thread], columns[thread], z[thread]
     strips = -(-block.y_height // strip_rows)
@@ -148,8 +147,8 @@ def _forward_share(
             z_strip = z[(n - n_from) * z_size : (n - n_from + 1) * z_size]
             numbers = padded if layout == SHARED else windows[(n - n_from) * _columns_size(block, layout, z_rows) :]
             finish_strip(
-                z_strip.reshape(z_rows, block.z_width, block.filters), z_from, numbers, places, bias, block, n,
-                y_from, y_to, y, argmax,
+                z_strip.reshape(z_rows, block.z_width, block.filters), z_from, numbers, places, block, n,
+                y_from, y_to, finish,
             )  # fmt: skip
 
 

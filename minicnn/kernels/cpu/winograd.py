@@ -25,6 +25,7 @@ from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
 from minicnn.kernels.cpu.scratch import scratch, scratches, zeroed_scratch
 from minicnn.kernels.cpu.strips import (
     Block,
+    Finish,
     add_seams,
     add_strip,
     load_strip,
@@ -90,17 +91,15 @@ def _strips_and_groups(block: Block, rows: int, row_outputs: int, images: int, t
     return min(-(-strip // whole_tiles) * whole_tiles, rows), 1
 
 
-def forward(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, y: np.ndarray, argmax: np.ndarray, block: Block, threads: int
-) -> None:
-    """Fill y (and argmax, where the block pools) from x (N, H, W, C)."""
+def forward(x: np.ndarray, weight: np.ndarray, finish: Finish, block: Block, threads: int) -> None:
+    """Fill `finish.y` (and its arg max, where the block pools) from x (N, H, W, C)."""
     rows, group = _strips_and_groups(block, block.y_height, block.pool_stride_h, x.shape[0], threads)
     z_rows = min((rows - 1) * block.pool_stride_h + block.pool_h, block.z_height)
     padded, z, v, m = _scratch(block, z_rows, group, threads)
     u = transform_filters(weight, filter_matrix(block.kernel_h))
     with one_blas_thread():
         work_together(
-            _forward_share, threads, x.reshape(*x.shape[:2], -1), u, bias, y, argmax, block, rows, group,
+            _forward_share, threads, x.reshape(*x.shape[:2], -1), u, finish, block, rows, group,
             batch_of_tiles(block), padded, z, v, m,
         )  # fmt: skip
 
@@ -179,7 +178,7 @@ def transform_filter_gradients(du, g, shape):
 
 
 @entry
-def _forward_share(thread, threads, x, u, bias, y, argmax, block, strip_rows, group, batch, padded, z, v, m):
+def _forward_share(thread, threads, x, u, finish, block, strip_rows, group, batch, padded, z, v, m):
     padded, z, v, m = padded[thread], z[thread], v[thread], m[thread]
     outputs, strips = TILE + 1 - block.kernel_h, -(-block.y_height // strip_rows)
     across = -(-block.z_width // outputs)
@@ -206,7 +205,7 @@ def _forward_share(thread, threads, x, u, bias, y, argmax, block, strip_rows, gr
         windows = Windows(row, block.channels, block.kernel_h, run, row)
         for n in range(n_from, n_to):
             numbers = inputs[n - n_from].reshape(-1)
-            finish_strip(results[n - n_from], z_from, numbers, windows, bias, block, n, y_from, y_to, y, argmax)
+            finish_strip(results[n - n_from], z_from, numbers, windows, block, n, y_from, y_to, finish)
 
 
 @entry

@@ -12,6 +12,15 @@ extern "C" __global__ void add_bias(REAL* y, const REAL* bias, int relu, int row
     }
 }
 
+// y ← y + residual, and max with 0 where `relu` asks for it: the end of a residual block. Both of `count` elements.
+extern "C" __global__ void add_residual(REAL* y, const REAL* residual, int relu, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    REAL value = y[i] + residual[i];
+    y[i] = relu && value < 0 ? REAL(0) : value;
+}
+
 // sums[s, f] = Σ dy[r, f]   over the `span` rows r that slice s consists of. Run again on the sums until one row is
 // left, this adds in the shape of a tree: in a fixed order, and with a rounding error that grows with its depth only.
 extern "C" __global__ void sum_slices(const REAL* dy, REAL* sums, int slices, int span, int rows, int f)

@@ -29,10 +29,11 @@ struct BiasedProduct {
 };
 
 // The largest element of a window and its index: of equal ones the first, and NaN before any number, since
-// !(value <= best) holds for a greater number and for NaN; once best is NaN (best != best), it stays.
+// !(value <= best) holds for a greater number and for NaN; once best is NaN (best != best), it stays. The index is
+// written if `indices` are wanted.
 template <typename Source>
-__device__ void pool_largest(Source source, REAL* y, INDEX* argmax, int pixels, int h, int w, int c, int oh, int ow,
-                             int kh, int kw, int sh, int sw, int top, int left)
+__device__ void pool_largest(Source source, REAL* y, INDEX* argmax, int indices, int pixels, int h, int w, int c,
+                             int oh, int ow, int kh, int kw, int sh, int sw, int top, int left)
 {
     int pixel = blockIdx.x * blockDim.y + threadIdx.y;  // (n·OH + i)·OW + j
     if (pixel >= pixels) return;
@@ -51,7 +52,7 @@ __device__ void pool_largest(Source source, REAL* y, INDEX* argmax, int pixels, 
             }
         }
         y[(long long)pixel * c + channel] = best;
-        argmax[(long long)pixel * c + channel] = where;
+        if (indices) argmax[(long long)pixel * c + channel] = where;
     }
 }
 
@@ -59,15 +60,15 @@ __device__ void pool_largest(Source source, REAL* y, INDEX* argmax, int pixels, 
 extern "C" __global__ void max_pool(const REAL* x, REAL* y, INDEX* argmax, int pixels, int h, int w, int c, int oh,
                                     int ow, int kh, int kw, int sh, int sw, int top, int left)
 {
-    pool_largest(Picture{x}, y, argmax, pixels, h, w, c, oh, ow, kh, kw, sh, sw, top, left);
+    pool_largest(Picture{x}, y, argmax, 1, pixels, h, w, c, oh, ow, kh, kw, sh, sw, top, left);
 }
 
 // The same over relu(z + bias): the end of a block, without writing the convolution's output.
 extern "C" __global__ void bias_relu_max_pool(const REAL* z, const REAL* bias, int relu, REAL* y, INDEX* argmax,
-                                              int pixels, int h, int w, int c, int oh, int ow, int kh, int kw, int sh,
-                                              int sw, int top, int left)
+                                              int indices, int pixels, int h, int w, int c, int oh, int ow, int kh,
+                                              int kw, int sh, int sw, int top, int left)
 {
-    pool_largest(BiasedProduct{z, bias, relu}, y, argmax, pixels, h, w, c, oh, ow, kh, kw, sh, sw, top, left);
+    pool_largest(BiasedProduct{z, bias, relu}, y, argmax, indices, pixels, h, w, c, oh, ow, kh, kw, sh, sw, top, left);
 }
 
 // dx[n, y, x', c] = Σ dy[n, i, j, c]   over the windows (i, j) whose arg max is the pixel (y, x').

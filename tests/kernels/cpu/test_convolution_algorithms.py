@@ -8,14 +8,15 @@ import pytest
 from minicnn import ops
 from minicnn.errors import UsageError
 from minicnn.kernels.cpu import algorithms, conv_block, strips, tiled, winograd
+from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from tests.comparison import assert_close, call_keeping, other_layouts
 
 NO_PADDING = ((0, 0), (0, 0))
 POOLS = {
-    "no pool": (None, (1, 1), NO_PADDING),
-    "pool 2": ((2, 2), (2, 2), NO_PADDING),
-    "overlapping pool": ((3, 3), (2, 2), NO_PADDING),
-    "padded oblong pool": ((3, 2), (1, 2), ((1, 0), (1, 1))),
+    "no pool": None,
+    "pool 2": Pooling((2, 2), (2, 2), NO_PADDING),
+    "overlapping pool": Pooling((3, 3), (2, 2), NO_PADDING),
+    "padded oblong pool": Pooling((3, 2), (1, 2), ((1, 0), (1, 1))),
 }
 WINOGRAD_ACCURACY = 1e-5  # of the largest value
 
@@ -74,7 +75,7 @@ def test_an_algorithm_equals_the_formula(case, dtype, pool, cut, rng):
     algorithm, *_, stride, padding = CASES[case]
     x, weight, bias = arrays(case, rng, dtype)
     for relu in (True, False):
-        settings = (stride, padding, relu, *POOLS[pool])
+        settings = Convolution(stride, padding), Epilogue(relu, POOLS[pool])
         y64, argmax64 = ops.conv_block.reference(*doubled(x, weight, bias), *settings)
         with algorithms.force_algorithm(algorithm):
             y, argmax = call_keeping(conv_block.conv_block, x, weight, bias, *settings)
@@ -114,7 +115,7 @@ def test_winograd_is_accurate_with_many_channels(kernel, pixels, rng):
 def test_winograd_with_relu_is_accurate_with_very_many_channels(kernel, rng):
     x = rng.standard_normal((2, 22, 22, 512)).astype("float32")
     weight = rng.standard_normal((kernel, kernel, 512, 32)).astype("float32")
-    settings = ((1, 1), NO_PADDING, True, *POOLS["no pool"])
+    settings = Convolution(), Epilogue(relu=True)
     with algorithms.force_algorithm("winograd"):
         y, _ = conv_block.conv_block(x, weight, np.zeros(32, "float32"), *settings)
     expected, _ = ops.conv_block.reference(*doubled(x, weight, np.zeros(32)), *settings)
@@ -145,7 +146,7 @@ def test_ties_go_to_the_same_element_as_in_the_formula(case, pattern, pool, relu
     }[pattern].astype(int)  # fmt: skip
     colours = np.round(rng.standard_normal((x_shape[0], colour.max() + 1, x_shape[3])) * 1024) / 1024
     x = colours.astype("float32")[:, colour]
-    settings = (stride, padding, relu, *POOLS[pool])
+    settings = Convolution(stride, padding), Epilogue(relu, POOLS[pool])
     _, expected = ops.conv_block.reference(*doubled(x, weight, bias), *settings)
     with algorithms.force_algorithm(algorithm):
         _, argmax = conv_block.conv_block(np.ascontiguousarray(x), weight, bias, *settings)
@@ -157,7 +158,7 @@ def test_the_same_threads_give_the_same_bits(case, rng, monkeypatch):
     monkeypatch.setattr(conv_block, "team_size", lambda products: 2)
     _, *_, stride, padding = CASES[case]
     x, weight, bias = arrays(case, rng, "float32")
-    settings = (stride, padding, True, *POOLS["pool 2"])
+    settings = Convolution(stride, padding), Epilogue(True, POOLS["pool 2"])
     y, argmax = conv_block.conv_block(x, weight, bias, *settings)
     first = conv_block.conv_block_backward(y, x, weight, y, argmax, *settings)
     for _ in range(5):
@@ -183,14 +184,15 @@ def test_nan_is_not_lost(case, rng):
     x[0, 5, 5, 1] = np.nan
     with algorithms.force_algorithm(algorithm):
         for pool in POOLS.values():
-            y, _ = conv_block.conv_block(x, weight, bias, stride, padding, True, *pool)
-            right, _ = ops.conv_block.reference(x, weight, bias, stride, padding, True, *pool)
+            settings = Convolution(stride, padding), Epilogue(True, pool)
+            y, _ = conv_block.conv_block(x, weight, bias, *settings)
+            right, _ = ops.conv_block.reference(x, weight, bias, *settings)
             assert np.isnan(y[np.isnan(right)]).all()
 
 
 def test_the_choice_follows_the_shape():
     def choice(x_shape, weight_shape, stride=(1, 1), dtype="float32"):
-        block = strips.block_geometry(x_shape, weight_shape, stride, (0, 0), True, None, (1, 1), (0, 0))
+        block = strips.block_geometry(x_shape, weight_shape, stride, (0, 0), True, None, False, False, False)
         return algorithms.choose_algorithm(block, x_shape[0], np.dtype(dtype))
 
     assert choice((1, 32, 32, 32), (3, 3, 32, 64)) is winograd
@@ -216,7 +218,7 @@ def test_a_gradient_that_is_not_finite_shows_at_a_dead_relu_too(wrong, case, rng
     x, weight, bias = arrays(case, rng, "float32")
     bias[0] = -1000  # its ReLU never fires
     for pool in POOLS.values():
-        settings = (stride, padding, True, *pool)
+        settings = Convolution(stride, padding), Epilogue(True, pool)
         y, argmax = ops.conv_block.reference(x, weight, bias, *settings)
         dy = np.ones_like(y)
         dy[0, 0, 0, 0] = wrong
@@ -230,7 +232,7 @@ def test_a_gradient_that_is_not_finite_shows_at_a_dead_relu_too(wrong, case, rng
 @pytest.mark.parametrize("outlier", [1e30, np.inf, np.nan])
 def test_an_extreme_pixel_leaves_other_tiles_alone(outlier, rng):
     x, weight, bias = arrays("3x3 tiles", rng, "float32")
-    settings = ((1, 1), NO_PADDING, True, (2, 2), (2, 2), NO_PADDING)
+    settings = Convolution(), Epilogue(True, POOLS["pool 2"])
     expected = ops.conv_block.reference(x, weight, bias, *settings)
     x[0, 0, 0, 0] = outlier
     with algorithms.force_algorithm("winograd"):

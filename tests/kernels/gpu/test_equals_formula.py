@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from minicnn import ops
+from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from tests.comparison import assert_close
 from tests.kernels.gpu.conftest import LAYOUTS, Device
 from tests.ops.calls import CALLS, IN_PLACE
@@ -86,11 +87,11 @@ def test_an_array_that_is_not_contiguous_is_changed_by_the_formula(device, name,
         assert_close(arguments[changed].get(), host[changed], dtype, f"argument {changed} of {name}")
 
 
-@pytest.mark.parametrize("relu, pool", [(False, (None, (1, 1), (0, 0))), (True, ((3, 2), (2, 1), (1, 0)))])
+@pytest.mark.parametrize("relu, pool", [(False, None), (True, Pooling((3, 2), (2, 1), (1, 0)))])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_blocks_in_any_memory_layout(check, layout, relu, pool, dtype, rng):
     x, weight, bias = (rng.standard_normal(s).astype(dtype) for s in ((2, 7, 6, 3), (3, 2, 3, 4), (4,)))
-    settings = ((1, 1), (1, 0), relu, *pool)
+    settings = Convolution(padding=(1, 0)), Epilogue(relu, pool)
     y, argmax = ops.conv_block.reference(x, weight, bias, *settings)
     dy = rng.standard_normal(y.shape).astype(dtype)
     check("conv_block", (x, weight, bias, *settings), dtype, layout)
@@ -145,10 +146,10 @@ def test_a_window_of_more_than_256_pixels_has_a_wider_arg_max(check, dtype, rng)
 @pytest.mark.parametrize(
     "pool",
     [
-        (None, (1, 1), (0, 0)),
-        ((2, 2), (2, 2), (0, 0)),
-        ((3, 3), (2, 2), (1, 1)),
-        ((3, 2), (1, 2), ((0, 1), (1, 0))),
+        None,
+        Pooling((2, 2), (2, 2)),
+        Pooling((3, 3), (2, 2), (1, 1)),
+        Pooling((3, 2), (1, 2), ((0, 1), (1, 0))),
     ],
     ids=["no pool", "2x2", "3x3 overlapping", "oblong"],
 )
@@ -157,7 +158,7 @@ def test_blocks(check, kernel, stride, padding, pool, relu, dtype, rng):
     x = rng.standard_normal((3, 9, 8, 3)).astype(dtype)
     weight = rng.standard_normal((*kernel, 3, 5)).astype(dtype)
     bias = rng.standard_normal(5).astype(dtype)
-    settings = (stride, padding, relu, *pool)
+    settings = Convolution(stride, padding), Epilogue(relu, pool)
     y, argmax = ops.conv_block.reference(x, weight, bias, *settings)
     check("conv_block", (x, weight, bias, *settings), dtype)
     dy = rng.standard_normal(y.shape).astype(dtype)
@@ -165,12 +166,23 @@ def test_blocks(check, kernel, stride, padding, pool, relu, dtype, rng):
     check("conv_block_backward", (dy, x, weight, y, argmax, *settings, False), dtype)
 
 
+@pytest.mark.parametrize("relu", [True, False])
+def test_blocks_with_scale_and_residual_and_without_indices(check, relu, dtype, rng):
+    x, weight = (rng.standard_normal(s).astype(dtype) for s in ((3, 9, 8, 3), (3, 2, 3, 5)))
+    bias, scale, residual = (rng.standard_normal(s).astype(dtype) for s in (5, 5, (3, 7, 7, 5)))
+    pooled = Convolution(), Epilogue(relu, Pooling((2, 2), (2, 2)))
+    check("conv_block", (x, weight, bias, *pooled, scale, None, False), dtype)
+    check("conv_block", (x, weight, None, *pooled, scale), dtype)
+    for b, s, r in ((bias, scale, residual), (bias, None, residual), (None, scale, residual), (bias, scale, None)):
+        check("conv_block", (x, weight, b, Convolution(), Epilogue(relu), s, r), dtype)
+
+
 def test_a_block_whose_numbers_are_all_negative_or_nan(check, dtype):
     x = -np.ones((1, 6, 6, 1), dtype)
     x[0, 2, 2, 0] = np.nan
     weight, bias = np.ones((1, 1, 1, 2), dtype), np.array([0.5, -0.5], dtype)
-    for pool in (((2, 2), (2, 2), (0, 0)), (None, (1, 1), (0, 0))):
-        check("conv_block", (x, weight, bias, (1, 1), (0, 0), True, *pool), dtype)
+    for pool in (Pooling((2, 2), (2, 2)), None):
+        check("conv_block", (x, weight, bias, Convolution(), Epilogue(True, pool)), dtype)
 
 
 @pytest.mark.parametrize("pixels", [1, 63, 64, 65, 4097])

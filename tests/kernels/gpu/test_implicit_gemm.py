@@ -13,6 +13,7 @@ from minicnn.errors import UsageError
 from minicnn.kernels.gpu import algorithms, column_gemm, convolution, implicit_gemm
 from minicnn.kernels.gpu.algorithms import choose_algorithm, force_algorithm
 from minicnn.kernels.gpu.launch import launch
+from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from tests.device_stand_in import DeviceArray
 from tests.kernels.gpu import emulator
 from tests.kernels.gpu.conftest import LAYOUTS
@@ -134,8 +135,8 @@ def test_a_block_a_few_images_at_a_time(images, device, monkeypatch, rng):
     window = Window("", (3, 9, 8, 4), (3, 3), padding=all_round(1))
     x, weight, bias, _ = operands(window, 8, rng)
     for relu in (True, False):
-        for pool in ((None, (1, 1), (0, 0)), ((2, 2), (2, 2), (0, 0)), ((3, 3), (2, 2), (1, 1))):
-            settings = (window.stride, window.padding, relu, *pool)
+        for pool in (None, Pooling((2, 2), (2, 2)), Pooling((3, 3), (2, 2), (1, 1))):
+            settings = Convolution(window.stride, window.padding), Epilogue(relu, pool)
             y, argmax = ops.conv_block.reference(to_tf32(x), to_tf32(weight), bias, *settings)
             dy = rng.integers(-9, 10, y.shape).astype("float32")  # TF32, also where overlapping windows add them up
             got_y, got_argmax = ops.conv_block(*(device.array(a) for a in (x, weight, bias)), *settings)
@@ -169,7 +170,7 @@ def test_nan_and_infinity_spread(device, rng):
     x[0, 0, 0, 0], x[0, 4, 4, 0] = np.nan, np.inf
     on_device = [device.array(a) for a in (x, weight, bias)]
     for relu in (False, True):
-        settings = ((1, 1), (0, 0), relu, None, (1, 1), (0, 0))
+        settings = Convolution(), Epilogue(relu)
         with np.errstate(invalid="ignore"):
             expected, _ = ops.conv_block.reference(x, weight, bias, *settings)
         y = ops.conv_block(*on_device, *settings)[0].get()

@@ -24,6 +24,7 @@ from minicnn.layers import (
     Sigmoid,
     Tanh,
 )
+from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from minicnn.training.losses import SoftmaxCrossEntropy
 from minicnn.training.optimizers import SGD, Adam, Optimizer
 from tests.device_stand_in import DeviceArray, namespace
@@ -115,18 +116,19 @@ def test_a_small_workspace_changes_nothing(images, device, monkeypatch, rng):
     monkeypatch.setattr(convolution, "chunk_size", lambda *sizes: images)
     x, weight, bias = (rng.standard_normal(shape) for shape in ((5, 9, 8, 3), (3, 3, 3, 4), (4,)))
     for stride, padding, pool in (
-        ((1, 1), (0, 0), ((2, 2), (2, 2), (0, 0))),
-        ((2, 1), ((1, 0), (2, 1)), (None, (1, 1), (0, 0))),
+        ((1, 1), (0, 0), Pooling((2, 2), (2, 2))),
+        ((2, 1), ((1, 0), (2, 1)), None),
     ):
-        y, argmax = ops.conv_block.reference(x, weight, bias, stride, padding, True, *pool)
+        settings = Convolution(stride, padding), Epilogue(True, pool)
+        y, argmax = ops.conv_block.reference(x, weight, bias, *settings)
         dy = rng.standard_normal(y.shape)
-        right = ops.conv_block_backward.reference(dy, x, weight, y, argmax, stride, padding, True, *pool)
+        right = ops.conv_block_backward.reference(dy, x, weight, y, argmax, *settings)
         arrays = [None if a is None else device.array(a) for a in (dy, x, weight, y, argmax)]
-        ours_y, ours_argmax = ops.conv_block(*arrays[1:3], device.array(bias), stride, padding, True, *pool)
+        ours_y, ours_argmax = ops.conv_block(*arrays[1:3], device.array(bias), *settings)
         np.testing.assert_allclose(ours_y.get(), y, atol=1e-12)
         if argmax is not None:
             np.testing.assert_array_equal(ours_argmax.get(), argmax)
-        ours = ops.conv_block_backward(*arrays, stride, padding, True, *pool)
+        ours = ops.conv_block_backward(*arrays, *settings)
         for mine, theirs in zip(ours, right, strict=True):
             np.testing.assert_allclose(mine.get(), theirs, atol=1e-11)
 
@@ -187,11 +189,11 @@ def test_what_is_made_for_a_chunk_fits_into_the_workspace(algorithm, kernel, num
     image = (17 - kernel[0]) * (15 - kernel[1]) * 4  # bytes, times what there is of each window
     sums = 2 * weight.nbytes if algorithm == "implicit" else 0  # dW of one piece, and of all
     monkeypatch.setattr(implicit_gemm, "BLOCKS", 1)
-    for pool in ((None, (1, 1), (0, 0)), ((2, 2), (2, 2), (0, 0))):
-        settings = ((1, 1), (0, 0), True, *pool)
+    for pool in (None, Pooling((2, 2), (2, 2))):
+        settings = Convolution(), Epilogue(True, pool)
         y, argmax = ops.conv_block(x, weight, bias, *settings)
         for backward in (False, True):
-            each = image * (numbers + (8 if pool[0] or backward else 0))
+            each = image * (numbers + (8 if pool or backward else 0))
             size = max(1, 3 * each - 1)
             monkeypatch.setattr(convolution, "workspace", lambda size=size: size)
             with force_algorithm(algorithm):
@@ -211,7 +213,7 @@ def test_a_workspace_that_is_no_number_is_refused(setting, monkeypatch):
 
 def test_an_argmax_of_another_shape_is_refused(device, rng):
     x, weight, bias = (rng.standard_normal(shape) for shape in ((1, 8, 8, 3), (3, 3, 3, 4), (4,)))
-    settings = ((1, 1), (0, 0), True, (2, 2), (2, 2), (0, 0))
+    settings = Convolution(), Epilogue(True, Pooling((2, 2), (2, 2)))
     y, argmax = ops.conv_block.reference(x, weight, bias, *settings)
     for wrong in (argmax[:, :2], None):
         arrays = [None if a is None else device.array(a) for a in (y, x, weight, y, wrong)]
