@@ -1,6 +1,7 @@
 """minicnn: a convolutional network engine written out by hand, to read, to step through, to check, and to train.
 
-Start with `minicnn.ops` (the formulas), then `minicnn.layers`, `minicnn.models` and `minicnn.training`.
+Start with `minicnn.ops` (the formulas), then `minicnn.layers`, `minicnn.models` and `minicnn.training`; the command's
+own files are in `minicnn.runs`.
 """
 
 from minicnn import layers, models, ops
@@ -8,12 +9,14 @@ from minicnn.dispatch import use_kernels
 from minicnn.inspection import gradcheck
 from minicnn.layers import *
 from minicnn.threads import get_threads, set_threads
+from minicnn.training import optimizers, schedules
 from minicnn.training.losses import SoftmaxCrossEntropy
 from minicnn.training.optimizers import SGD, Adam
+from minicnn.training.trainer import Trainer
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "SGD", "Adam", "SoftmaxCrossEntropy", "get_threads", "gradcheck", "models", "ops", "set_threads", "use_kernels",
-    *layers.__all__,
+    "SGD", "Adam", "SoftmaxCrossEntropy", "Trainer", "get_threads", "gradcheck", "models", "ops", "optimizers",
+    "schedules", "set_threads", "use_kernels", *layers.__all__,
 ]  # fmt: skip

@@ -62,6 +62,7 @@ class Loader:
     drop_last: leave out the last batch where it is smaller.
     cache: keep each picture as it is before the first random transform, while CACHE_LIMIT bytes are not
         reached, so that later epochs need not decode it again.
+    every_class: refuse, at the end of an epoch, a class whose images have all turned out to be unreadable.
     Raises UsageError for numbers out of range and for a dataset without images.
     """
 
@@ -77,6 +78,7 @@ class Loader:
         prefetch: int = 4,
         drop_last: bool = False,
         cache: bool = True,
+        every_class: bool = False,
     ):
         for name, value, lowest in [
             ("batch size", batch_size, 1),
@@ -101,6 +103,7 @@ class Loader:
         self.workers = workers
         self.prefetch = prefetch
         self.drop_last = drop_last
+        self.every_class = every_class
         whole = transform if isinstance(transform, Compose) else Compose((transform,))
         self._fixed, self._random, self._moves = whole.split()
         first = self._fixed.transforms[0] if self._fixed.transforms else None
@@ -117,7 +120,8 @@ class Loader:
 
         Breaking out of the loop ends the threads. What goes wrong in a thread is raised here.
 
-        Raises ShapeError where pictures of a batch differ in size; UnreadableImage only of a strict dataset.
+        Raises ShapeError where pictures of a batch differ in size; UnreadableImage only of a strict dataset;
+        UsageError, with `every_class`, after the last batch.
         """
         for batch in self._batches(number, cut=True):
             yield Batch(batch.images, batch.labels)
@@ -145,6 +149,8 @@ class Loader:
                     (windows[0].height, windows[0].width),
                     np.array(labels, dtype=np.int64),
                 )
+        if self.every_class:  # only now has every file been decoded
+            self.dataset.require_every_class()
 
     def _prepared(self, chunks: list[np.ndarray], epoch: int, cut: bool) -> Iterator[_Prepared]:
         """Prepare the batches ahead in threads, and give them out in order."""

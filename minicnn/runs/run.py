@@ -14,8 +14,8 @@ from minicnn.devices import device_memory, device_session, gpu_name, require_cup
 from minicnn.dispatch import kernel_mode
 from minicnn.errors import Interrupted, UsageError
 from minicnn.files import write_whole
-from minicnn.runs.augmentation import make_transforms
 from minicnn.runs.checkpoints import load_checkpoint, save_checkpoint
+from minicnn.runs.pixels import NORMALIZATIONS, make_transforms
 from minicnn.runs.plots import draw_confusion, draw_curves
 from minicnn.runs.run_directory import DirectoryTaken, RunDirectory, free_run_directory
 from minicnn.runs.settings import Settings
@@ -23,7 +23,6 @@ from minicnn.threads import get_threads
 from minicnn.training.evaluation import Evaluation, evaluate
 from minicnn.training.history import best_epoch, to_csv
 from minicnn.training.losses import SoftmaxCrossEntropy
-from minicnn.training.normalization import NORMALIZATIONS
 from minicnn.training.optimizers import OPTIMIZERS, Optimizer
 from minicnn.training.progress import Progress
 from minicnn.training.schedules import make_schedule
@@ -58,9 +57,11 @@ class Run:
             optimizer = _make_optimizer(self.net.parameters(), settings)
         self.training = Loader(
             self.splits.train, settings.batch_size, self.train_transform, shuffle=True, seed=settings.seed,
-            workers=settings.workers,
+            workers=settings.workers, every_class=True,
         )  # fmt: skip
-        self.validation = Loader(self.splits.validation, settings.batch_size, self.transform, workers=settings.workers)
+        self.validation = Loader(
+            self.splits.validation, settings.batch_size, self.transform, workers=settings.workers, every_class=True
+        )
         self.trainer = Trainer(
             self.net, optimizer, epochs=settings.epochs, loss=loss, schedule=schedule,
             normalization=self.normalization, device=device, progress=self.progress,

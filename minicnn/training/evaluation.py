@@ -11,10 +11,10 @@ import numpy as np
 
 from minicnn import ops
 from minicnn.backend import Array, array_module, to_numpy
-from minicnn.data import Loader
 from minicnn.errors import UsageError
 from minicnn.layers import Sequential
 from minicnn.training import metrics
+from minicnn.training.batches import as_batches
 from minicnn.training.feeding import feed
 from minicnn.training.normalization import Normalization
 
@@ -75,18 +75,23 @@ class Evaluation:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what overflows shows in the loss: NumPy need not warn as well
-def evaluate(net: Sequential, loader: Loader, normalization: Normalization, device: str = "cpu") -> Evaluation:
-    """Run every image of `loader` through `net`, without dropout and without learning.
+def evaluate(
+    net: Sequential, samples: object, normalization: Normalization | None = None, device: str = "cpu",
+    batch_size: int = 64,
+) -> Evaluation:  # fmt: skip
+    """Run every sample through `net`, without dropout and without learning.
 
-    device: where net is, "cpu" or "gpu". Returns the figures; a GPU is waited for once, at the end.
-    Raises UsageError when no image could be read.
+    samples: two arrays (x, labels), a list of batches, or a Loader, as for `Trainer.train`. normalization: bytes to
+    floats. device: where net is, "cpu" or "gpu". batch_size: of arrays. Returns the figures; a GPU is waited for once,
+    at the end. Raises UsageError when there is no sample, or no image could be read.
     """
     assert net.output_shape is not None
     truth: list[Array] = []
     predictions: list[Array] = []
     ranks: list[Array] = []
     loss: Array | float = 0.0
-    for x, labels in feed(loader, 0, normalization, device):
+    batches = as_batches(samples, batch_size)
+    for x, labels in feed(batches, 0, normalization or Normalization(), device):
         logits = net.forward(x)
         batch_loss, _ = ops.softmax_cross_entropy(logits, labels)
         loss = loss + batch_loss.astype("float64") * len(labels)

@@ -1,4 +1,4 @@
-"""Batches from the loader to the device that trains on them.
+"""Batches from where they are made to the device that trains on them.
 
 On a GPU three things go on at once: the loader's threads read the batch after next, the copy engine uploads the next
 batch, and the processors compute on this one. Pixels travel as bytes, a quarter of the floats; random crops and flips
@@ -10,40 +10,61 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minicnn import ops
 from minicnn.backend import Array
-from minicnn.data import Loader, UncutBatch
 from minicnn.devices import require_cupy
+from minicnn.training.batches import Batches
 from minicnn.training.normalization import Normalization
 
 
+class _Batch(NamedTuple):
+    """A batch of pictures with the last step left to do, as `minicnn.data.UncutBatch` describes it.
+
+    Where there is nothing to cut, windows is None and images are any samples x (N, …).
+    """
+
+    images: Array
+    windows: Array | None
+    size: tuple[int, int]
+    labels: Array
+
+
 def feed(
-    loader: Loader, epoch: int, normalization: Normalization, device: str = "cpu"
+    batches: Batches, epoch: int, normalization: Normalization, device: str = "cpu"
 ) -> Iterator[tuple[Array, Array]]:
     """Yield the batches of one epoch as (x, labels), both on `device`.
 
-    x: (N, H, W, C) float32, normalised. labels: (N,) integers. Both are the caller's: no later batch overwrites them.
-    Raises DeviceError for a GPU that is not there, and whatever the loader raises.
+    x: (N, H, W, C) float32, normalised, where the batches are of bytes; what is no bytes comes as it is. labels: (N,)
+    integers. No later batch overwrites them. Raises DeviceError for a GPU that is not there, and whatever the making
+    of the batches raises.
     """
     if device == "cpu":
-        for batch in loader.uncut(epoch):
+        for batch in _uncut(batches, epoch):
             yield _finished(batch, normalization), batch.labels
     else:
-        yield from _feed_gpu(require_cupy(), loader.uncut(epoch), normalization)
+        yield from _feed_gpu(require_cupy(), _uncut(batches, epoch), normalization)
 
 
-def _finished(batch: UncutBatch, normalization: Normalization) -> Array:
-    """Return x (N, H, W, C) float32, cut, mirrored and normalised on the device where `batch` is."""
+def _uncut(batches: Batches, epoch: int) -> Iterator[_Batch]:
+    if hasattr(batches, "uncut"):
+        yield from batches.uncut(epoch)
+    else:
+        for x, labels in batches.epoch(epoch):
+            yield _Batch(x, None, (0, 0), labels)
+
+
+def _finished(batch: _Batch, normalization: Normalization) -> Array:
+    """Return x (N, …), cut, mirrored and normalised on the device where `batch` is."""
     images = batch.images if batch.windows is None else ops.crop_and_flip(batch.images, batch.windows, batch.size)
-    return normalization(images)
+    return normalization(images) if images.dtype == np.uint8 else images
 
 
 def _feed_gpu(
-    cupy: ModuleType, batches: Iterator[UncutBatch], normalization: Normalization
+    cupy: ModuleType, batches: Iterator[_Batch], normalization: Normalization
 ) -> Iterator[tuple[Array, Array]]:
     uploads = cupy.cuda.Stream(non_blocking=True)
     slots = _Slot(cupy), _Slot(cupy)
@@ -77,7 +98,7 @@ class _Slot:
         self.filled = 0  # images of the last upload
         self.size = (0, 0)  # of its windows
 
-    def upload(self, batch: UncutBatch, stream: Any) -> None:
+    def upload(self, batch: _Batch, stream: Any) -> None:
         """Start to copy a batch to the device, on `stream`."""
         self.uploaded.synchronize()  # waits only when the host is a whole batch ahead of the copies
         arrays = [a for a in (batch.images, batch.labels, batch.windows) if a is not None]
@@ -96,8 +117,9 @@ class _Slot:
         """Return the uploaded batch as (x, labels) in memory of their own, computed on the current stream."""
         self.cupy.cuda.get_current_stream().wait_event(self.uploaded)
         images, labels, *windows = (device[: self.filled] for device in self.device)
-        batch = UncutBatch(images, windows[0] if windows else None, self.size, labels.copy())
+        batch = _Batch(images, windows[0] if windows else None, self.size, labels.copy())
         x = _finished(batch, normalization)
+        x = x.copy() if x is images else x
         self.taken.record()
         return x, batch.labels
 
@@ -109,4 +131,4 @@ class _Slot:
 
 def _fits(images: np.ndarray, memory: np.ndarray) -> bool:
     # Pictures may be of another size in each batch where cutting the windows makes them all alike.
-    return len(images) <= len(memory) and images.shape[1:] == memory.shape[1:]
+    return len(images) <= len(memory) and images.shape[1:] == memory.shape[1:] and images.dtype == memory.dtype

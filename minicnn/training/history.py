@@ -12,8 +12,9 @@ class Epoch(NamedTuple):
     """One row of metrics.csv.
 
     epoch: counted from 1. Losses are means in nats; accuracies are shares, 0 … 1. Those of training are over the epoch,
-    while the weights were changing, with dropout and augmentation; those of validation are at its end. lr: of its last
-    step. images_per_second: while training, without a run's first step. seconds: of training and validation.
+    while the weights were changing, with dropout and augmentation; those of validation are at its end, and NaN where
+    nothing was validated. lr: of its last step. images_per_second: while training, without a run's first step.
+    seconds: of training and validation.
     """
 
     epoch: int

@@ -8,7 +8,6 @@ from typing import Any
 
 from minicnn import ops
 from minicnn.backend import Array
-from minicnn.data import IMAGENET_MEAN, IMAGENET_STD
 from minicnn.errors import UsageError
 
 CHANNELS = 3  # images are read as RGB
@@ -41,6 +40,3 @@ class Normalization:
     def to_config(self) -> dict[str, Any]:
         """Return mean and std in plain JSON values: `Normalization(**config)` is the way back."""
         return asdict(self)
-
-
-NORMALIZATIONS = {"0-1": Normalization(), "imagenet": Normalization(IMAGENET_MEAN, IMAGENET_STD)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from math import isnan
 from typing import NamedTuple, TextIO
 
 from minicnn.training.history import Epoch
@@ -42,8 +44,8 @@ class Progress:
 class PlainProgress(Progress):
     """A line an epoch, and one every now and then within a long one: for log files."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
         self._spoke = time.perf_counter()
 
     def note(self, text: str) -> None:
@@ -70,9 +72,13 @@ def moment_text(moment: Moment) -> str:
 
 def epoch_text(row: Epoch, epochs: int) -> str:
     """Return the figures of a finished epoch."""
+    validation = (
+        ""
+        if isnan(row.val_loss)
+        else f"validation loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, top-5 {row.val_top5:.1%}; "
+    )
     return (
-        f"epoch {row.epoch}/{epochs}: loss {row.train_loss:.4f}, accuracy {row.train_accuracy:.1%}; "
-        f"validation loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, top-5 {row.val_top5:.1%}; "
+        f"epoch {row.epoch}/{epochs}: loss {row.train_loss:.4f}, accuracy {row.train_accuracy:.1%}; {validation}"
         f"{row.images_per_second:,.0f} images/s, {row.seconds:.1f} s"
     )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from math import isfinite
+from math import isfinite, nan
 
 import numpy as np
 
-from minicnn.data import Loader
 from minicnn.errors import UsageError
 from minicnn.layers import Sequential
+from minicnn.training.batches import Batches, as_batches
 from minicnn.training.evaluation import evaluate
 from minicnn.training.feeding import feed
 from minicnn.training.history import Epoch
@@ -29,11 +29,12 @@ class Diverged(UsageError):
 
 
 class Trainer:
-    """Trains a network on batches of images, epoch after epoch, and validates it after each.
+    """Trains a network on batches, epoch after epoch, and validates it after each.
 
     net: any Sequential that ends in logits, on `device`. optimizer: over its parameters; its `lr` is the highest rate,
-    which `schedule` moves over `epochs` epochs. normalization: bytes to floats. device: "cpu" or "gpu". progress: what
-    is told as it goes. `history` holds a row for each epoch that is done; training begins after the last of them.
+    which `schedule` moves over `epochs` epochs. normalization: bytes to floats; floats are taken as they are. device:
+    "cpu" or "gpu". progress: what is told as it goes; `PlainProgress` prints a line an epoch. `history` holds a row for
+    each epoch that is done; training begins after the last of them.
     """
 
     def __init__(
@@ -54,30 +55,40 @@ class Trainer:
         self._warm = False
 
     def train(
-        self, training: Loader, validation: Loader, after_epoch: Callable[[Trainer], None] = lambda trainer: None
-    ) -> None:
-        """Train for the epochs that are not done yet, calling `after_epoch` at the end of each.
+        self, training: object, validation: object = None, after_epoch: Callable[[Trainer], None] | None = None, *,
+        batch_size: int = 32, seed: int = 0,
+    ) -> None:  # fmt: skip
+        """Train for the epochs that are not done yet, calling `after_epoch` with the trainer at the end of each.
 
-        Raises, before `after_epoch` sees the epoch, Diverged when a loss is infinite or no number, and UsageError when
-        all images of a class, for training or for validation, turn out to be unreadable.
+        training, validation: two arrays (x, labels), x being (N, …) samples as the network reads them or (N, H, W, C)
+        uint8 pictures; or a list of such batches (x, labels); or a `minicnn.data.Loader`, or what else has its
+        `epoch(number)` and length. Without validation, the history has NaN in its place. batch_size, seed: of arrays
+        alone, which are cut into batches, in training in a new order every epoch.
+        Raises UsageError for what cannot be trained on and, before `after_epoch` sees the epoch, Diverged when a loss
+        is infinite or no number.
         """
+        batches = as_batches(training, batch_size, shuffle=True, seed=seed)
+        unseen = as_batches(validation, batch_size) if validation is not None else None
         while len(self.history) < self.epochs:
             began = time.perf_counter()
-            train_loss, train_accuracy, images_per_second = self.train_epoch(training)
-            result = evaluate(self.net, validation, self.normalization, self.device)
-            validation.dataset.require_every_class()
-            self._require_finite(result.loss, "the validation loss")
+            train_loss, train_accuracy, images_per_second = self.train_epoch(batches)
+            val_loss = val_accuracy = val_top5 = nan
+            if unseen is not None:
+                result = evaluate(self.net, unseen, self.normalization, self.device)
+                val_loss, val_accuracy, val_top5 = result.loss, result.accuracy, result.top5_accuracy
+                self._require_finite(val_loss, "the validation loss")
             self.history.append(
                 Epoch(
-                    len(self.history) + 1, train_loss, train_accuracy, result.loss, result.accuracy,
-                    result.top5_accuracy, self.optimizer.lr, images_per_second, time.perf_counter() - began,
+                    len(self.history) + 1, train_loss, train_accuracy, val_loss, val_accuracy, val_top5,
+                    self.optimizer.lr, images_per_second, time.perf_counter() - began,
                 )
             )  # fmt: skip
             self.progress.epoch_done(self.history[-1], self.epochs)
-            after_epoch(self)
+            if after_epoch is not None:
+                after_epoch(self)
 
     @np.errstate(over="ignore", invalid="ignore")  # what overflows shows in the loss: NumPy need not warn as well
-    def train_epoch(self, batches: Loader) -> tuple[float, float, float]:
+    def train_epoch(self, batches: Batches) -> tuple[float, float, float]:
         """Take one step for each batch. Returns (mean loss in nats, accuracy, images per second)."""
         epoch = len(self.history)
         totals = RunningTotals()
@@ -97,12 +108,11 @@ class Trainer:
             if now - looked >= LOOK_INTERVAL:
                 self._look(totals, step, len(batches), (totals.images - uncounted) / (now - began))
                 looked = now
-        batches.dataset.require_every_class()  # only now has every file been decoded
         train_loss, train_accuracy = totals.read()
         self._require_finite(train_loss, "the loss")
         return train_loss, train_accuracy, (totals.images - uncounted) / (time.perf_counter() - began)
 
-    def _share_done(self, batches: Loader) -> float:
+    def _share_done(self, batches: Batches) -> float:
         # The middle of the coming step: cosine then wastes no step on a rate of 0, nor does a warm-up.
         return min((self.optimizer.steps + 0.5) / (self.epochs * len(batches)), 1.0)
 

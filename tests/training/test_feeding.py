@@ -18,6 +18,7 @@ import pytest
 from minicnn import ops
 from minicnn.data import UncutBatch
 from minicnn.training import feeding
+from minicnn.training.batches import as_batches
 from minicnn.training.feeding import feed
 from minicnn.training.normalization import Normalization
 
@@ -89,6 +90,10 @@ class DeviceMemory:
         assert self.cupy.is_pinned(host), "only pinned memory is copied while the host goes on"
         assert host.shape == self.numbers.shape and host.dtype == self.numbers.dtype
         stream.add(lambda: np.copyto(self.numbers, host))
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.numbers.dtype
 
     def copy(self) -> DeviceMemory:
         result = DeviceMemory(self.cupy, np.full_like(self.numbers, 99))
@@ -173,6 +178,10 @@ def as_it_is(images: DeviceMemory) -> DeviceMemory:
     return images.copy()
 
 
+def refuse(images: DeviceMemory) -> DeviceMemory:
+    raise AssertionError("floats are not normalised")
+
+
 def finished(batch: UncutBatch) -> np.ndarray:
     """Return the pictures that should arrive of a batch."""
     if batch.windows is None:
@@ -210,6 +219,19 @@ def test_every_batch_arrives_whole_whatever_is_done_first(
     for (x, labels), batch in zip(arrived, loader.given, strict=True):
         np.testing.assert_array_equal(x.numbers, finished(batch))
         np.testing.assert_array_equal(labels.numbers, batch.labels)
+
+
+@pytest.mark.parametrize("eager_uploads", [False, True], ids=["late uploads", "early uploads"])
+@pytest.mark.parametrize("eager_compute", [False, True], ids=["late computing", "early computing"])
+def test_floats_arrive_as_they_are_in_memory_of_their_own(monkeypatch, eager_uploads, eager_compute):
+    cupy = FakeCupy(eager_uploads, eager_compute)
+    monkeypatch.setattr(feeding, "require_cupy", lambda: cupy)
+    x = np.random.default_rng(0).random((11, 3), dtype="float32")
+    batches = as_batches((x, np.arange(11)), batch_size=2)
+    arrived = list(feed(batches, 0, refuse, device="gpu"))  # type: ignore[arg-type]
+    cupy.finish()
+    np.testing.assert_array_equal(np.concatenate([x.numbers for x, _ in arrived]), x)
+    np.testing.assert_array_equal(np.concatenate([labels.numbers for _, labels in arrived]), np.arange(11))
 
 
 def test_the_next_batch_is_on_its_way_before_this_one_is_handed_out(monkeypatch):

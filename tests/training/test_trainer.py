@@ -9,9 +9,10 @@ import pytest
 
 from minicnn import SoftmaxCrossEntropy, models, ops, use_kernels
 from minicnn.data import Loader, Splits
+from minicnn.runs.pixels import NORMALIZATIONS
 from minicnn.training.evaluation import evaluate
 from minicnn.training.feeding import feed
-from minicnn.training.normalization import NORMALIZATIONS, Normalization
+from minicnn.training.normalization import Normalization
 from minicnn.training.schedules import make_schedule
 from minicnn.training.trainer import Diverged, Trainer
 from tests.training.tiny import assert_same_weights, make_loaders, weights_of

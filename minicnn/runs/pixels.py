@@ -1,10 +1,12 @@
-"""The random changes to training images that `--augment` knows by name."""
+"""What can be done to pixels by name: the random changes of `--augment`, the scales of `--normalize`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from minicnn.data import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     ColorJitter,
     Compose,
     HorizontalFlip,
@@ -15,6 +17,7 @@ from minicnn.data import (
     Transform,
 )
 from minicnn.errors import UsageError
+from minicnn.training.normalization import Normalization
 
 # Each makes its transform for images of a given size (pixels). They run in the order in which they are asked for.
 AUGMENTATIONS: dict[str, Callable[[int], Transform]] = {
@@ -24,6 +27,8 @@ AUGMENTATIONS: dict[str, Callable[[int], Transform]] = {
     "scale": lambda size: RandomScale((0.8, 1.2)),
     "color": lambda size: ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.03),
 }
+
+NORMALIZATIONS = {"0-1": Normalization(), "imagenet": Normalization(IMAGENET_MEAN, IMAGENET_STD)}
 
 
 def make_transforms(image_size: int, augment: str) -> tuple[Compose, Compose]:
