@@ -1,12 +1,18 @@
-"""ReLU, sigmoid and tanh, element by element; each backward needs only the output y.
+"""The activations, element by element: each function and its slope, one after the other.
 
-Shapes: x, y, dy and dx are all alike. Source: document 004 §4.1.2 and §4.2.
+Shapes: x, y, dy and dx are all alike. A backward pass takes what it needs and no more: the output y where the slope
+follows from that, else the input x. Source: document 004 §4.1.2 and §4.2.
 """
 
 from __future__ import annotations
 
 from minicnn.backend import Array, array_module
 from minicnn.dispatch import accelerated
+from minicnn.ops.windows import require_shape
+
+
+def _check_with_output(dy: Array, y: Array) -> None:
+    require_shape(dy.shape == y.shape, "an activation's backward pass", dy=dy.shape, y=y.shape)
 
 
 @accelerated()
@@ -18,7 +24,7 @@ def relu(x: Array) -> Array:
     return array_module(x).maximum(x, 0)
 
 
-@accelerated()
+@accelerated(_check_with_output)
 def relu_backward(dy: Array, y: Array) -> Array:
     """Let the gradient through where the output is positive: dx = dy ⊙ [y > 0].
 
@@ -39,7 +45,7 @@ def sigmoid(x: Array) -> Array:
     return xp.where(x >= 0, 1 / (1 + small), small / (1 + small))
 
 
-@accelerated()
+@accelerated(_check_with_output)
 def sigmoid_backward(dy: Array, y: Array) -> Array:
     """Multiply by the slope of the sigmoid: dx = dy ⊙ y ⊙ (1 − y).
 
@@ -57,7 +63,7 @@ def tanh(x: Array) -> Array:
     return array_module(x).tanh(x)
 
 
-@accelerated()
+@accelerated(_check_with_output)
 def tanh_backward(dy: Array, y: Array) -> Array:
     """Multiply by the slope of tanh: dx = dy ⊙ (1 − y²).
 

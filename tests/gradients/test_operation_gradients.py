@@ -11,6 +11,8 @@ import pytest
 from minicnn import ops
 from minicnn.inspection import gradcheck_operation
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
+from tests.ops.calls import kept_for_backward
+from tests.oracles.activations import ACTIVATIONS
 
 GEOMETRIES = {
     "plain": ((3, 3), (1, 1), (0, 0)),
@@ -28,10 +30,16 @@ def assert_gradients(forward: Callable[..., Any], backward: Callable[..., Any], 
     assert report.passed, report.describe()
 
 
-@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activations(activation: str, mode: str, rng: np.random.Generator) -> None:
-    forward, slope = getattr(ops, activation), getattr(ops, f"{activation}_backward")
-    assert_gradients(forward, lambda dy, x: {"x": slope(dy, forward(x))}, x=rng.standard_normal((3, 4, 5, 2)))
+    forward, backward, settings = (
+        getattr(ops, activation), getattr(ops, f"{activation}_backward"), ACTIVATIONS[activation].settings,
+    )  # fmt: skip
+    assert_gradients(
+        lambda x: forward(x, *settings),
+        lambda dy, x: {"x": backward(dy, kept_for_backward(activation, x), *settings)},
+        x=3 * rng.standard_normal((3, 4, 5, 2)),
+    )
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)

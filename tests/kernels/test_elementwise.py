@@ -11,10 +11,10 @@ import pytest
 from minicnn import get_threads, ops, set_threads
 from minicnn.kernels.cpu import elementwise, images
 from tests.comparison import assert_close, call_keeping, other_layouts
+from tests.ops.calls import kept_for_backward
+from tests.oracles.activations import ACTIVATIONS
 
 SHAPE = (3, 7, 5, 13)
-ONE_ARRAY = ["relu", "sigmoid", "tanh"]
-TWO_ARRAYS = ["relu_backward", "sigmoid_backward", "tanh_backward"]
 
 
 @pytest.fixture
@@ -49,24 +49,25 @@ def normal(rng: np.random.Generator, dtype: str, shape: tuple[int, ...] = SHAPE)
 
 
 @pytest.mark.usefixtures("small_arrays_too")
-@pytest.mark.parametrize("name", [*ONE_ARRAY, *TWO_ARRAYS])
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_equal_their_formulas_in_every_layout(name: str, dtype: str, rng: np.random.Generator) -> None:
-    operation = getattr(ops, name)
-    arrays = [normal(rng, dtype) for _ in range(1 if name in ONE_ARRAY else 2)]
-    expected = operation.reference(*arrays)
-    assert_close(call_keeping(kernel(operation), *arrays), expected, dtype)
-    for layout, same in other_layouts(arrays[0]).items():
-        assert_close(kernel(operation)(same, *arrays[1:]), expected, dtype, layout)
+    dy, x = normal(rng, dtype), normal(rng, dtype)
+    for suffix, arrays in (("", [x]), ("_backward", [dy, kept_for_backward(name, x)])):
+        operation, settings = getattr(ops, name + suffix), ACTIVATIONS[name].settings
+        expected = operation.reference(*arrays, *settings)
+        assert_close(call_keeping(kernel(operation), *arrays, *settings), expected, dtype)
+        for layout, same in other_layouts(arrays[0]).items():
+            assert_close(kernel(operation)(same, *arrays[1:], *settings), expected, dtype, layout)
 
 
 @pytest.mark.usefixtures("small_arrays_too")
-@pytest.mark.parametrize("name", ONE_ARRAY)
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_nan_and_infinity_pass_as_in_the_formula(name: str, dtype: str) -> None:
-    x = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 800.0, -800.0], dtype)
-    operation = getattr(ops, name)
-    y, expected = kernel(operation)(x), operation.reference(x)
-    np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
-    np.testing.assert_allclose(y, expected, rtol=1e-6, equal_nan=True)
+    x = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 800.0, -800.0, 1e30, -1e30], dtype)
+    for suffix, arrays in (("", [x]), ("_backward", [np.ones_like(x), kept_for_backward(name, x)])):
+        operation, settings = getattr(ops, name + suffix), ACTIVATIONS[name].settings
+        got, expected = kernel(operation)(*arrays, *settings), operation.reference(*arrays, *settings)
+        np.testing.assert_allclose(got, expected, rtol=1e-6, equal_nan=True)
 
 
 @pytest.mark.usefixtures("small_arrays_too")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from minicnn import ops
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
+from tests.oracles.activations import ACTIVATIONS
 
 Arguments = tuple[Any, ...]
 
@@ -53,12 +55,24 @@ def _max_pool2d_backward(rng: np.random.Generator, dtype: str) -> Arguments:
     return dy, ops.max_pool2d.reference(x, *GEOMETRY)[1], X_SHAPE, *GEOMETRY
 
 
-def _after(activation: str) -> Callable[[np.random.Generator, str], Arguments]:
-    def arguments(rng: np.random.Generator, dtype: str) -> Arguments:
-        dy, x = _normal((3, 5, 4), (3, 5, 4))(rng, dtype)
-        return dy, getattr(ops, activation).reference(x)
+def activation_calls(name: str) -> dict[str, Callable[[np.random.Generator, str], Arguments]]:
+    """Return a call of the activation `name`, and one of its backward pass, which takes x or y, as its name says."""
+    settings, backward = ACTIVATIONS[name].settings, getattr(ops, f"{name}_backward")
 
-    return arguments
+    def forward_arguments(rng: np.random.Generator, dtype: str) -> Arguments:
+        return *_normal((3, 5, 4))(rng, dtype), *settings
+
+    def backward_arguments(rng: np.random.Generator, dtype: str) -> Arguments:
+        dy, x = _normal((3, 5, 4), (3, 5, 4))(rng, dtype)
+        return dy, kept_for_backward(name, x), *settings
+
+    return {name: forward_arguments, backward.__name__: backward_arguments}
+
+
+def kept_for_backward(name: str, x: np.ndarray) -> np.ndarray:
+    """Return what the backward pass of the activation `name` takes: x itself, or the output y."""
+    takes_input = "x" in inspect.signature(getattr(ops, f"{name}_backward")).parameters
+    return x if takes_input else getattr(ops, name)(x, *ACTIVATIONS[name].settings)
 
 
 def _softmax_cross_entropy(rng: np.random.Generator, dtype: str) -> Arguments:
@@ -110,17 +124,13 @@ CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {
     "max_pool2d": lambda rng, dtype: (*_normal(X_SHAPE)(rng, dtype), *GEOMETRY),
     "max_pool2d_backward": _max_pool2d_backward,
     "normalize_pixels": _normalize_pixels,
-    "relu": _normal((3, 5, 4)),
-    "relu_backward": _after("relu"),
     "sgd_update": _sgd_update,
-    "sigmoid": _normal((3, 5, 4)),
-    "sigmoid_backward": _after("sigmoid"),
     "softmax": _normal((4, 6)),
     "softmax_cross_entropy": _softmax_cross_entropy,
     "softmax_cross_entropy_backward": _softmax_cross_entropy_backward,
-    "tanh": _normal((3, 5, 4)),
-    "tanh_backward": _after("tanh"),
 }
+for _name in ACTIVATIONS:
+    CALLS |= activation_calls(_name)
 
 IN_PLACE = {"sgd_update": (0, 2), "adam_update": (0, 2, 3)}  # the positions of the arguments that are changed
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from minicnn import ops, use_kernels
 from tests.comparison import assert_close
+from tests.ops.calls import kept_for_backward
 from tests.ops.cases import POOLING_WINDOWS, WINDOWS, Window, windows
+from tests.oracles.activations import ACTIVATIONS
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 functional = torch.nn.functional
@@ -106,16 +108,18 @@ def test_average_pooling(window: Window, mode, dtype, rng):
     assert_close(ops.avg_pool2d_backward(dy, x.shape, *window.geometry), from_torch(tx.grad), dtype)
 
 
-@pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name, mode, dtype, rng):
     x = (4 * rng.standard_normal((3, 6, 5, 4))).astype(dtype)
     tx = torch.tensor(x, requires_grad=True)
-    ty = getattr(torch, name)(tx)
-    y = getattr(ops, name)(x)
+    settings = ACTIVATIONS[name].settings
+    ty = ACTIVATIONS[name].pytorch(torch, tx, *settings)
+    y = getattr(ops, name)(x, *settings)
     assert_close(y, ty.detach().numpy(), dtype)
     dy = rng.standard_normal(x.shape).astype(dtype)
     ty.backward(torch.tensor(dy))
-    assert_close(getattr(ops, f"{name}_backward")(dy, y), tx.grad.numpy(), dtype)
+    dx = getattr(ops, f"{name}_backward")(dy, kept_for_backward(name, x), *settings)
+    assert_close(dx, tx.grad.numpy(), dtype)
 
 
 def test_dense(mode, dtype, rng):

@@ -12,7 +12,8 @@ from minicnn import ops, use_kernels
 from minicnn.errors import ShapeError
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from tests.comparison import assert_close, call_keeping
-from tests.oracles import activations, convolution, pooling
+from tests.oracles import convolution, pooling
+from tests.oracles.activations import ACTIVATIONS
 
 NO_PADDING = ((0, 0), (0, 0))
 POOL_2 = Pooling((2, 2), (2, 2), NO_PADDING)
@@ -50,7 +51,7 @@ def arrays(block, dtype, rng):
 def by_loops(x, weight, bias, settings, epilogue):
     """Return z (the convolution's output), y and argmax of the layers run one by one."""
     z = convolution.conv2d(x, weight, bias, settings.stride, settings.padding)
-    y = activations.relu(z) if epilogue.relu else z
+    y = ACTIVATIONS["relu"].forward(z) if epilogue.relu else z
     return z, *(pooling.max_pool2d(y, *epilogue.pool) if epilogue.pool else (y, None))
 
 
@@ -76,7 +77,7 @@ def test_a_block_equals_its_layers_one_by_one(name, relu, mode, dtype, rng):
     if pool is not None:
         dz = pooling.max_pool2d_backward(dz, expected_argmax, z.shape, *pool)
     if relu:
-        dz = activations.relu_backward(dz, z)
+        dz = ACTIVATIONS["relu"].backward(dz, z)
     gradients = call_keeping(ops.conv_block_backward, dy, x, weight, y, argmax, *settings)
     right = convolution.conv2d_backward(dz, x, weight, stride, padding)
     for what, got, expected_gradient in zip(("dx", "dweight", "dbias"), gradients, right, strict=True):

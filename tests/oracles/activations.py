@@ -1,52 +1,65 @@
-"""The activations and their slopes, with Python's own arithmetic, one number at a time.
+"""Every activation in Python's own arithmetic, one number at a time, and beside it PyTorch's.
 
-A slope is taken from the input x, by the textbook derivative, where the operations take it from the output y.
+`ACTIVATIONS` is the table from which all tests of activations take their cases. A slope is taken from the input x, by
+the textbook derivative, also where the operation takes it from the output y.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 
-def each(function, *arrays):
-    """Return function(a, b, …) for every element of the arrays."""
-    result = np.zeros(arrays[0].shape)
-    for index in np.ndindex(result.shape):
-        result[index] = function(*(float(array[index]) for array in arrays))
-    return result
+@dataclass(frozen=True)
+class Activation:
+    """An activation: its value and slope at a number, its limits at −∞ and ∞, PyTorch's function, and settings."""
+
+    value: Callable[..., float]
+    slope: Callable[..., float]
+    limits: tuple[float, float]
+    pytorch: Callable[..., Any]  # of the module torch, a tensor, and the settings
+    settings: tuple[float, ...] = ()  # what the operation takes after its arrays
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """Return the activation of every element of x."""
+        return self._each(self.value, x)
+
+    def backward(self, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return dy times the slope at every element of x."""
+        return dy * self._each(self.slope, x)
+
+    def _each(self, function: Callable[..., float], x: np.ndarray) -> np.ndarray:
+        result = np.zeros(x.shape)
+        for index in np.ndindex(x.shape):
+            result[index] = function(float(x[index]), *self.settings)
+        return result
 
 
-def relu(x):
-    """x where it is positive, else 0; NaN stays."""
-    return each(lambda v: v if v > 0 or math.isnan(v) else 0.0, x)
-
-
-def relu_backward(dy, x):
-    """dy where x is positive."""
-    return each(lambda gradient, v: gradient if v > 0 else 0.0, dy, x)
-
-
-def _sigmoid(v):
+def _sigmoid(v: float) -> float:
     return 1 / (1 + math.exp(-v)) if v > -700 else math.exp(v)  # e^700 is near the largest double
 
 
-def sigmoid(x):
-    """1 / (1 + e^−x)."""
-    return each(_sigmoid, x)
-
-
-def sigmoid_backward(dy, x):
-    """dy · σ(x) · σ(−x), as 1 − σ(x) = σ(−x)."""
-    return each(lambda gradient, v: gradient * _sigmoid(v) * _sigmoid(-v), dy, x)
-
-
-def tanh(x):
-    """tanh x."""
-    return each(math.tanh, x)
-
-
-def tanh_backward(dy, x):
-    """dy / cosh² x."""
-    return each(lambda gradient, v: gradient / math.cosh(v) ** 2 if abs(v) < 350 else 0.0, dy, x)
+ACTIVATIONS = {
+    "relu": Activation(
+        value=lambda v: v if v > 0 or math.isnan(v) else 0.0,
+        slope=lambda v: 1.0 if v > 0 else 0.0,
+        limits=(0, math.inf),
+        pytorch=lambda torch, x: torch.relu(x),
+    ),
+    "sigmoid": Activation(
+        value=_sigmoid,
+        slope=lambda v: _sigmoid(v) * _sigmoid(-v),  # 1 − σ(v) = σ(−v)
+        limits=(0, 1),
+        pytorch=lambda torch, x: torch.sigmoid(x),
+    ),
+    "tanh": Activation(
+        value=math.tanh,
+        slope=lambda v: 1 / math.cosh(v) ** 2 if abs(v) < 350 else 0.0,
+        limits=(-1, 1),
+        pytorch=lambda torch, x: torch.tanh(x),
+    ),
+}

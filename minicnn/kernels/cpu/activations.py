@@ -1,48 +1,32 @@
-"""ReLU, sigmoid and tanh for NumPy arrays, in one pass over memory. Shapes as in `minicnn.ops.activations`."""
+"""The activations for NumPy arrays, in one pass over memory. Shapes as in `minicnn.ops.activations`."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from minicnn.kernels.cpu.compiling import entry
-from minicnn.kernels.cpu.elementwise import flat, run_divided, takes
+from minicnn.kernels.cpu.elementwise import compute, takes
 from minicnn.kernels.cpu.memory import empty
 
 
 def relu(x: np.ndarray) -> np.ndarray:
     """Set what is negative to zero: the twin of `minicnn.ops.activations.relu`."""
-    if not takes(x):
-        return NotImplemented
-    y = empty(x.shape, x.dtype)
-    run_divided(_relu, (flat(x), y.reshape(-1)))
-    return y
+    return compute(_relu, [x])
 
 
 def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Let the gradient through where the output is positive: the twin of `minicnn.ops.activations.relu_backward`."""
-    if not takes(dy, y):
-        return NotImplemented
-    dx = empty(dy.shape, dy.dtype)
-    run_divided(_relu_backward, (flat(dy), flat(y), dx.reshape(-1)))
-    return dx
+    return compute(_relu_backward, [dy, y])
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """Squash to (0, 1): the twin of `minicnn.ops.activations.sigmoid`."""
-    if not takes(x):
-        return NotImplemented
-    y = empty(x.shape, x.dtype)
-    run_divided(_sigmoid, (flat(x), y.reshape(-1)))
-    return y
+    return compute(_sigmoid, [x])
 
 
 def sigmoid_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Multiply by the slope of the sigmoid: the twin of `minicnn.ops.activations.sigmoid_backward`."""
-    if not takes(dy, y):
-        return NotImplemented
-    dx = empty(dy.shape, dy.dtype)
-    run_divided(_sigmoid_backward, (flat(dy), flat(y), dx.reshape(-1)))
-    return dx
+    return compute(_sigmoid_backward, [dy, y])
 
 
 def tanh(x: np.ndarray) -> np.ndarray:
@@ -55,11 +39,7 @@ def tanh(x: np.ndarray) -> np.ndarray:
 
 def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Multiply by the slope of tanh: the twin of `minicnn.ops.activations.tanh_backward`."""
-    if not takes(dy, y):
-        return NotImplemented
-    dx = empty(dy.shape, dy.dtype)
-    run_divided(_tanh_backward, (flat(dy), flat(y), dx.reshape(-1)))
-    return dx
+    return compute(_tanh_backward, [dy, y])
 
 
 @entry

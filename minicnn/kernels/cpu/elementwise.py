@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.kernels.cpu.arrays import FLOATS, plain
+from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.team import team_of, work_together
 
 SMALLEST = 1 << 16  # elements: below that NumPy is as fast
@@ -22,6 +23,18 @@ def takes(*arrays: np.ndarray) -> bool:
         and first.dtype in FLOATS
         and all(a.dtype == first.dtype and a.shape == first.shape for a in arrays)
     )
+
+
+def compute(kernel: Callable[..., None], arrays: Sequence[np.ndarray], *settings: float) -> np.ndarray:
+    """Return the array, like each of `arrays`, that kernel(*arrays, result, *settings) fills, all as rows.
+
+    NotImplemented, for the formula to do it, unless `takes(*arrays)`. The settings arrive in the arrays' own dtype.
+    """
+    if not takes(*arrays):
+        return NotImplemented
+    result = empty(arrays[0].shape, arrays[0].dtype)
+    run_divided(kernel, [*map(flat, arrays), result.reshape(-1)], *map(result.dtype.type, settings))
+    return result
 
 
 def flat(array: np.ndarray) -> np.ndarray:

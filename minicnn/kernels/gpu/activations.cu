@@ -1,5 +1,13 @@
 // Activations, one thread an element. Formulas as in minicnn/ops/activations.py; x, y, dy, dx hold `count` numbers.
-// ReLU and tanh forward are single CuPy operations already and have no kernel here.
+// A kernel is found by its name, that of the operation: arrays first, then the result, the count, and the settings.
+// tanh forward is a single CuPy operation already, and its name is taken in C.
+
+// y = max(x, 0)
+extern "C" __global__ void relu(const REAL* x, REAL* y, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count) y[i] = x[i] < 0 ? REAL(0) : x[i];  // NaN stays NaN
+}
 
 // dx = dy ⊙ [y > 0]
 extern "C" __global__ void relu_backward(const REAL* dy, const REAL* y, REAL* dx, int count)

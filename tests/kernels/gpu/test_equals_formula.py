@@ -12,10 +12,11 @@ from minicnn import ops
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from tests.comparison import assert_close
 from tests.kernels.gpu.conftest import LAYOUTS, Device
-from tests.ops.calls import CALLS, IN_PLACE
+from tests.ops.calls import CALLS, IN_PLACE, kept_for_backward
 from tests.ops.cases import POOLING_WINDOWS, WINDOWS
+from tests.oracles.activations import ACTIVATIONS
 
-WITH_KERNEL = sorted(set(CALLS) - {"relu", "tanh"})  # these two are single operations of CuPy
+WITH_KERNEL = sorted(name for name in CALLS if getattr(ops, name).twin("gpu") is not None)
 
 Check = Callable[..., None]
 
@@ -243,9 +244,12 @@ def test_adam(check, step, weight_decay, dtype, rng):
     check("adam_update", (value, grad, mean, square**2, step, 1e-3, 0.9, 0.999, 1e-8, weight_decay), dtype)
 
 
-def test_sigmoid_of_any_size(check, dtype):
+@pytest.mark.parametrize("name", [name for name in WITH_KERNEL if name.removesuffix("_backward") in ACTIVATIONS])
+def test_activations_of_any_size(check, name, dtype):
     x = np.array([-800, -90, -1, -0.0, 0, 1, 90, 800, np.nan, np.inf, -np.inf], dtype)
-    check("sigmoid", (x,), dtype)
+    activation = name.removesuffix("_backward")
+    arrays = (x,) if name == activation else (np.ones_like(x), kept_for_backward(activation, x))
+    check(name, (*arrays, *ACTIVATIONS[activation].settings), dtype)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
