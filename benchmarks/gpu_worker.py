@@ -48,13 +48,13 @@ class Minicnn:
 
     def blocks(self) -> list[tuple[str, Any, Any]]:
         """Return (name, forward, backward) of each layer or fused block, each ready to be called again and again."""
-        from minicnn.layers.conv_block import fuse
+        from minicnn.layers.plan import layers_of
 
         x, found = self.engine.x, []
-        for layer in fuse(self.engine.net.layers):
-            y = layer.forward(x, training=True)
-            kept = dict(vars(layer))  # what backward uses up; given back to it each time
-            found.append((layer.name, _call(layer.forward, x, True), _backward(layer, kept, y, x is not self.engine.x)))
+        for step in self.engine.net.plan(training=True).steps:
+            name = "+".join(layer.name for layer in layers_of(step))
+            y = step.forward(x, training=True)
+            found.append((name, _call(step.forward, x, True), _backward(step, y, x is not self.engine.x)))
             x = y
         return found
 
@@ -130,12 +130,18 @@ def _call(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
     return lambda: function(*arguments)
 
 
-def _backward(layer: Any, kept: dict[str, Any], dy: Any, input_gradient: bool) -> Callable[[], Any]:
+def _backward(step: Any, dy: Any, input_gradient: bool) -> Callable[[], Any]:
+    from minicnn.layers.plan import layers_of
+
+    layers = [inner for layer in layers_of(step) for _, inner in layer.walk()]
+    kept = [dict(vars(layer)) for layer in layers]  # what backward uses up; given back to it each time
+
     def run() -> None:
-        vars(layer).update(kept)
-        layer.backward(dy, input_gradient=input_gradient)
-        for inner in (layer, getattr(layer, "conv", layer)):
-            for parameter in inner.parameters().values():
+        for layer, arrays in zip(layers, kept, strict=True):
+            vars(layer).update(arrays)
+        step.backward(dy, input_gradient=input_gradient)
+        for layer in layers:
+            for parameter in layer.parameters().values():
                 parameter.grad = None
 
     return run
@@ -192,17 +198,16 @@ def least_bytes(net: Any, batch: int) -> dict[str, int]:
     max and x read, dx written, the weights read and their gradients written) and SGD (w, grad and v read, w and v
     written). Flatten moves nothing.
     """
-    from minicnn.layers.conv_block import ConvBlock, fuse
-    from minicnn.layers.flatten import Flatten
+    from minicnn.layers import Flatten, MaxPool2D
+    from minicnn.layers.plan import layers_of
 
     forward = backward = 0
-    layers = fuse(net.layers)
-    for place, layer in enumerate(layers):
-        if isinstance(layer, Flatten):
+    for place, step in enumerate(net.plan(training=True).steps):
+        layers = layers_of(step)
+        if isinstance(layers[0], Flatten):
             continue
-        first, last = (layer.conv, layer.pool or layer.relu) if isinstance(layer, ConvBlock) else (layer, layer)
-        x, y = (batch * _count(shape) for shape in (first.input_shape, last.output_shape))
-        marks = y if getattr(layer, "pool", None) is not None else 0
+        x, y = (batch * _count(shape) for shape in (layers[0].input_shape, layers[-1].output_shape))
+        marks = y if isinstance(layers[-1], MaxPool2D) else 0
         forward += 4 * (x + y) + marks
         backward += 4 * (2 * y + x + (x if place else 0)) + marks
     weights = 4 * sum(parameter.value.size for parameter in net.parameters().values())

@@ -46,22 +46,22 @@ class MinicnnEngine:
         return self.net.forward(self.x)
 
     def layer_times(self, repeats: int) -> list[tuple[str, float, float]]:
-        from minicnn.dispatch import kernel_mode
-        from minicnn.layers.conv_block import fuse
+        from minicnn.layers.plan import layers_of
 
         x, times = self.x, []
-        for layer in fuse(self.net.layers) if kernel_mode() == "fast" else self.net.layers:
+        for step in self.net.plan(training=True).steps:
             forward, backward = [], []
             for _ in range(repeats + 1):  # the first is a warm-up
                 started = time.perf_counter()
-                y = layer.forward(x, training=True)
+                y = step.forward(x, training=True)
                 forward.append(time.perf_counter() - started)
                 started = time.perf_counter()
-                layer.backward(y, input_gradient=x is not self.x)
+                step.backward(y, input_gradient=x is not self.x)
                 backward.append(time.perf_counter() - started)
                 for parameter in self.net.parameters().values():
                     parameter.grad = None
-            times.append((layer.name, statistics.median(forward[1:]), statistics.median(backward[1:])))
+            name = "+".join(layer.name for layer in layers_of(step))
+            times.append((name, statistics.median(forward[1:]), statistics.median(backward[1:])))
             x = y
         return times
 

@@ -28,13 +28,15 @@ class ConvBlock(FusedStep):
 
     def settings(self) -> tuple[Convolution, Epilogue]:
         """Return the operation's settings: the convolution's, and what stands behind it."""
-        pool = None if self.pool is None else Pooling(self.pool.size, self.pool.stride, self.pool.padding)
-        return Convolution(self.conv.stride, self.conv.padding), Epilogue(self.relu is not None, pool)
+        return Convolution(self.conv.stride, self.conv.padding), Epilogue(self.relu is not None, pooling_of(self.pool))
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y (N, OH, OW, F)."""
-        y, argmax = ops.conv_block(x, self.conv.weight.value, self.conv.bias.value, *self.settings())
-        if keeps_for_backward(training):
+        weight, bias, keeps = self.conv.weight.value, self.conv.bias, keeps_for_backward(training)
+        y, argmax = ops.conv_block(
+            x, weight, None if bias is None else bias.value, *self.settings(), indices=keeps
+        )  # fmt: skip
+        if keeps:
             self.conv.keep(training, x=x)
             self.last.keep(training, y=y)
             if self.pool is not None:
@@ -52,8 +54,14 @@ class ConvBlock(FusedStep):
             dy, x, conv.weight.value, y, argmax, *self.settings(), input_gradient
         )
         conv.weight.accumulate(dweight, own=True)
-        conv.bias.accumulate(dbias, own=True)
+        if conv.bias is not None:
+            conv.bias.accumulate(dbias, own=True)
         return dx
+
+
+def pooling_of(pool: MaxPool2D | None) -> Pooling | None:
+    """Return a layer's settings as an operation takes them."""
+    return None if pool is None else Pooling(pool.size, pool.stride, pool.padding)
 
 
 _UNWRITTEN = (
