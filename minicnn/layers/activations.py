@@ -8,9 +8,18 @@ from minicnn.layers.base import Layer, Shape
 
 
 class _Activation(Layer):
-    """One function value for each number, of any shape; backward needs the output y."""
+    """One function value for each number, of any shape.
 
-    y: Array | None = None
+    An activation says what its function is, and its gradient, from what a pass keeps: see the two kinds below.
+    """
+
+    def function(self, x: Array) -> Array:
+        """Return y, like x."""
+        raise TypeError(f"{type(self).__name__} does not say what its function is")
+
+    def gradient(self, dy: Array, kept: Array) -> Array:
+        """Return dx, from dy and what the forward pass kept: x or y, all alike."""
+        raise TypeError(f"{type(self).__name__} does not say what its gradient is")
 
     def operations(self) -> int:
         """Return one for every value."""
@@ -21,40 +30,60 @@ class _Activation(Layer):
         return [(cls(), (12,))]
 
 
-class ReLU(_Activation):
+class _FromOutput(_Activation):
+    """An activation whose slope follows from its output y."""
+
+    y: Array | None = None
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        y = self.function(x)
+        self.keep(training, y=y)
+        return self.hand_out(y)
+
+    def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
+        y = self.take("y")
+        return self.gradient(dy, y) if input_gradient else None
+
+
+class _FromInput(_Activation):
+    """An activation whose slope takes its input x to tell."""
+
+    x: Array | None = None
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.keep(training, x=x)
+        return self.function(x)
+
+    def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
+        x = self.take("x")
+        return self.gradient(dy, x) if input_gradient else None
+
+
+class ReLU(_FromOutput):
     """y = max(x, 0), for any shape. Source: document 004 §4.1.2."""
 
-    def forward(self, x: Array, training: bool = False) -> Array:
-        y = ops.relu(x)
-        self.keep(training, y=y)
-        return self.hand_out(y)
+    def function(self, x: Array) -> Array:
+        return ops.relu(x)
 
-    def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
-        y = self.take("y")
-        return ops.relu_backward(dy, y) if input_gradient else None
+    def gradient(self, dy: Array, y: Array) -> Array:
+        return ops.relu_backward(dy, y)
 
 
-class Sigmoid(_Activation):
+class Sigmoid(_FromOutput):
     """y = 1 / (1 + e⁻ˣ), for any shape. Source: document 004 §4.1.2."""
 
-    def forward(self, x: Array, training: bool = False) -> Array:
-        y = ops.sigmoid(x)
-        self.keep(training, y=y)
-        return self.hand_out(y)
+    def function(self, x: Array) -> Array:
+        return ops.sigmoid(x)
 
-    def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
-        y = self.take("y")
-        return ops.sigmoid_backward(dy, y) if input_gradient else None
+    def gradient(self, dy: Array, y: Array) -> Array:
+        return ops.sigmoid_backward(dy, y)
 
 
-class Tanh(_Activation):
+class Tanh(_FromOutput):
     """y = tanh x, for any shape. Source: document 004 §4.1.2."""
 
-    def forward(self, x: Array, training: bool = False) -> Array:
-        y = ops.tanh(x)
-        self.keep(training, y=y)
-        return self.hand_out(y)
+    def function(self, x: Array) -> Array:
+        return ops.tanh(x)
 
-    def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
-        y = self.take("y")
-        return ops.tanh_backward(dy, y) if input_gradient else None
+    def gradient(self, dy: Array, y: Array) -> Array:
+        return ops.tanh_backward(dy, y)
