@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Mapping
 from types import ModuleType
@@ -31,6 +32,14 @@ def array_module(x: Array) -> ModuleType:
     if hasattr(x, "__array_namespace__"):
         return x.__array_namespace__()
     raise TypeError(f"expected a NumPy or CuPy array, got {type(x).__name__}; convert it with numpy.asarray first")
+
+
+def special_functions(x: Array) -> ModuleType:
+    """Return the module whose erfc and other special functions work on `x`: SciPy's, CuPy's, or its own library's."""
+    xp = array_module(x)
+    if hasattr(xp, "special"):
+        return xp.special
+    return importlib.import_module("scipy.special" if xp is np else "cupyx.scipy.special")
 
 
 def is_array(x: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minicnn.backend import array_module, device_of, is_array, to_device, to_numpy
+from minicnn.backend import array_module, device_of, is_array, special_functions, to_device, to_numpy
 from minicnn.devices import resolve_device
 from minicnn.errors import DeviceError, ShapeError, UsageError
 from tests.device_stand_in import DeviceArray, namespace
@@ -15,6 +15,13 @@ def test_every_array_has_its_module():
     assert array_module(np.ones(2)) is np
     assert array_module(np.float32(1)) is np
     assert array_module(DeviceArray(np.ones(2))) is namespace
+
+
+def test_every_array_has_its_special_functions():
+    x = np.array([0.0, 1.0])
+    right = [1.0, 0.15729920705028513]  # Abramowitz & Stegun 1964, table 7.1
+    np.testing.assert_allclose(special_functions(x).erfc(x), right, rtol=1e-15)
+    np.testing.assert_allclose(special_functions(DeviceArray(x)).erfc(DeviceArray(x)).get(), right, rtol=1e-15)
 
 
 @pytest.mark.parametrize("x", [[1.0], 1.0, "x", None], ids=repr)

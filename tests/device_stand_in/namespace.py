@@ -6,10 +6,13 @@ take host arrays: asking for it by name is how one moves to the device.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import scipy.special
 
 from tests.device_stand_in.array import DeviceArray, host_of, on_device
 
@@ -33,9 +36,10 @@ def __getattr__(name: str) -> Any:
     if name not in CUPY_NAMES:
         raise AttributeError(f"CuPy has no {name!r}")
     original = getattr(np, name)
-    if isinstance(original, type) or not callable(original):
-        return original
+    return original if isinstance(original, type) or not callable(original) else _for_device_arrays(original)
 
+
+def _for_device_arrays(original: Callable[..., Any]) -> Callable[..., Any]:
     def function(*args: Any, **kwargs: Any) -> Any:
         result = original(*(host_of(a) for a in args), **{key: host_of(v) for key, v in kwargs.items()})
         for argument in (*args, *kwargs.values()):  # ascontiguousarray, for one, gives back what is contiguous already
@@ -44,3 +48,6 @@ def __getattr__(name: str) -> Any:
         return on_device(result)
 
     return function
+
+
+special = SimpleNamespace(erfc=_for_device_arrays(scipy.special.erfc))  # as in cupyx.scipy.special
