@@ -4,7 +4,8 @@ A window of K pixels that moves S pixels a step over an input of H pixels, padde
 
     OH = floor((H + before + after − K) / S) + 1
 
-places; pixels that no whole window reaches are dropped (floor).
+places; pixels that no whole window reaches are dropped (floor). A dilated window takes every D-th pixel: its K elements
+spread over (K − 1)·D + 1 pixels, which then stand for K above.
 """
 
 from __future__ import annotations
@@ -67,6 +68,15 @@ def same_padding(size: Pair, kernel: Pair, stride: Pair) -> tuple[Pair, Pair]:
     return one_axis(size[0], kernel[0], stride[0]), one_axis(size[1], kernel[1], stride[1])
 
 
+def spread(kernel: Pair, dilation: Pair) -> Pair:
+    """Return how many pixels a window of `kernel` elements, `dilation` pixels apart, lies over: (K − 1)·D + 1.
+
+    Raises ShapeError when either is no number of pixels.
+    """
+    (kh, kw), (dh, dw) = as_pair(kernel, "window"), as_pair(dilation, "dilation")
+    return (kh - 1) * dh + 1, (kw - 1) * dw + 1
+
+
 def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Padding) -> Pair:
     """Return (OH, OW): how many windows fit, vertically and horizontally.
 
@@ -91,13 +101,14 @@ def pad_image(x: Array, padding: Padding, value: float = 0.0) -> Array:
     return array_module(x).pad(x, ((0, 0), vertical, horizontal, (0, 0)), constant_values=value)
 
 
-def window_slice(offset: Pair, outputs: Pair, stride: Pair) -> tuple[slice, slice]:
+def window_slice(offset: Pair, outputs: Pair, stride: Pair, dilation: Pair = (1, 1)) -> tuple[slice, slice]:
     """Return the rows and columns of the padded picture that offset (ky, kx) of every window falls on.
 
-    Window (i, j) starts at (i·SH, j·SW), so its element (ky, kx) lies at (i·SH + ky, j·SW + kx): a strided slice.
+    Window (i, j) starts at (i·SH, j·SW), so its element (ky, kx) lies at (i·SH + ky·DH, j·SW + kx·DW): a strided slice.
     """
-    (ky, kx), (oh, ow), (sh, sw) = offset, outputs, stride
-    return slice(ky, ky + sh * (oh - 1) + 1, sh), slice(kx, kx + sw * (ow - 1) + 1, sw)
+    (oh, ow), (sh, sw) = outputs, stride
+    y, x = offset[0] * dilation[0], offset[1] * dilation[1]
+    return slice(y, y + sh * (oh - 1) + 1, sh), slice(x, x + sw * (ow - 1) + 1, sw)
 
 
 def require_one_dtype(operation: str, **arrays: Array) -> None:

@@ -48,18 +48,18 @@ SQUARE_DENSE = Dense(6)
 LOSS = SoftmaxCrossEntropy()
 
 MISTAKES = [
-    Mistake("wrong sign", "conv2d_backward", "(columns.T @", "(-columns.T @", CONV, "weight"),
+    Mistake("wrong sign", "conv2d_backward", "(columns, ", "(-columns, ", CONV, "weight"),
     Mistake("transpose forgotten", "conv2d_backward", DCOLUMNS, DCOLUMNS.removesuffix(".T"), SQUARE_CONV),
     Mistake("reshape for a transpose", "conv2d_backward", DCOLUMNS, "dy_rows @ weight.reshape(f, -1)", CONV),
     Mistake("flipped kernel", "conv2d_backward", DCOLUMNS, DCOLUMNS.replace("weight", "weight[::-1, ::-1]"), CONV),
-    Mistake("mean over the batch twice", "conv2d_backward", "@ dy_rows)", "@ dy_rows / n)", CONV, "weight"),
-    Mistake("bias: mean for sum", "conv2d_backward", "rows.sum(axis=0)", "rows.mean(axis=0)", CONV, "bias"),
-    Mistake("bias forgotten", "conv2d", ") + bias", ") + 0 * bias", CONV, "bias"),
+    Mistake("mean over the batch twice", "conv2d_backward", "(columns, ", "(columns / len(dy), ", CONV, "weight"),
+    Mistake("bias: mean for sum", "conv2d_backward", "rows.sum(axis=0", "rows.mean(axis=0", CONV, "bias"),
+    Mistake("bias forgotten", "conv2d", "y + bias", "y + 0 * bias", CONV, "bias"),
     Mistake("flipped kernel", "conv2d", "weight.reshape(", "weight[::-1, ::-1].reshape(", CONV, "weight"),
     Mistake("overlap: overwritten, not added", "col2im", "cols, :] +=", "cols, :] =", CONV),
     Mistake("padding cut off the wrong side", "col2im", CROP, "bottom : bottom + h, right : right + w", LOPSIDED_CONV),
     Mistake("padding put on the wrong side", "im2col", ", padding)", ", [p[::-1] for p in padding])", LOPSIDED_CONV),
-    Mistake("stride forgotten on the way back", "col2im", "(oh, ow), stride)", "(oh, ow), (1, 1))", STRIDED_CONV),
+    Mistake("stride forgotten on the way back", "col2im", "(oh, ow), stride,", "(oh, ow), (1, 1),", STRIDED_CONV),
     Mistake("rows and columns swapped", "col2im", "window_slice((ky, kx)", "window_slice((kx, ky)", CONV),
     Mistake("transpose forgotten", "dense_backward", DX, DX.removesuffix(".T"), SQUARE_DENSE),
     Mistake("factors in the wrong order", "dense_backward", "x.T @ dy", "dy.T @ x", SQUARE_DENSE, "weight"),

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from minicnn import ops, use_kernels
 from tests.comparison import assert_close
 from tests.ops.calls import kept_for_backward
-from tests.ops.cases import POOLING_WINDOWS, WINDOWS, Window, windows
+from tests.ops.cases import CONVOLUTIONS, POOLING_WINDOWS, Window, convolutions
 from tests.oracles.activations import ACTIVATIONS
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
@@ -38,50 +37,52 @@ def pad(x, padding, value=0.0):
     return functional.pad(x, (left, right, top, bottom), value=value)
 
 
-def check_convolution(window: Window, filters: int, dtype: str) -> None:
+def check_convolution(window: Window, dtype: str) -> None:
     rng = np.random.default_rng(0)
     x = rng.standard_normal(window.x_shape).astype(dtype)
-    weight = rng.standard_normal((*window.kernel, window.x_shape[3], filters)).astype(dtype)
-    bias = rng.standard_normal(filters).astype(dtype)
+    weight = rng.standard_normal(window.weight_shape).astype(dtype)
+    bias = rng.standard_normal(window.filters).astype(dtype)
     tx, tweight, tbias = to_torch(x), filters_to_torch(weight), torch.tensor(bias, requires_grad=True)
-    ty = functional.conv2d(pad(tx, window.padding), tweight, tbias, window.stride)
-    y = ops.conv2d(x, weight, bias, window.stride, window.padding)
+    ty = functional.conv2d(
+        pad(tx, window.padding), tweight, tbias, window.stride, groups=window.groups, dilation=window.dilation
+    )
+    y = ops.conv2d(x, weight, bias, **window.convolution)
     assert_close(y, from_torch(ty), dtype, "y")
 
     dy = rng.standard_normal(y.shape).astype(dtype)
     ty.backward(to_torch(dy).detach())
-    dx, dweight, dbias = ops.conv2d_backward(dy, x, weight, window.stride, window.padding)
+    dx, dweight, dbias = ops.conv2d_backward(dy, x, weight, **window.convolution)
     assert_close(dx, from_torch(tx.grad), dtype, "dx")
     assert_close(dweight, tweight.grad.numpy().transpose(2, 3, 1, 0), dtype, "dweight")
     assert_close(dbias, tbias.grad.numpy(), dtype, "dbias")
 
 
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("window", CONVOLUTIONS, ids=str)
 def test_convolution(window: Window, mode, dtype):
-    check_convolution(window, 5, dtype)
+    check_convolution(window, dtype)
 
 
-@given(window=windows(), filters=st.integers(1, 8))
-def test_convolution_by_any_window(window: Window, filters: int):
+@given(window=convolutions())
+def test_convolution_by_any_window(window: Window):
     for mode in ("reference", "fast"):
         with use_kernels(mode):
-            check_convolution(window, filters, "float32")
-            check_convolution(window, filters, "float64")
+            check_convolution(window, "float32")
+            check_convolution(window, "float64")
 
 
 @pytest.mark.parametrize(
-    "window, filters",
+    "window",
     [
-        (Window("cnn3's first", (2, 32, 32, 3), (3, 3)), 32),
-        (Window("cnn3's second", (2, 15, 15, 32), (3, 3)), 64),
-        (Window("simple_cnn's first", (1, 32, 32, 3), (7, 7), (2, 2), ((3, 3), (3, 3))), 64),
-        (Window("simple_cnn's second", (1, 15, 15, 64), (3, 3), (2, 2), ((1, 1), (1, 1))), 128),
-        (Window("dcnn5's second", (1, 16, 16, 32), (5, 5), (1, 1), ((2, 2), (2, 2))), 64),
+        Window("cnn3's first", (2, 32, 32, 3), (3, 3), filters=32),
+        Window("cnn3's second", (2, 15, 15, 32), (3, 3), filters=64),
+        Window("simple_cnn's first", (1, 32, 32, 3), (7, 7), (2, 2), ((3, 3), (3, 3)), filters=64),
+        Window("simple_cnn's second", (1, 15, 15, 64), (3, 3), (2, 2), ((1, 1), (1, 1)), filters=128),
+        Window("dcnn5's second", (1, 16, 16, 32), (5, 5), (1, 1), ((2, 2), (2, 2)), filters=64),
     ],
     ids=str,
 )
-def test_the_documents_convolutions(window: Window, filters: int, mode, dtype):
-    check_convolution(window, filters, dtype)
+def test_the_documents_convolutions(window: Window, mode, dtype):
+    check_convolution(window, dtype)
 
 
 @pytest.mark.parametrize("window", POOLING_WINDOWS, ids=str)

@@ -9,42 +9,42 @@ from hypothesis import given
 from minicnn import ops, use_kernels
 from minicnn.errors import ShapeError
 from tests.comparison import assert_close, call_keeping
-from tests.ops.cases import WINDOWS, Window, windows
+from tests.ops.cases import CONVOLUTIONS, Window, convolutions
 from tests.oracles import columns as oracle
 
 
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("window", CONVOLUTIONS, ids=str)
 def test_im2col_copies_what_the_loops_copy(window: Window, mode, dtype, rng):
     x = rng.standard_normal(window.x_shape).astype(dtype)
-    columns = call_keeping(ops.im2col, x, *window.geometry)
+    columns = call_keeping(ops.im2col, x, *window.columns)
     assert columns.dtype == dtype
-    np.testing.assert_array_equal(columns, oracle.im2col(x, *window.geometry))
+    np.testing.assert_array_equal(columns, oracle.im2col(x, *window.columns))
 
 
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("window", CONVOLUTIONS, ids=str)
 def test_col2im_adds_what_the_loops_add(window: Window, mode, dtype, rng):
-    columns = rng.standard_normal(oracle.im2col(np.zeros(window.x_shape), *window.geometry).shape).astype(dtype)
-    x = call_keeping(ops.col2im, columns, window.x_shape, *window.geometry)
-    assert_close(x, oracle.col2im(columns, window.x_shape, *window.geometry), dtype)
+    columns = rng.standard_normal(oracle.im2col(np.zeros(window.x_shape), *window.columns).shape).astype(dtype)
+    x = call_keeping(ops.col2im, columns, window.x_shape, *window.columns)
+    assert_close(x, oracle.col2im(columns, window.x_shape, *window.columns), dtype)
 
 
-@given(window=windows())
+@given(window=convolutions())
 def test_col2im_is_the_transpose_of_im2col(window: Window):
     """⟨im2col(x), c⟩ = ⟨x, col2im(c)⟩ for every x and c: the definition of the transpose."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal(window.x_shape)
     for mode in ("reference", "fast"):
         with use_kernels(mode):
-            columns = ops.im2col(x, *window.geometry)
+            columns = ops.im2col(x, *window.columns)
             other = rng.standard_normal(columns.shape)
-            back = ops.col2im(other, window.x_shape, *window.geometry)
+            back = ops.col2im(other, window.x_shape, *window.columns)
         np.testing.assert_allclose((columns * other).sum(), (x * back).sum(), rtol=1e-10, atol=1e-10)
 
 
-@given(window=windows())
+@given(window=convolutions())
 def test_both_modes_copy_the_same_for_any_window(window: Window):
     x = np.random.default_rng(0).standard_normal(window.x_shape)
-    np.testing.assert_array_equal(ops.im2col(x, *window.geometry), ops.im2col.reference(x, *window.geometry))
+    np.testing.assert_array_equal(ops.im2col(x, *window.columns), ops.im2col.reference(x, *window.columns))
 
 
 def test_padding_may_be_two_numbers(mode, rng):

@@ -5,71 +5,70 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from minicnn import ops, use_kernels
 from minicnn.errors import ShapeError
 from tests.comparison import assert_close, call_keeping
-from tests.ops.cases import WINDOWS, Window, windows
+from tests.ops.cases import CONVOLUTIONS, Window, convolutions
 from tests.oracles import convolution as oracle
 
 
-def arrays(window: Window, filters: int, dtype: str, rng: np.random.Generator):
+def arrays(window: Window, dtype: str, rng: np.random.Generator):
     """Return x, weight, bias and dy for a convolution over `window`."""
     x = rng.standard_normal(window.x_shape).astype(dtype)
-    weight = rng.standard_normal((*window.kernel, window.x_shape[3], filters)).astype(dtype)
-    bias = rng.standard_normal(filters).astype(dtype)
-    y_shape = ops.conv2d.reference(x, weight, bias, window.stride, window.padding).shape
+    weight = rng.standard_normal(window.weight_shape).astype(dtype)
+    bias = rng.standard_normal(window.filters).astype(dtype)
+    y_shape = ops.conv2d.reference(x, weight, bias, **window.convolution).shape
     return x, weight, bias, rng.standard_normal(y_shape).astype(dtype)
 
 
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("window", CONVOLUTIONS, ids=str)
 def test_forward_equals_the_loops(window: Window, mode, dtype, rng):
-    x, weight, bias, _ = arrays(window, 4, dtype, rng)
-    y = call_keeping(ops.conv2d, x, weight, bias, window.stride, window.padding)
-    assert_close(y, oracle.conv2d(x, weight, bias, window.stride, window.padding), dtype)
+    x, weight, bias, _ = arrays(window, dtype, rng)
+    y = call_keeping(ops.conv2d, x, weight, bias, **window.convolution)
+    assert_close(y, oracle.conv2d(x, weight, bias, **window.convolution), dtype)
 
 
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
+@pytest.mark.parametrize("window", CONVOLUTIONS, ids=str)
 def test_backward_equals_the_loops(window: Window, mode, dtype, rng):
-    x, weight, _, dy = arrays(window, 4, dtype, rng)
-    gradients = call_keeping(ops.conv2d_backward, dy, x, weight, window.stride, window.padding)
-    expected = oracle.conv2d_backward(dy, x, weight, window.stride, window.padding)
+    x, weight, _, dy = arrays(window, dtype, rng)
+    gradients = call_keeping(ops.conv2d_backward, dy, x, weight, **window.convolution)
+    expected = oracle.conv2d_backward(dy, x, weight, **window.convolution)
     for name, got, right in zip(("dx", "dweight", "dbias"), gradients, expected, strict=True):
         assert_close(got, right, dtype, name)
 
 
-@given(window=windows(), filters=st.integers(1, 6))
-def test_both_modes_agree_for_any_window(window: Window, filters: int):
+@given(window=convolutions())
+def test_both_modes_agree_for_any_window(window: Window):
     rng = np.random.default_rng(0)
     for dtype in ("float32", "float64"):
-        x, weight, bias, dy = arrays(window, filters, dtype, rng)
+        x, weight, bias, dy = arrays(window, dtype, rng)
         results = {}
         for mode in ("reference", "fast"):
             with use_kernels(mode):
-                y = ops.conv2d(x, weight, bias, window.stride, window.padding)
-                results[mode] = (y, *ops.conv2d_backward(dy, x, weight, window.stride, window.padding))
+                y = ops.conv2d(x, weight, bias, **window.convolution)
+                results[mode] = (y, *ops.conv2d_backward(dy, x, weight, **window.convolution))
         for got, right in zip(results["fast"], results["reference"], strict=True):
             assert_close(got, right, dtype)
 
 
-@given(window=windows())
+@given(window=convolutions())
 def test_any_window_equals_the_loops(window: Window):
-    x, weight, bias, dy = arrays(window, 2, "float64", np.random.default_rng(0))
+    x, weight, bias, dy = arrays(window, "float64", np.random.default_rng(0))
     assert_close(
-        ops.conv2d.reference(x, weight, bias, window.stride, window.padding),
-        oracle.conv2d(x, weight, bias, window.stride, window.padding),
+        ops.conv2d.reference(x, weight, bias, **window.convolution),
+        oracle.conv2d(x, weight, bias, **window.convolution),
     )
-    gradients = ops.conv2d_backward.reference(dy, x, weight, window.stride, window.padding)
-    for got, right in zip(gradients, oracle.conv2d_backward(dy, x, weight, window.stride, window.padding), strict=True):
+    gradients = ops.conv2d_backward.reference(dy, x, weight, **window.convolution)
+    for got, right in zip(gradients, oracle.conv2d_backward(dy, x, weight, **window.convolution), strict=True):
         assert_close(got, right)
 
 
 @pytest.mark.parametrize("channels, filters", [(3, 32), (32, 64), (17, 5)])
 @pytest.mark.parametrize("size", [3, 5])
 def test_both_modes_agree_at_a_network_s_widths(channels, filters, size, dtype, rng):
-    window = Window("", (3, 21, 18, channels), (size, size))
-    x, weight, bias, dy = arrays(window, filters, dtype, rng)
+    window = Window("", (3, 21, 18, channels), (size, size), filters=filters)
+    x, weight, bias, dy = arrays(window, dtype, rng)
     assert_close(ops.conv2d(x, weight, bias), ops.conv2d.reference(x, weight, bias), dtype)
     fast = ops.conv2d_backward(dy, x, weight, (1, 1), (0, 0))
     formula = ops.conv2d_backward.reference(dy, x, weight, (1, 1), (0, 0))
@@ -78,12 +77,12 @@ def test_both_modes_agree_at_a_network_s_widths(channels, filters, size, dtype, 
 
 
 def test_stride_and_padding_may_be_left_out(mode, rng):
-    x, weight, bias, _ = arrays(Window("", (1, 5, 5, 2), (3, 3)), 2, "float64", rng)
+    x, weight, bias, _ = arrays(Window("", (1, 5, 5, 2), (3, 3)), "float64", rng)
     assert_close(ops.conv2d(x, weight, bias), oracle.conv2d(x, weight, bias))
 
 
 def test_the_picture_s_own_gradient_can_be_left_out(mode, rng):
-    x, weight, _, dy = arrays(Window("", (2, 6, 6, 3), (3, 3)), 4, "float64", rng)
+    x, weight, _, dy = arrays(Window("", (2, 6, 6, 3), (3, 3)), "float64", rng)
     dx, dweight, dbias = ops.conv2d_backward(dy, x, weight, (1, 1), (0, 0), input_gradient=False)
     _, expected_dweight, expected_dbias = oracle.conv2d_backward(dy, x, weight)
     assert dx is None
@@ -93,7 +92,7 @@ def test_the_picture_s_own_gradient_can_be_left_out(mode, rng):
 
 def test_nan_and_infinity_reach_the_output(mode, dtype, rng):
     """A broken pixel must be seen in every window that covers it, whatever algorithm computes the convolution."""
-    x, weight, bias, _ = arrays(Window("", (1, 8, 8, 3), (3, 3)), 4, dtype, rng)
+    x, weight, bias, _ = arrays(Window("", (1, 8, 8, 3), (3, 3)), dtype, rng)
     x[0, 4, 4, 1] = np.nan
     y = ops.conv2d(x, weight, bias)
     assert np.isnan(y[0, 2:5, 2:5]).all()

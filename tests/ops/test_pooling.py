@@ -9,7 +9,7 @@ from hypothesis import given
 from minicnn import ops, use_kernels
 from minicnn.errors import ShapeError
 from tests.comparison import assert_close, call_keeping
-from tests.ops.cases import POOLING_WINDOWS, Window, windows
+from tests.ops.cases import POOLING_WINDOWS, Window, pooling_windows
 from tests.oracles import pooling as oracle
 
 
@@ -39,7 +39,7 @@ def test_avg_pool_equals_the_loops(window: Window, mode, dtype, rng):
     assert_close(dx, oracle.avg_pool2d_backward(dy, x.shape, *window.geometry), dtype)
 
 
-@given(window=windows(pooling=True))
+@given(window=pooling_windows())
 def test_any_window_with_ties_and_nan_equals_the_loops(window: Window):
     """Of equal elements the first wins, in the order of reading, and the first NaN wins over every number."""
     values = [-1.0, -0.0, 0.0, 1.0, np.nan, np.inf, -np.inf]
@@ -53,7 +53,7 @@ def test_any_window_with_ties_and_nan_equals_the_loops(window: Window):
             np.testing.assert_array_equal(argmax[expected > -np.inf], expected_argmax[expected > -np.inf])
 
 
-@given(window=windows(pooling=True))
+@given(window=pooling_windows())
 def test_both_modes_agree_for_any_window(window: Window):
     rng = np.random.default_rng(0)
     x = rng.standard_normal(window.x_shape)

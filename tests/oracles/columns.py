@@ -7,28 +7,28 @@ import numpy as np
 from tests.oracles.windows import pixel_of, window_places
 
 
-def im2col(x, kernel, stride, padding):
+def im2col(x, kernel, stride, padding, dilation=(1, 1)):
     """Write each window, read row by row, into a row of the matrix."""
     images, height, width, channels = x.shape
     rows = []
-    oh, ow = window_places((height, width), kernel, stride, padding)
+    oh, ow = window_places((height, width), kernel, stride, padding, dilation)
     for n, i, j in np.ndindex(images, oh, ow):
         row = []
         for ky, kx, c in np.ndindex(*kernel, channels):
-            y, x_ = pixel_of((i, j), (ky, kx), stride, padding)
+            y, x_ = pixel_of((i, j), (ky, kx), stride, padding, dilation)
             row.append(float(x[n, y, x_, c]) if 0 <= y < height and 0 <= x_ < width else 0.0)
         rows.append(row)
     return np.array(rows)
 
 
-def col2im(columns, x_shape, kernel, stride, padding):
+def col2im(columns, x_shape, kernel, stride, padding, dilation=(1, 1)):
     """Add each element of the matrix to the pixel that `im2col` would have read it from."""
     images, height, width, channels = x_shape
     x = np.zeros(x_shape)
-    oh, ow = window_places((height, width), kernel, stride, padding)
+    oh, ow = window_places((height, width), kernel, stride, padding, dilation)
     for index, (n, i, j) in enumerate(np.ndindex(images, oh, ow)):
         for position, (ky, kx, c) in enumerate(np.ndindex(*kernel, channels)):
-            y, x_ = pixel_of((i, j), (ky, kx), stride, padding)
+            y, x_ = pixel_of((i, j), (ky, kx), stride, padding, dilation)
             if 0 <= y < height and 0 <= x_ < width:
                 x[n, y, x_, c] += float(columns[index, position])
     return x

@@ -6,34 +6,44 @@ import numpy as np
 
 from tests.oracles.windows import pixel_of, window_places
 
+NONE = ((0, 0), (0, 0))
 
-def conv2d(x, weight, bias, stride=(1, 1), padding=((0, 0), (0, 0))):
-    """y[n, i, j, f] = Σ x[n, i·SH + ky − top, j·SW + kx − left, c] · weight[ky, kx, c, f] + bias[f]."""
-    images, height, width, channels = x.shape
+
+def conv2d(x, weight, bias, stride=(1, 1), padding=NONE, groups=1, dilation=(1, 1)):
+    """y[n, i, j, f] = Σ x[n, i·SH + ky·DH − top, j·SW + kx·DW − left, g + c] · weight[ky, kx, c, f] + bias[f].
+
+    g is the first channel of the group that f belongs to.
+    """
+    images, height, width, _ = x.shape
     kh, kw, _, filters = weight.shape
-    oh, ow = window_places((height, width), (kh, kw), stride, padding)
+    oh, ow = window_places((height, width), (kh, kw), stride, padding, dilation)
     y = np.zeros((images, oh, ow, filters))
     for n, i, j, f in np.ndindex(y.shape):
-        total = float(bias[f])
-        for ky, kx, c in np.ndindex(kh, kw, channels):
-            row, column = pixel_of((i, j), (ky, kx), stride, padding)
-            if 0 <= row < height and 0 <= column < width:
-                total += float(x[n, row, column, c]) * float(weight[ky, kx, c, f])
+        total = 0.0 if bias is None else float(bias[f])
+        for (ky, kx, c), row, column, channel in terms(x, weight, (i, j), f, stride, padding, groups, dilation):
+            total += float(x[n, row, column, channel]) * float(weight[ky, kx, c, f])
         y[n, i, j, f] = total
     return y
 
 
-def conv2d_backward(dy, x, weight, stride=(1, 1), padding=((0, 0), (0, 0))):
+def conv2d_backward(dy, x, weight, stride=(1, 1), padding=NONE, groups=1, dilation=(1, 1)):
     """Every product of the forward pass hands its share of dy to both of its factors."""
-    _, height, width, channels = x.shape
-    kh, kw, _, filters = weight.shape
-    dx, dweight, dbias = np.zeros(x.shape), np.zeros(weight.shape), np.zeros(filters)
+    dx, dweight, dbias = np.zeros(x.shape), np.zeros(weight.shape), np.zeros(weight.shape[3])
     for n, i, j, f in np.ndindex(dy.shape):
         gradient = float(dy[n, i, j, f])
         dbias[f] += gradient
-        for ky, kx, c in np.ndindex(kh, kw, channels):
-            row, column = pixel_of((i, j), (ky, kx), stride, padding)
-            if 0 <= row < height and 0 <= column < width:
-                dx[n, row, column, c] += gradient * float(weight[ky, kx, c, f])
-                dweight[ky, kx, c, f] += gradient * float(x[n, row, column, c])
+        for (ky, kx, c), row, column, channel in terms(x, weight, (i, j), f, stride, padding, groups, dilation):
+            dx[n, row, column, channel] += gradient * float(weight[ky, kx, c, f])
+            dweight[ky, kx, c, f] += gradient * float(x[n, row, column, channel])
     return dx, dweight, dbias
+
+
+def terms(x, weight, place, f, stride, padding, groups, dilation):
+    """Yield the products that output `place` of filter f is the sum of: ((ky, kx, c) of the weight, pixel, channel)."""
+    _, height, width, _ = x.shape
+    kh, kw, channels, filters = weight.shape
+    first_channel = f // (filters // groups) * channels
+    for ky, kx, c in np.ndindex(kh, kw, channels):
+        row, column = pixel_of(place, (ky, kx), stride, padding, dilation)
+        if 0 <= row < height and 0 <= column < width:
+            yield (ky, kx, c), row, column, first_channel + c

@@ -8,42 +8,44 @@ from minicnn.kernels.cpu.arrays import FLOATS, plain, whole
 from minicnn.kernels.cpu.compiling import entry
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.team import share, work_together
-from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, require_shape
+from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts, spread
 from minicnn.threads import get_threads
 
 
-def im2col(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding) -> np.ndarray:
+def im2col(x: np.ndarray, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)) -> np.ndarray:
     """Copy every window of x into a row of a matrix: the twin of `minicnn.ops.columns.im2col`."""
     if x.dtype not in FLOATS:
         return NotImplemented
-    require_shape(x.ndim == 4, "im2col", x=x.shape)
     n, h, w, c = x.shape
-    oh, ow = output_size((h, w), kernel, stride, padding)
-    (top, _), (left, _) = pad_amounts(padding)
+    oh, ow = output_size((h, w), spread(kernel, dilation), stride, padding)
     columns = empty((n * oh * ow, kernel[0] * kernel[1] * c), x.dtype)
     by_rows = columns.reshape(n * oh, ow, *kernel, c)
-    work_together(_gather, get_threads(), plain(x), by_rows, *whole(stride), top, left)
+    work_together(_gather, get_threads(), plain(x), by_rows, *_steps(stride, padding, dilation))
     return columns
 
 
-def col2im(columns: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Padding) -> np.ndarray:
+def col2im(
+    columns: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1)
+) -> np.ndarray:
     """Add every row of the matrix back to its pixels: the twin of `minicnn.ops.columns.col2im`."""
     if columns.dtype not in FLOATS:
         return NotImplemented
     n, h, w, c = x_shape
-    oh, ow = output_size((h, w), kernel, stride, padding)
-    (top, _), (left, _) = pad_amounts(padding)
-    require_shape(
-        columns.shape == (n * oh * ow, kernel[0] * kernel[1] * c), "col2im", columns=columns.shape, x_shape=x_shape
-    )
+    oh, ow = output_size((h, w), spread(kernel, dilation), stride, padding)
     x = empty(x_shape, columns.dtype)
     windows = plain(columns).reshape(n, oh, ow, *kernel, c)
-    work_together(_add_back, get_threads(), windows, x, *whole(stride), top, left)
+    work_together(_add_back, get_threads(), windows, x, *_steps(stride, padding, dilation))
     return x
 
 
+def _steps(stride: Pair, padding: Padding, dilation: Pair) -> tuple[int, ...]:
+    """Return SH, SW, DH, DW, top and left, in pixels, as compiled code expects them."""
+    (top, _), (left, _) = pad_amounts(padding)
+    return *whole(stride), *whole(dilation), top, left
+
+
 @entry
-def _gather(thread, threads, x, columns, sh, sw, top, left):
+def _gather(thread, threads, x, columns, sh, sw, dh, dw, top, left):
     rows, ow, kh, kw, c = columns.shape
     oh = rows // max(x.shape[0], 1)
     first, end = share(rows, thread, threads)
@@ -51,16 +53,16 @@ def _gather(thread, threads, x, columns, sh, sw, top, left):
         n, i = divmod(row, oh)
         for j in range(ow):
             for ky in range(kh):
-                y = i * sh + ky - top
+                y = i * sh + ky * dh - top
                 for kx in range(kw):
-                    xx = j * sw + kx - left
+                    xx = j * sw + kx * dw - left
                     inside = 0 <= y < x.shape[1] and 0 <= xx < x.shape[2]
                     for channel in range(c):
                         columns[row, j, ky, kx, channel] = x[n, y, xx, channel] if inside else 0.0
 
 
 @entry
-def _add_back(thread, threads, columns, x, sh, sw, top, left):
+def _add_back(thread, threads, columns, x, sh, sw, dh, dw, top, left):
     # A row of the picture collects from the windows over it, so no two threads ever add to the same pixel.
     _, oh, ow, kh, kw, c = columns.shape
     images, h, w, _ = x.shape
@@ -69,12 +71,12 @@ def _add_back(thread, threads, columns, x, sh, sw, top, left):
         n, y = divmod(row, h)
         x[n, y].fill(0)
         for ky in range(kh):
-            i, between = divmod(y + top - ky, sh)
+            i, between = divmod(y + top - ky * dh, sh)
             if between != 0 or i < 0 or i >= oh:
                 continue
             for j in range(ow):
                 for kx in range(kw):
-                    xx = j * sw + kx - left
+                    xx = j * sw + kx * dw - left
                     if 0 <= xx < w:
                         for channel in range(c):
                             x[n, y, xx, channel] += columns[n, i, j, ky, kx, channel]

@@ -22,7 +22,9 @@ FEWEST_NUMBERS = 64  # of a window, with which it is chosen backward
 _forced: str | None = None
 
 
-def choose_algorithm(x: Array, weight: Array, stride: Pair, padding: Padding, backward: bool = False) -> ModuleType:
+def choose_algorithm(
+    x: Array, weight: Array, stride: Pair, padding: Padding, backward: bool = False, dilation: Pair = (1, 1)
+) -> ModuleType:
     """Return the module whose `forward` or `backward` suits the shapes.
 
     Estimated from traffic and rates, not measured, for an H200. For each of the N·OH·OW·KH·KW·C numbers of im2col(x),
@@ -31,12 +33,12 @@ def choose_algorithm(x: Array, weight: Array, stride: Pair, padding: Padding, ba
     Without TF32 it would be 0.035·F by cuBLAS, and some 0.05·F by a plain kernel: they would meet near F = 110, and at
     F = 64 little would be gained, so that there is no such kernel.
     """
-    if _forced == "implicit" and x.dtype != np.float32:
-        raise UsageError("implicit GEMM convolves float32 only")
+    if _forced == "implicit" and (x.dtype != np.float32 or dilation != (1, 1)):
+        raise UsageError("implicit GEMM convolves float32 only, and without dilation")
     if _forced is not None:
         return ALGORITHMS[_forced]
     kh, kw, c, f = weight.shape
-    if x.dtype != np.float32 or not tf32_allowed(array_module(x)):
+    if dilation != (1, 1) or x.dtype != np.float32 or not tf32_allowed(array_module(x)):
         return column_gemm
     if column_gemm.is_pointwise(weight, stride, padding):
         return column_gemm  # the picture is the matrix: there is no traffic to save

@@ -17,39 +17,42 @@ def scratch(weight: Array, stride: Pair, padding: Padding) -> int:
 
 
 def forward(
-    x: Array, weight: Array, bias: Array | None, relu: bool, stride: Pair, padding: Padding, y: Array
+    x: Array, weight: Array, bias: Array | None, relu: bool, stride: Pair, padding: Padding, y: Array,
+    dilation: Pair = (1, 1),
 ) -> None:  # fmt: skip
     """Write im2col(x)·W into y (N, OH, OW, F); if there is a bias, add it, and apply ReLU if `relu`.
 
     x, y: contiguous.
     """
     rows = y.reshape(-1, y.shape[3])
-    array_module(x).matmul(windows(x, weight, stride, padding, len(rows)), filter_matrix(weight), out=rows)
+    array_module(x).matmul(windows(x, weight, stride, padding, dilation, len(rows)), filter_matrix(weight), out=rows)
     if bias is not None:
         add_bias(rows, bias, relu)
 
 
-def backward(dz: Array, x: Array, weight: Array, stride: Pair, padding: Padding, dx: Array | None) -> Array:
+def backward(
+    dz: Array, x: Array, weight: Array, stride: Pair, padding: Padding, dx: Array | None, dilation: Pair = (1, 1)
+) -> Array:
     """Return dW = im2col(x)ᵀ·dZ, like weight, and write col2im(dZ·Wᵀ) into dx if it is asked for. All contiguous."""
     xp, matrix = array_module(x), filter_matrix(weight)
     rows = dz.reshape(-1, matrix.shape[1])
-    columns = windows(x, weight, stride, padding, len(rows))
+    columns = windows(x, weight, stride, padding, dilation, len(rows))
     dweight = columns.T @ rows
     if dx is not None and is_pointwise(weight, stride, padding):
         xp.matmul(rows, matrix.T, out=dx.reshape(-1, x.shape[3]))
     elif dx is not None:
         xp.matmul(rows, matrix.T, out=columns)  # the windows are used up: dcolumns takes their memory
-        add_back(columns, dx, (weight.shape[0], weight.shape[1]), stride, padding)
+        add_back(columns, dx, (weight.shape[0], weight.shape[1]), stride, padding, dilation)
     return dweight.reshape(weight.shape)
 
 
-def windows(x: Array, weight: Array, stride: Pair, padding: Padding, count: int) -> Array:
+def windows(x: Array, weight: Array, stride: Pair, padding: Padding, dilation: Pair, count: int) -> Array:
     """Return im2col(x) (count, KH·KW·C)."""
     length = weight.size // weight.shape[3]
     if is_pointwise(weight, stride, padding):
         return x.reshape(count, length)
     columns = array_module(x).empty((count, length), dtype=x.dtype)
-    fill_columns(x, columns, (weight.shape[0], weight.shape[1]), stride, padding)
+    fill_columns(x, columns, (weight.shape[0], weight.shape[1]), stride, padding, dilation)
     return columns
 
 

@@ -17,59 +17,60 @@ from minicnn.errors import UsageError
 from minicnn.kernels.gpu.algorithms import choose_algorithm
 from minicnn.kernels.gpu.bias import sum_rows
 from minicnn.kernels.gpu.launch import LARGEST, kernels_take
-from minicnn.ops.windows import Padding, Pair, output_size, require_shape
+from minicnn.ops.windows import Padding, Pair, output_size, require_shape, spread
 
 DEFAULT_WORKSPACE = 512  # MiB: chunks so large that the few launches a chunk needs are small beside their work
 
 Gradients = tuple["Array | None", Array, Array]
 
 
-def conv2d(x: Array, weight: Array, bias: Array, stride: Pair = (1, 1), padding: Padding = (0, 0)) -> Array:
+def conv2d(
+    x: Array, weight: Array, bias: Array | None, stride: Pair = (1, 1), padding: Padding = (0, 0), groups: int = 1,
+    dilation: Pair = (1, 1),
+) -> Array:  # fmt: skip
     """Slide F filters over each picture: the twin of `minicnn.ops.convolution.conv2d`."""
-    require_filters("conv2d", x, weight, bias)
-    if not kernels_take(x, weight, bias):
+    if groups > 1 or not kernels_take(x, weight):  # the formula takes one group after the other, each by this twin
         return NotImplemented
-    return convolve(x, weight, bias, stride, padding, relu=False)
+    return convolve(x, weight, bias, stride, padding, relu=False, dilation=dilation)
 
 
 def conv2d_backward(
-    dy: Array, x: Array, weight: Array, stride: Pair, padding: Padding, input_gradient: bool = True
-) -> Gradients:
+    dy: Array, x: Array, weight: Array, stride: Pair, padding: Padding, input_gradient: bool = True, groups: int = 1,
+    dilation: Pair = (1, 1),
+) -> Gradients:  # fmt: skip
     """Turn the output's gradient into the inputs': the twin of `minicnn.ops.convolution.conv2d_backward`."""
-    outputs = output_size((x.shape[1], x.shape[2]), (weight.shape[0], weight.shape[1]), stride, padding)
-    require_shape(
-        dy.shape == (x.shape[0], *outputs, weight.shape[3]) and weight.shape[2] == x.shape[3],
-        "conv2d_backward", dy=dy.shape, x=x.shape, weight=weight.shape,
-    )  # fmt: skip
-    if not kernels_take(dy, x, weight):
+    if groups > 1 or not kernels_take(dy, x, weight):
         return NotImplemented
     dy = array_module(dy).ascontiguousarray(dy)
-    return convolve_backward(lambda chunk: dy[chunk], x, weight, stride, padding, input_gradient)
+    return convolve_backward(lambda chunk: dy[chunk], x, weight, stride, padding, input_gradient, dilation)
 
 
-def convolve(x: Array, weight: Array, bias: Array, stride: Pair, padding: Padding, relu: bool) -> Array:
+def convolve(
+    x: Array, weight: Array, bias: Array | None, stride: Pair, padding: Padding, relu: bool, dilation: Pair = (1, 1)
+) -> Array:
     """Return Y = im2col(x)·W + bias, and max with 0 if `relu`."""
     xp = array_module(x)
-    x, y = xp.ascontiguousarray(x), xp.empty(output_shape(x, weight, stride, padding), dtype=x.dtype)
-    algorithm = choose_algorithm(x, weight, stride, padding)
+    x, y = xp.ascontiguousarray(x), xp.empty(output_shape(x, weight, stride, padding, dilation), dtype=x.dtype)
+    algorithm = choose_algorithm(x, weight, stride, padding, dilation=dilation)
     for chunk in image_chunks(y.shape, algorithm.scratch(weight, stride, padding), x.dtype.itemsize):
-        algorithm.forward(x[chunk], weight, bias, relu, stride, padding, y[chunk])
+        algorithm.forward(x[chunk], weight, bias, relu, stride, padding, y[chunk], dilation)
     return y
 
 
 def convolve_backward(
-    dz: Callable[[slice], Array], x: Array, weight: Array, stride: Pair, padding: Padding, input_gradient: bool
-) -> Gradients:
+    dz: Callable[[slice], Array], x: Array, weight: Array, stride: Pair, padding: Padding, input_gradient: bool,
+    dilation: Pair = (1, 1),
+) -> Gradients:  # fmt: skip
     """Return dX = col2im(dZ·Wᵀ), dW = Xᵀ·dZ and dbias = Σ dZ, where `dz` gives dZ for a slice of the batch."""
     xp = array_module(x)
     x, dx = xp.ascontiguousarray(x), xp.empty(x.shape, dtype=x.dtype) if input_gradient else None
     dweight, dbias = xp.zeros(weight.shape, dtype=x.dtype), xp.zeros(weight.shape[3], dtype=x.dtype)
-    algorithm = choose_algorithm(x, weight, stride, padding, backward=True)
+    algorithm = choose_algorithm(x, weight, stride, padding, backward=True, dilation=dilation)
     numbers = algorithm.scratch(weight, stride, padding) + weight.shape[3]  # dZ is made for the chunk, too
-    for chunk in image_chunks(output_shape(x, weight, stride, padding), numbers, x.dtype.itemsize):
+    for chunk in image_chunks(output_shape(x, weight, stride, padding, dilation), numbers, x.dtype.itemsize):
         chunk_dz = dz(chunk)
         dx_chunk = None if dx is None else dx[chunk]
-        dweight += algorithm.backward(chunk_dz, x[chunk], weight, stride, padding, dx_chunk)
+        dweight += algorithm.backward(chunk_dz, x[chunk], weight, stride, padding, dx_chunk, dilation)
         dbias += sum_rows(chunk_dz.reshape(-1, weight.shape[3]))
         del chunk_dz  # before the next one is made: the workspace holds one
     return dx, dweight, dbias
@@ -104,9 +105,12 @@ def workspace() -> int:
     return int(setting) * 2**20
 
 
-def output_shape(x: Array, weight: Array, stride: Pair, padding: Padding) -> tuple[int, int, int, int]:
+def output_shape(
+    x: Array, weight: Array, stride: Pair, padding: Padding, dilation: Pair = (1, 1)
+) -> tuple[int, int, int, int]:
     """Return (N, OH, OW, F)."""
-    oh, ow = output_size((x.shape[1], x.shape[2]), (weight.shape[0], weight.shape[1]), stride, padding)
+    kernel = spread((weight.shape[0], weight.shape[1]), dilation)
+    oh, ow = output_size((x.shape[1], x.shape[2]), kernel, stride, padding)
     return x.shape[0], oh, ow, weight.shape[3]
 
 

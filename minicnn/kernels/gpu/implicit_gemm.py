@@ -1,5 +1,5 @@
 """Convolution as a matrix product whose matrix of windows is never written, in TF32. The kernels, and how they do it,
-stand in implicit_gemm.cu. Shapes and formulas as in `minicnn.ops.convolution`; float32 only.
+stand in implicit_gemm.cu. Shapes and formulas as in `minicnn.ops.convolution`; float32 and dilation (1, 1) only.
 
 The kernels read four channels at once. Where channels or filters are no multiple of four, as the three colours are not,
 arrays are copied with zeros in the places that are missing, which change no sum.
@@ -24,7 +24,8 @@ def scratch(weight: Array, stride: Pair, padding: Padding) -> int:
 
 
 def forward(
-    x: Array, weight: Array, bias: Array | None, relu: bool, stride: Pair, padding: Padding, y: Array
+    x: Array, weight: Array, bias: Array | None, relu: bool, stride: Pair, padding: Padding, y: Array,
+    dilation: Pair = (1, 1),
 ) -> None:  # fmt: skip
     """Write im2col(x)·W into y (N, OH, OW, F); if there is a bias, add it, and apply ReLU if `relu`.
 
@@ -34,7 +35,9 @@ def forward(
     _convolve(by_four(x), by_four(weight, 2, 3), bias, relu, stride, (top, left), y, Lattice((y.shape[1], y.shape[2])))
 
 
-def backward(dz: Array, x: Array, weight: Array, stride: Pair, padding: Padding, dx: Array | None) -> Array:
+def backward(
+    dz: Array, x: Array, weight: Array, stride: Pair, padding: Padding, dx: Array | None, dilation: Pair = (1, 1)
+) -> Array:
     """Return dW = im2col(x)ᵀ·dZ, like weight, and write dX into dx if it is asked for. All contiguous."""
     filled = by_four(dz)
     if dx is not None:
