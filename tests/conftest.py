@@ -13,8 +13,7 @@ from hypothesis import settings
 from minicnn import get_threads, use_kernels
 from minicnn.devices import require_cupy
 from minicnn.errors import DeviceError
-from minicnn.kernels.cpu import team
-from minicnn.kernels.cpu.notice import notice
+from minicnn.kernels.cpu import cache, team
 
 SEED = 20230417
 
@@ -56,7 +55,7 @@ def all_threads_for_small_arrays() -> Iterator[None]:
 def no_notice_of_compilation() -> Iterator[None]:
     """Keep the line about compiling from whichever test needs a kernel first: what commands print is looked at."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(notice, "said", True)
+        patch.setattr(cache, "tell_once", lambda text: None)
         yield
 
 

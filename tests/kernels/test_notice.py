@@ -24,7 +24,7 @@ ops.relu_backward(ops.relu(x), x)
 
 
 def test_compiling_is_told_once_on_stderr_and_only_where_nothing_was_kept(tmp_path: Path) -> None:
-    variables = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    variables = {**os.environ, "MINICNN_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     told = []
     for _ in range(2):
         command = [sys.executable, "-c", SCRIPT]

@@ -3,8 +3,5 @@
 import importlib
 import pkgutil
 
-from minicnn.kernels.cpu.cache import folder_of_our_own
-
-with folder_of_our_own():
-    for _module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{_module.name}")
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from numba import njit
 
+from minicnn.kernels.cpu.cache import keep
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # The compiler may fuse a product and a sum, which rounds once instead of twice. No other liberty: NaN and ∞ are not
@@ -21,12 +23,12 @@ _CONTRACTING = {"fastmath": {"contract"}}
 
 def entry(function: Function) -> Function:
     """Compile what Python calls: it is kept for the next process, and leaves the GIL to other threads."""
-    return njit(cache=True, nogil=True, error_model="numpy")(function)
+    return keep(njit(nogil=True, error_model="numpy")(function))
 
 
 def contracting_entry(function: Function) -> Function:
     """Compile an `entry` whose products and sums may be fused."""
-    return njit(cache=True, nogil=True, error_model="numpy", **_CONTRACTING)(function)
+    return keep(njit(nogil=True, error_model="numpy", **_CONTRACTING)(function))
 
 
 def inner(function: Function) -> Function:
