@@ -158,3 +158,61 @@ def test_conv_block(geometry: str, pool: Pooling | None, relu: bool, mode: str, 
         weight=rng.standard_normal((kh, kw, 3, 4)),
         bias=rng.standard_normal(4),
     )
+
+
+PICTURE = (2, 4, 5, 3)
+
+
+def normalisation_arrays(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {"x": 3 + rng.standard_normal(PICTURE), "weight": rng.standard_normal(3), "bias": rng.standard_normal(3)}
+
+
+@pytest.mark.parametrize("kind", ["batch_norm", "layer_norm"])
+def test_normalisation(kind: str, mode: str, rng: np.random.Generator) -> None:
+    forward, slope = getattr(ops, kind), getattr(ops, f"{kind}_backward")
+
+    def backward(dy: np.ndarray, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
+        _, mean, variance = forward(x, weight, bias, 1e-5)
+        return dict(zip(("x", "weight", "bias"), slope(dy, x, weight, mean, variance, 1e-5), strict=True))
+
+    assert_gradients(
+        lambda x, weight, bias: forward(x, weight, bias, 1e-5)[0], backward, **normalisation_arrays(rng)
+    )  # fmt: skip
+
+
+def test_batch_norm_in_inference(mode: str, rng: np.random.Generator) -> None:
+    statistics = (rng.standard_normal(3), rng.random(3) + 0.5, 1e-5)
+    assert_gradients(
+        lambda x, weight, bias: ops.batch_norm_inference(x, weight, bias, *statistics),
+        lambda dy, x, weight, bias: dict(
+            zip(("x", "weight", "bias"), ops.batch_norm_inference_backward(dy, x, weight, *statistics), strict=True)
+        ),
+        **normalisation_arrays(rng),
+    )
+
+
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize("with_residual", [True, False])
+def test_norm_block(with_residual: bool, relu: bool, mode: str, rng: np.random.Generator) -> None:
+    def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, residual: Any = None) -> np.ndarray:
+        return ops.norm_block(x, weight, bias, 1e-5, residual, relu)[0]
+
+    def backward(dy: np.ndarray, x: np.ndarray, weight: np.ndarray, bias: np.ndarray, residual: Any = None) -> Any:
+        y, *statistics = ops.norm_block(x, weight, bias, 1e-5, residual, relu)
+        gradients = ops.norm_block_backward(dy, x, y, weight, *statistics, 1e-5, relu, residual is not None)
+        named = dict(zip(("x", "weight", "bias", "residual"), gradients, strict=True))
+        return {name: gradient for name, gradient in named.items() if gradient is not None}
+
+    arrays = normalisation_arrays(rng)
+    if with_residual:
+        arrays["residual"] = rng.standard_normal(PICTURE)
+    assert_gradients(forward, backward, **arrays)
+
+
+@pytest.mark.parametrize("settings", [(5, 1e-4, 0.75, 1.0), (2, 0.8, 0.75, 1.0), (3, 1.5, 0.6, 0.5)], ids=str)
+def test_local_response_norm(settings: tuple[Any, ...], mode: str, rng: np.random.Generator) -> None:
+    assert_gradients(
+        lambda x: ops.local_response_norm(x, *settings),
+        lambda dy, x: {"x": ops.local_response_norm_backward(dy, x, *settings)},
+        x=2 * rng.standard_normal((2, 3, 2, 7)),
+    )

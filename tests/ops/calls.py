@@ -84,6 +84,38 @@ def _softmax_cross_entropy_backward(rng: np.random.Generator, dtype: str) -> Arg
     return ops.softmax.reference(logits), labels, smoothing
 
 
+EPSILON = 1e-5
+
+
+def _statistics(rng: np.random.Generator, dtype: str) -> Arguments:
+    return rng.standard_normal(3).astype(dtype), rng.random(3).astype(dtype) + 0.5
+
+
+def _batch_norm_inference(rng: np.random.Generator, dtype: str) -> Arguments:
+    return *_normal(X_SHAPE, (3,), (3,))(rng, dtype), *_statistics(rng, dtype), EPSILON
+
+
+def _batch_norm_backward(rng: np.random.Generator, dtype: str) -> Arguments:
+    dy, x, weight, bias = _normal(X_SHAPE, X_SHAPE, (3,), (3,))(rng, dtype)
+    return dy, x, weight, *ops.batch_norm.reference(x, weight, bias, EPSILON)[1:], EPSILON
+
+
+def _layer_norm_backward(rng: np.random.Generator, dtype: str) -> Arguments:
+    dy, x, weight, bias = _normal(X_SHAPE, X_SHAPE, (3,), (3,))(rng, dtype)
+    return dy, x, weight, *ops.layer_norm.reference(x, weight, bias, EPSILON)[1:], EPSILON
+
+
+def _norm_block(rng: np.random.Generator, dtype: str) -> Arguments:
+    x, weight, bias, residual = _normal(X_SHAPE, (3,), (3,), X_SHAPE)(rng, dtype)
+    return x, weight, bias, EPSILON, residual, True
+
+
+def _norm_block_backward(rng: np.random.Generator, dtype: str) -> Arguments:
+    forward = _norm_block(rng, dtype)
+    y, mean, variance = ops.norm_block.reference(*forward)
+    return rng.standard_normal(X_SHAPE).astype(dtype), forward[0], y, forward[1], mean, variance, EPSILON, True, True
+
+
 def _dropout_backward(rng: np.random.Generator, dtype: str) -> Arguments:
     return rng.standard_normal((3, 5)).astype(dtype), rng.random((3, 5)) < 0.7, 0.3
 
@@ -110,6 +142,14 @@ CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {
     "adam_update": _adam_update,
     "avg_pool2d": lambda rng, dtype: (*_normal(X_SHAPE)(rng, dtype), *GEOMETRY),
     "avg_pool2d_backward": lambda rng, dtype: (*_normal(Y_SHAPE)(rng, dtype), X_SHAPE, *GEOMETRY),
+    "batch_norm": lambda rng, dtype: (*_normal(X_SHAPE, (3,), (3,))(rng, dtype), EPSILON),
+    "batch_norm_backward": _batch_norm_backward,
+    "batch_norm_inference": _batch_norm_inference,
+    "batch_norm_inference_backward": lambda rng, dtype: (
+        *_normal(X_SHAPE, X_SHAPE, (3,))(rng, dtype),
+        *_statistics(rng, dtype),
+        EPSILON,
+    ),
     "col2im": _col2im,
     "conv2d": _conv2d,
     "conv2d_backward": _conv2d_backward,
@@ -121,8 +161,14 @@ CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {
     "dropout": lambda rng, dtype: (*_normal((3, 5, 4))(rng, dtype), 0.4, 2**40 + 17),
     "dropout_backward": _dropout_backward,
     "im2col": lambda rng, dtype: (*_normal(X_SHAPE)(rng, dtype), *GEOMETRY),
+    "layer_norm": lambda rng, dtype: (*_normal(X_SHAPE, (3,), (3,))(rng, dtype), EPSILON),
+    "layer_norm_backward": _layer_norm_backward,
+    "local_response_norm": lambda rng, dtype: (*_normal(X_SHAPE)(rng, dtype), 2, 0.5, 0.75, 1.0),
+    "local_response_norm_backward": lambda rng, dtype: (*_normal(X_SHAPE, X_SHAPE)(rng, dtype), 2, 0.5, 0.75, 1.0),
     "max_pool2d": lambda rng, dtype: (*_normal(X_SHAPE)(rng, dtype), *GEOMETRY),
     "max_pool2d_backward": _max_pool2d_backward,
+    "norm_block": _norm_block,
+    "norm_block_backward": _norm_block_backward,
     "normalize_pixels": _normalize_pixels,
     "sgd_update": _sgd_update,
     "softmax": _normal((4, 6)),

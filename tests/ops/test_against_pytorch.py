@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from minicnn import ops, use_kernels
 from tests.comparison import assert_close
@@ -146,3 +147,131 @@ def test_softmax_cross_entropy(label_smoothing, mode, dtype, rng):
     tloss.backward()
     dlogits = ops.softmax_cross_entropy_backward(probabilities, labels, label_smoothing)
     assert_close(dlogits, tlogits.grad.numpy(), dtype)
+
+
+# PyTorch's float32 is off itself where a channel's mean is large: 3e-5 at 1000, and its statistics by as much as its
+# order of summing costs. So the normalisations are compared with what it computes in float64 from the same numbers.
+NORMALISATION_TOLERANCE = {"float32": 1e-5, "float64": 1e-12}  # of the largest value
+
+
+def assert_close_to_exact(got: np.ndarray, expected, dtype: str, what: str, times: float = 1) -> None:
+    assert got.dtype == dtype, what
+    expected = expected.detach().numpy()
+    limit = times * NORMALISATION_TOLERANCE[dtype] * np.abs(expected).max()
+    np.testing.assert_allclose(got, expected, rtol=0, atol=limit, err_msg=what)
+
+
+def exact(x: np.ndarray):
+    """Return x as a tensor of float64 that collects its gradient."""
+    return torch.tensor(x.astype("float64"), requires_grad=True)
+
+
+def normalisation_arrays(shape: tuple[int, ...], mean: float, dtype: str) -> tuple[np.ndarray, ...]:
+    """Return x of that mean and deviation 1, dy and another picture of that shape; weight and bias of its channels."""
+    rng = np.random.default_rng(0)
+    x = mean + rng.standard_normal(shape)
+    others = (rng.standard_normal(s) for s in (shape, shape, shape[-1:], shape[-1:]))
+    return tuple(array.astype(dtype) for array in (x, *others))
+
+
+def channels_first(x):
+    return x.permute(0, 3, 1, 2)
+
+
+picture_shapes = st.tuples(st.integers(1, 5), st.integers(2, 9), st.integers(3, 9), st.integers(1, 150))
+
+
+@pytest.mark.parametrize("mean", [0.0, 1000.0])
+@given(shape=picture_shapes, relu=st.booleans(), with_residual=st.booleans())
+def test_batch_norm_and_norm_block(mean: float, shape: tuple[int, ...], relu: bool, with_residual: bool):
+    for dtype in ("float32", "float64"):
+        x, dy, residual, weight, bias = normalisation_arrays(shape, mean, dtype)
+        tx, tresidual, tweight, tbias = (exact(a) for a in (x, residual, weight, bias))
+        tmean, tvariance = torch.zeros(shape[3], dtype=torch.float64), torch.ones(shape[3], dtype=torch.float64)
+        first = functional.batch_norm(
+            channels_first(tx), tmean, tvariance, tweight, tbias, training=True, momentum=1.0, eps=1e-5
+        ).permute(0, 2, 3, 1)
+        second = first + tresidual if with_residual else first
+        ty = torch.relu(second) if relu else second
+        ty.backward(torch.tensor(dy.astype("float64")))
+        pixels = x[..., 0].size
+        for mode in ("reference", "fast"):
+            with use_kernels(mode):
+                given = residual if with_residual else None
+                y, mean_, variance = ops.norm_block(x, weight, bias, 1e-5, given, relu)
+                right_y = ty.detach().numpy()  # whose own zeros decide where the gradient goes
+                gradients = ops.norm_block_backward(
+                    dy, x, right_y.astype(dtype), weight, mean_, variance, 1e-5, relu, with_residual
+                )
+            for name, got, right in (
+                ("y", y, ty), ("mean", mean_, tmean), ("variance", variance, tvariance * (pixels - 1) / pixels),
+                ("dx", gradients[0], tx.grad), ("dweight", gradients[1], tweight.grad),
+                ("dbias", gradients[2], tbias.grad),
+            ):  # fmt: skip
+                assert_close_to_exact(got, right, dtype, f"{name}, {mode}, {dtype}")
+            if with_residual:
+                assert_close_to_exact(gradients[3], tresidual.grad, dtype, "dresidual")
+
+
+@pytest.mark.parametrize("mean", [0.0, 1000.0])
+@given(shape=picture_shapes)
+def test_batch_norm_in_inference(mean: float, shape: tuple[int, ...]):
+    for dtype in ("float32", "float64"):
+        x, dy, other, weight, bias = normalisation_arrays(shape, mean, dtype)
+        statistics = (mean + other[0, 0, 0]), (other[0, 0, 1] ** 2 + np.float32(0.1)).astype(dtype)
+        statistics = tuple(a.astype(dtype) for a in statistics)
+        tx, tweight, tbias = (exact(a) for a in (x, weight, bias))
+        tstatistics = (torch.tensor(a.astype("float64")) for a in statistics)
+        ty = functional.batch_norm(channels_first(tx), *tstatistics, tweight, tbias, eps=1e-5).permute(0, 2, 3, 1)
+        ty.backward(torch.tensor(dy.astype("float64")))
+        for mode in ("reference", "fast"):
+            with use_kernels(mode):
+                y = ops.batch_norm_inference(x, weight, bias, *statistics, 1e-5)
+                gradients = ops.batch_norm_inference_backward(dy, x, weight, *statistics, 1e-5)
+            assert_close_to_exact(y, ty, dtype, "y")
+            for name, got, right in zip(("dx", "dweight", "dbias"), gradients, (tx, tweight, tbias), strict=True):
+                assert_close_to_exact(got, right.grad, dtype, name)
+
+
+@pytest.mark.parametrize("mean", [0.0, 1000.0])
+@given(rows=st.lists(st.integers(1, 6), min_size=1, max_size=3), channels=st.integers(3, 150))
+def test_layer_norm(mean: float, rows: list[int], channels: int):
+    for dtype in ("float32", "float64"):
+        x, dy, _, weight, bias = normalisation_arrays((*rows, channels), mean, dtype)
+        tx, tweight, tbias = (exact(a) for a in (x, weight, bias))
+        ty = functional.layer_norm(tx, (channels,), tweight, tbias, 1e-5)
+        ty.backward(torch.tensor(dy.astype("float64")))
+        for mode in ("reference", "fast"):
+            with use_kernels(mode):
+                y, mean_, variance = ops.layer_norm(x, weight, bias, 1e-5)
+                gradients = ops.layer_norm_backward(dy, x, weight, mean_, variance, 1e-5)
+            # PyTorch's float64 rounds a mean of 1000 by 1e-13, which few numbers with a small deviation multiply.
+            times = 10 if mean and dtype == "float64" else 1
+            assert_close_to_exact(y, ty, dtype, "y", times)
+            for name, got, right in zip(("dx", "dweight", "dbias"), gradients, (tx, tweight, tbias), strict=True):
+                assert_close_to_exact(got, right.grad, dtype, name, times)
+
+
+@given(
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.integers(1, 40)),
+    size=st.integers(1, 9), alpha=st.sampled_from([1e-4, 0.5]), beta=st.sampled_from([0.75, 0.5, 1.2]),
+    k=st.sampled_from([1.0, 2.0]),
+)  # fmt: skip
+def test_local_response_norm(shape: tuple[int, ...], size: int, alpha: float, beta: float, k: float):
+    for dtype in ("float32", "float64"):
+        x, dy, *_ = normalisation_arrays(shape, 0.0, dtype)
+        tx = exact(x)
+        ty = functional.local_response_norm(channels_first(tx), size, alpha, beta, k).permute(0, 2, 3, 1)
+        ty.backward(torch.tensor(dy.astype("float64")))
+        for mode in ("reference", "fast"):
+            with use_kernels(mode):
+                y = ops.local_response_norm(x, size, alpha, beta, k)
+                dx = ops.local_response_norm_backward(dy, x, size, alpha, beta, k)
+            assert_close_to_exact(y, ty, dtype, "y")
+            assert_close_to_exact(dx, tx.grad, dtype, "dx")
+
+
+def test_local_response_norm_has_pytorch_s_defaults(mode, rng):
+    x = rng.standard_normal((2, 3, 4, 7)) * 30
+    expected = torch.nn.LocalResponseNorm(5)(channels_first(torch.tensor(x))).permute(0, 2, 3, 1).numpy()
+    np.testing.assert_allclose(ops.local_response_norm(x), expected, rtol=1e-13)

@@ -17,8 +17,9 @@ from minicnn.kernels.cpu.cache import keep
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # The compiler may fuse a product and a sum, which rounds once instead of twice. No other liberty: NaN and ∞ are not
-# hidden, and sums keep their order.
+# hidden, and sums keep their order, but in the entries that say otherwise.
 _CONTRACTING = {"fastmath": {"contract"}}
+_REORDERING = {"fastmath": {"contract", "reassoc"}}
 
 
 def entry(function: Function) -> Function:
@@ -29,6 +30,11 @@ def entry(function: Function) -> Function:
 def contracting_entry(function: Function) -> Function:
     """Compile an `entry` whose products and sums may be fused."""
     return keep(njit(nogil=True, error_model="numpy", **_CONTRACTING)(function))
+
+
+def reordering_entry(function: Function) -> Function:
+    """Compile a `contracting_entry` that may add up in any order: a sum along a row then needs no number's turn."""
+    return njit(cache=True, nogil=True, error_model="numpy", **_REORDERING)(function)
 
 
 def inner(function: Function) -> Function:

@@ -276,3 +276,29 @@ def test_settings_may_be_numpy_numbers(check, dtype, rng):
     check("im2col", (x, (np.int64(2), np.int64(3)), (np.int64(1), np.int64(2)), (0, 0)), dtype)
     value, grad = x, x[::-1].copy()
     check("sgd_update", (value, grad, None, np.float64(0.1), 0.0, False, np.float32(0.5)), dtype)
+
+
+@pytest.mark.parametrize("pixels, channels", [(3, 1), (3, 300), (64, 33), (65, 2), (4099, 3)])
+def test_normalisation_over_any_number_of_pixels_and_channels(check, pixels, channels, thread_order, dtype, rng):
+    shape = (1, 1, pixels, channels)
+    dy, x, residual = (rng.standard_normal(shape).astype(dtype) for _ in range(3))
+    x += 100
+    weight, bias = (rng.standard_normal(channels).astype(dtype) for _ in range(2))
+    for relu, added in ((True, residual), (True, None), (False, residual), (False, None)):
+        check("norm_block", (x, weight, bias, 1e-5, added, relu), dtype)
+        y, mean, variance = ops.norm_block.reference(x, weight, bias, 1e-5, added, relu)
+        check("norm_block_backward", (dy, x, y, weight, mean, variance, 1e-5, relu, added is not None), dtype)
+    check("batch_norm_inference", (x, weight, bias, mean, variance, 1e-5), dtype)
+    check("batch_norm_inference_backward", (dy, x, weight, mean, variance, 1e-5), dtype)
+    if channels > 2 and pixels < 100:  # of two numbers, standardised, next to nothing is left for a gradient
+        check("layer_norm", (x, weight, bias, 1e-5), dtype)
+        _, mean, variance = ops.layer_norm.reference(x, weight, bias, 1e-5)
+        check("layer_norm_backward", (dy, x, weight, mean, variance, 1e-5), dtype)
+
+
+@pytest.mark.parametrize("settings", [(5, 1e-4, 0.75, 1.0), (1, 0.5, 0.75, 2.0), (4, 0.7, 0.6, 0.5)], ids=str)
+@pytest.mark.parametrize("channels", [1, 3, 100])
+def test_local_response_norm_of_any_window(check, settings, channels, thread_order, dtype, rng):
+    dy, x = (rng.standard_normal((2, 3, 2, channels)).astype(dtype) for _ in range(2))
+    check("local_response_norm", (x, *settings), dtype)
+    check("local_response_norm_backward", (dy, x, *settings), dtype)
