@@ -1,9 +1,12 @@
-"""Files that are there whole or not at all, whatever interrupts the writing."""
+"""Files that are there whole or not at all, whatever interrupts the writing; and ~ in the names of folders."""
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from minicnn.errors import UsageError
 
@@ -11,13 +14,65 @@ from minicnn.errors import UsageError
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write `content` beside `path`, then move it there in one step.
 
-    Raises UsageError when the folder cannot be written to or the disk is full.
+    The content is on the disk before it gets its name, and the name is there before this returns: a power cut, too,
+    leaves the old file or the new one. Raises UsageError when the folder cannot be written to or the disk is full.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        with beside.open("wb") as file:
+            write_synced(file, content)
         beside.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_synced(file: BinaryIO, content: bytes | str) -> None:
+    """Write `content` and wait until it is on the disk."""
+    file.write(content.encode() if isinstance(content, str) else content)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what processes that were killed in `write_whole(path, …)` left beside `path`.
+
+    What another living process is writing stays. This process writes nothing while it clears.
+    """
+    for beside in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        number = beside.name.split(".")[-2]
+        if number.isdecimal() and (int(number) == os.getpid() or not _is_alive(int(number))):
+            with contextlib.suppress(OSError):
+                beside.unlink()
+
+
+def in_home(name: str | os.PathLike[str]) -> Path:
+    """Return the path `name` with a ~ or ~user that it begins with replaced by that user's home.
+
+    Raises UsageError when there is no such user, or nobody knows the home.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{os.fspath(name)}: the home folder that {Path(name).parts[0]} means is not known") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # some file systems cannot, and the file is in its place already
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # signal 0 is never sent: only whether it could be is found out
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's process
+        pass
+    return True

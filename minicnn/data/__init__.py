@@ -4,7 +4,7 @@ from minicnn.data.cache import cache_folder
 from minicnn.data.datasets import NAMED_DATASETS, NamedDataset, named_dataset
 from minicnn.data.download import download
 from minicnn.data.folder import ImageDataset, Skipped
-from minicnn.data.images import UnreadableImage, read_image
+from minicnn.data.images import UnreadableImage, check_header, read_image
 from minicnn.data.loader import Batch, Loader, UncutBatch
 from minicnn.data.shapes import SHAPES_CLASSES, make_shapes
 from minicnn.data.splits import Splits, open_dataset
@@ -55,6 +55,7 @@ __all__ = [
     "Window",
     "WindowTransform",
     "cache_folder",
+    "check_header",
     "download",
     "make_shapes",
     "named_dataset",

@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minicnn.errors import UsageError
+from minicnn.files import in_home
 
 
 def cache_folder() -> Path:
     """$XDG_CACHE_HOME/minicnn where that is an absolute path, else ~/.cache/minicnn.
 
-    Source: XDG base directory specification.
+    Source: XDG base directory specification. Raises UsageError where nobody knows the user's home.
     """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "minicnn"
+    return (base if base.is_absolute() else in_home("~/.cache")) / "minicnn"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 from minicnn.data.datasets import NAMED_DATASETS, locate
 from minicnn.data.folder import ImageDataset, Skipped, class_folders
 from minicnn.errors import UsageError
+from minicnn.files import in_home
 
 VALIDATION_FOLDERS = ("val", "valid", "validation")
 LABELS_FILE = "labels.tsv"
@@ -70,7 +71,7 @@ def open_dataset(
     name = os.fspath(data)
     if not name:
         raise UsageError("the name of the data is empty: name a data set or a folder")
-    folder = locate(name) if name in NAMED_DATASETS else Path(name).expanduser()
+    folder = locate(name) if name in NAMED_DATASETS else in_home(name)
     found = class_folders_of_data(folder)
     if "train" in found and class_folders(folder / "train"):
         return _given_parts(folder, found, strict, seed, split)

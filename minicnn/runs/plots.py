@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +50,7 @@ def draw_curves(history: Sequence[Epoch], path: Path, title: str) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.suptitle(title, parse_math=False)
+    figure.suptitle(_drawable(title), parse_math=False)
     _save(figure, path)
 
 
@@ -73,13 +74,13 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str], path: Path
     # A name needs about 0.14 inches: with very many classes, every second, third, … has one.
     every = math.ceil(0.14 * classes / (0.8 * side))
     ticks = range(0, classes, every)
-    names = [_shortened(class_names[tick]) for tick in ticks]
+    names = [_shortened(_drawable(class_names[tick])) for tick in ticks]
     size = min(10.0, max(6.0, 72 * 0.6 * side / classes * every))
     axes.set_xticks(ticks, names, rotation=90, fontsize=size, parse_math=False)
     axes.set_yticks(ticks, names, fontsize=size, parse_math=False)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    axes.set_title(title, parse_math=False)
+    axes.set_title(_drawable(title), parse_math=False)
     if classes <= COUNTS_SHOWN:
         for row, column in np.argwhere(confusion):
             color = "white" if shares[row, column] > 0.35 else "black"
@@ -93,7 +94,17 @@ def _shortened(name: str, most: int = 24) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
+def _drawable(text: str) -> str:
+    """Return `text` with the bytes of file names that Python could not decode read as UTF-8.
+
+    A terminal that is said to know ASCII only (LC_ALL=POSIX) makes Python keep each such byte as a lone surrogate.
+    """
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _save(figure: Figure, path: Path) -> None:
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=DOTS_PER_INCH)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # a box stands for it in the picture
+        figure.savefig(content, format="png", dpi=DOTS_PER_INCH)
     write_whole(path, content.getvalue())

@@ -68,6 +68,7 @@ class Run:
         )  # fmt: skip
         self._drawn = time.perf_counter()
         self._told: set[Skipped] = set()
+        self._epochs_kept = 0  # of those in the trainer's history, which is one ahead while an epoch is written
 
     @classmethod
     def start(cls, settings: Settings, out: str | None = None, progress: Progress | None = None) -> Run:
@@ -98,8 +99,8 @@ class Run:
         """Take up the run in the folder `path` after the last epoch that it finished.
 
         changes: settings to change on the way: `epochs`, `workers`, `device`. With none of them, the run goes on bit by
-        bit as if it had never stopped. Raises UsageError, changing nothing, when it is no run, is damaged, is done
-        already, or its images are not the same any more.
+        bit as if it had never stopped; one whose last epoch was done finishes its pictures. Raises UsageError, changing
+        nothing, when it is no run, is damaged, is done already, or its images are not the same any more.
         """
         directory = RunDirectory(path)
         config = directory.read_config()
@@ -113,8 +114,12 @@ class Run:
             )
         load_checkpoint(run.trainer, directory.state)
         done = len(run.trainer.history)
-        if done >= settings.epochs:
+        finished = done == settings.epochs and directory.confusion.exists()  # the last file that a run writes
+        if finished or done > settings.epochs:
             raise UsageError(f"{path} has trained for {done} epochs and is done; --epochs {done + 10} would go on")
+        run._epochs_kept = done
+        directory.clear_leftovers()
+        directory.confusion.unlink(missing_ok=True)  # of weights that are about to be left behind
         directory.write_config(run.config())
         return run
 
@@ -131,6 +136,8 @@ class Run:
         with device_session(device, self.settings.batch_size, self.settings.tf32):
             try:
                 self.trainer.train(self.training, self.validation, self._keep)
+                self.net.load(self.directory.best)
+                result = evaluate(self.net, self.validation, self.normalization, device)
             except Diverged as error:
                 raise Diverged(f"{error}. {self._kept()}") from None
             except KeyboardInterrupt:
@@ -138,8 +145,6 @@ class Run:
                 raise Interrupted(f"interrupted. {self._kept()}: minicnn train --resume {path} goes on") from None
             finally:
                 self.draw_curves()
-            self.net.load(self.directory.best)
-            result = evaluate(self.net, self.validation, self.normalization, device)
         title = f"{self.title}: {result.accuracy:.1%} of {result.images:,} validation images right"
         draw_confusion(result.confusion, self.splits.class_names, self.directory.confusion, title)
         return result
@@ -159,7 +164,10 @@ class Run:
             f"{settings.optimizer}, learning rate {settings.lr:g}, batches of {settings.batch_size}; {where}",
             f"run directory: {self.directory.path}",
         ]
-        return [*lines, f"{done} of {settings.epochs} epochs are done, going on"] if done else lines
+        if done:
+            following = "going on" if done < settings.epochs else "finishing the pictures"
+            lines.append(f"{done} of {settings.epochs} epochs are done, {following}")
+        return lines
 
     def describe_result(self, result: Evaluation) -> list[str]:
         """Return in a few lines what came out of it and what can be done with it."""
@@ -213,13 +221,14 @@ class Run:
         if best_epoch(trainer.history) is trainer.history[-1]:
             self.net.save(self.directory.best)
         self.net.save(self.directory.last)
-        save_checkpoint(trainer, self.directory.state)
         write_whole(self.directory.metrics, to_csv(trainer.history))
+        save_checkpoint(trainer, self.directory.state)
+        self._epochs_kept = len(trainer.history)
         if time.perf_counter() - self._drawn >= REDRAW_INTERVAL:
             self.draw_curves()
 
     def _kept(self) -> str:
-        done = len(self.trainer.history)
+        done = self._epochs_kept
         return f"What {done} epoch{'' if done == 1 else 's'} learnt is kept in {self.directory.path}"
 
     def _tell_of_skipped_files(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minicnn.errors import UsageError
-from minicnn.files import write_whole
+from minicnn.files import clear_leftovers, write_synced, write_whole
 
 CONFIG = "config.json"
 
@@ -39,8 +39,14 @@ class RunDirectory:
         self.confusion = self.path / "confusion.png"
         self._made: list[Path] = []  # the folders that `create` made, the innermost first
 
+    def clear_leftovers(self) -> None:
+        """Remove what runs in this folder left half-written when they were killed."""
+        for path in (self.config, self.metrics, self.best, self.last, self.state, self.curves, self.confusion):
+            clear_leftovers(path)
+
     def require_unused(self) -> None:
         """Raise DirectoryTaken when there is something in the folder, or something else of its name."""
+        self.clear_leftovers()
         if (self.path.is_dir() and not any(self.path.iterdir())) or not self.path.exists():
             return
         if self.config.exists():
@@ -60,8 +66,8 @@ class RunDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.require_unused()
-            with self.config.open("x", encoding="utf-8") as file:  # "x": whoever makes this file owns the folder
-                file.write(_to_json(config))
+            with self.config.open("xb") as file:  # "x": whoever makes this file owns the folder
+                write_synced(file, _to_json(config))
         except FileExistsError as error:
             self.require_unused()
             raise DirectoryTaken(f"{self.path} is in use: name another folder with --out") from error

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from minicnn import models, ops
 from minicnn.backend import to_device, to_numpy
-from minicnn.data import NAMED_DATASETS, ImageDataset, Transform, open_dataset, read_image
+from minicnn.data import NAMED_DATASETS, ImageDataset, Transform, check_header, open_dataset, read_image
 from minicnn.devices import device_memory, resolve_device
 from minicnn.errors import UsageError
+from minicnn.files import in_home
 from minicnn.layers import Sequential
 from minicnn.runs.run import read_settings
 from minicnn.runs.run_directory import RunDirectory
@@ -70,7 +70,7 @@ class TrainedRun:
             raise UsageError(f"unknown part {part!r}: choose validation or test")
         if data == "":
             raise UsageError("the name of the data is empty: name a data set or a folder")
-        folder = Path(data).expanduser() if data is not None else None
+        folder = in_home(data) if data is not None else None
         if folder is not None and data not in NAMED_DATASETS and not (folder / "train").is_dir():
             return ImageDataset.from_folder(folder, classes=self.classes, strict=strict)
         splits = open_dataset(data or self.settings.data, seed=self.settings.seed, strict=strict)
@@ -87,13 +87,19 @@ class TrainedRun:
     def predict(self, paths: Sequence[str]) -> np.ndarray:
         """Return the probabilities of all classes for each image file, (N, K) float32 in rows that sum to 1.
 
-        Raises UnreadableImage for the first file that is no image, before any prediction is made.
+        Never more than IMAGES_AT_ONCE pictures are in memory. Raises UnreadableImage for the first file that is no
+        image, in most cases before anything is computed.
         """
+        for path in paths:
+            check_header(path)
         rng = np.random.default_rng(0)  # transforms take one; those of an evaluation do not draw from it
-        pixels = np.stack([np.asarray(self.transform(read_image(path), rng)) for path in paths])
-        chunks = [pixels[i : i + IMAGES_AT_ONCE] for i in range(0, len(pixels), IMAGES_AT_ONCE)]
-        logits = [self.net.forward(self.normalization(to_device(chunk, self.device))) for chunk in chunks]
-        return np.concatenate([to_numpy(ops.softmax(rows)) for rows in logits])
+        rows = []
+        for first in range(0, len(paths), IMAGES_AT_ONCE):
+            chosen = paths[first : first + IMAGES_AT_ONCE]
+            pixels = np.stack([np.asarray(self.transform(read_image(path), rng)) for path in chosen])
+            logits = self.net.forward(self.normalization(to_device(pixels, self.device)))
+            rows.append(to_numpy(ops.softmax(logits)))
+        return np.concatenate(rows)
 
 
 def listed(classes: Sequence[str], most: int = 5) -> str:

@@ -16,6 +16,7 @@ import pytest
 
 import minicnn as package
 from tests.cli.command import SMALL, Command
+from tests.processes import started
 
 
 def test_help_names_every_verb(minicnn: Command) -> None:
@@ -149,13 +150,12 @@ def test_a_file_that_is_no_image_is_named_counted_and_skipped(minicnn: Command, 
 def test_ctrl_c_keeps_the_run_and_says_how_to_go_on(minicnn: Command, shapes: Path, tmp_path: Path) -> None:
     path = tmp_path / "run"
     arguments = [str(a) for a in ("train", shapes, *SMALL, "--epochs", 100_000, "--out", path)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "minicnn", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    while not (path / "best.safetensors").exists() and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    command = [sys.executable, "-m", "minicnn", *arguments]
+    with started(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while not (path / "metrics.csv").exists() and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
     told = [line for line in err.splitlines() if "compiling kernels" not in line]
     assert process.returncode == 130 and len(told) == 1, err
     assert f"minicnn train --resume {path} goes on" in err

@@ -35,6 +35,7 @@ def assert_one_line(answer: Answer, *parts: str) -> None:
         (["train", "--resume", "no/such/run"], ["there is no run directory no/such/run"]),
         (["train", "some/folder", "--resume", "run", "--lr", "1"], ["leave out DATA, --lr"]),
         (["train", "--resume", "run", "--tf32", "--strict"], ["leave out --tf32, --strict"]),
+        (["train", "~nosuchuser/x"], ["~nosuchuser/x: the home folder that ~nosuchuser means is not known"]),
         (["train", ""], ["the name of the data is empty"]),
         (["train", "--out", ""], ["the name of the run directory is empty"]),
         (["evaluate", ""], ["the name of the run directory is empty"]),
@@ -211,6 +212,7 @@ def test_unknown_checkpoint_and_part(minicnn: Command, run: Path) -> None:
     assert_one_line(minicnn("evaluate", run, "--part", "training"), "choose validation or test")
     assert_one_line(minicnn("evaluate", run, "no/such/folder", "--part", "training"), "choose validation or test")
     assert_one_line(minicnn("evaluate", run, "--part", "test"), "no part for a final test")
+    assert_one_line(minicnn("evaluate", run, "~nosuchuser/x"), "~nosuchuser/x: the home folder")
 
 
 def test_classes_that_the_run_does_not_know(minicnn: Command, run: Path, shapes: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,19 +13,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.command import SMALL
+from tests.processes import started
+
 MINICNN = [sys.executable, "-m", "minicnn"]
 
 
 def test_ctrl_c_before_training_begins(tmp_path: Path) -> None:
     folder = tmp_path / "shapes"
-    process = subprocess.Popen(
-        [*MINICNN, "data", "make", "shapes", str(folder), "--images-per-class", "1000000"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    while not any(tmp_path.rglob("*.jpg")) and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    command = [*MINICNN, "data", "make", "shapes", str(folder), "--images-per-class", "1000000"]
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not any(tmp_path.rglob("*.jpg")) and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "minicnn: interrupted\n")
     assert list(tmp_path.iterdir()) == []
 
@@ -72,3 +74,14 @@ def test_a_terminal_that_knows_ascii_only(arguments: list[str]) -> None:
     )
     assert answer.returncode == (0 if arguments[0] == "summary" else 2)
     assert b"Traceback" not in answer.stderr and answer.stdout.isascii() and answer.stderr.isascii()
+
+
+def test_a_chinese_folder_where_the_system_is_said_to_know_ascii_only(shapes: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(shapes, tmp_path / "形状")
+    environment = {**os.environ, "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [*MINICNN, "train", str(data), *map(str, SMALL), "--out", str(tmp_path / "运行")]
+    answer = subprocess.run(command, capture_output=True, timeout=240, env=environment)
+    told = [line for line in answer.stderr.splitlines() if b"compiling kernels" not in line]
+    assert (answer.returncode, told) == (0, []), answer.stderr
+    assert (tmp_path / "运行" / "confusion.png").exists()
+    assert subprocess.run([*MINICNN, "evaluate", str(tmp_path / "运行")], capture_output=True).returncode == 0

@@ -160,6 +160,15 @@ def test_an_epoch_depends_on_its_number_alone(dataset: ImageDataset) -> None:
     assert batches(Loader(dataset, 4, RANDOM, shuffle=True, seed=6), epoch=2) != third
 
 
+@pytest.mark.parametrize("transform", [ColorJitter(0.3), RandomCrop(16)], ids=["picture", "window"])
+def test_every_epoch_draws_its_random_changes_anew(dataset: ImageDataset, transform: Transform) -> None:
+    loader = Loader(dataset, 23, Compose([Resize(20), transform]))  # in the dataset's order: images alone can differ
+    (first,), (second,), (again,) = (list(loader.epoch(number)) for number in (0, 1, 0))
+    changed = (first.images != second.images).any(axis=(1, 2, 3))
+    assert changed.sum() > 20
+    np.testing.assert_array_equal(first.images, again.images)
+
+
 def test_shuffle_deals_every_image_once_and_anew_in_each_epoch(dataset: ImageDataset) -> None:
     loader = Loader(dataset, 4, Resize(8), shuffle=True)
     plain = {images.tobytes() for batch, _ in Loader(dataset, 4, Resize(8)).epoch(0) for images in batch}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal, localcontext
 
 import numpy as np
 
@@ -20,13 +20,13 @@ def _target(label, classes, label_smoothing):
 
 def softmax(logits):
     """p_k = e^(z_k) / Σ_j e^(z_j)."""
-    with localcontext(prec=50):
+    with localcontext(Context(prec=50)):
         return np.array([[float(p) for p in _row_of_probabilities(row)] for row in logits])
 
 
 def softmax_cross_entropy(logits, labels, label_smoothing=0.0):
     """Mean over the samples of −Σ_k q_k · log p_k."""
-    with localcontext(prec=50):
+    with localcontext(Context(prec=50)):
         total = Decimal(0)
         for row, label in zip(logits, labels, strict=True):
             target = _target(label, len(row), label_smoothing)
@@ -37,7 +37,7 @@ def softmax_cross_entropy(logits, labels, label_smoothing=0.0):
 def softmax_cross_entropy_backward(logits, labels, label_smoothing=0.0):
     """(p − q) / N."""
     gradient = np.zeros(logits.shape)
-    with localcontext(prec=50):
+    with localcontext(Context(prec=50)):
         for n, (row, label) in enumerate(zip(logits, labels, strict=True)):
             target = _target(label, len(row), label_smoothing)
             gradient[n] = [

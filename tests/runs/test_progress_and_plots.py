@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from minicnn.runs import plots
 from minicnn.runs.display import LiveProgress, make_progress
 from minicnn.runs.plots import draw_confusion, draw_curves
 from minicnn.training.history import Epoch
@@ -65,3 +66,11 @@ def test_confusion(tmp_path: Path, rng: np.random.Generator, classes: int) -> No
     with Image.open(tmp_path / "confusion.png") as picture:
         width, height = picture.size
     assert 500 < height < 3000 and width > height
+
+
+def test_names_that_no_font_and_no_encoding_knows(tmp_path: Path) -> None:
+    """Chinese as it is, and as Python keeps its bytes where the terminal is said to know ASCII alone."""
+    names = ["形状", "\udce5\udcbd\udca2"]
+    draw_confusion(np.eye(2, dtype=int), names, tmp_path / "confusion.png", names[1])
+    draw_curves([ROW], tmp_path / "curves.png", names[1])
+    assert plots._drawable("\udce5\udcbd\udca2 \udcff") == "形 �"

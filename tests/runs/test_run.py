@@ -7,15 +7,18 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from minicnn.data import Loader
-from minicnn.errors import UsageError
+from minicnn.data import Loader, read_image
+from minicnn.errors import Interrupted, UsageError
 from minicnn.runs import run as run_module
+from minicnn.runs import trained as trained_module
 from minicnn.runs.run import Run
 from minicnn.runs.run_directory import DirectoryTaken, RunDirectory, free_run_directory
 from minicnn.runs.settings import Settings
@@ -93,6 +96,21 @@ def test_predictions_are_the_networks(finished: Path, shapes: Path) -> None:
     np.testing.assert_allclose(probabilities[:3], one_by_one, rtol=1e-4)
 
 
+def test_no_more_pictures_are_read_ahead_than_are_looked_at_at_once(
+    finished: Path, shapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    looked_at: list[int] = []
+    trained = TrainedRun.open(str(finished))
+    forward = trained.net.forward
+    monkeypatch.setattr(trained_module, "IMAGES_AT_ONCE", 8)
+    monkeypatch.setattr(trained_module, "read_image", lambda path: (read.append(path), read_image(path))[1])
+    monkeypatch.setattr(trained.net, "forward", lambda x: (looked_at.append(len(read)), forward(x))[1])
+    paths = sorted(map(str, (shapes / "val").rglob("*.jpg")))
+    assert trained.predict(paths).shape == (20, 10)
+    assert looked_at == [8, 16, 20] and read == paths
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -137,6 +155,71 @@ def test_changed_images_are_noticed(shapes: Path, tmp_path: Path) -> None:
 def test_a_finished_run_says_how_to_go_on(finished: Path) -> None:
     with pytest.raises(UsageError, match=r"3 epochs and is done; --epochs 13"):
         Run.resume(str(finished))
+
+
+def test_a_run_killed_after_its_last_epoch_finishes_its_pictures(
+    finished: Path, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is when its metrics and state are written, and nothing after them."""
+    path = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "draw_curves", lambda *arguments: None)
+        patch.setattr(run_module, "draw_confusion", lambda *arguments: None)
+        expected = Run.start(tiny(shapes, epochs=3, augment="flip,crop"), str(path)).train()
+    assert not (path / "confusion.png").exists()
+    stream = io.StringIO()
+    result = Run.resume(str(path), PlainProgress(stream)).train()
+    assert "3 of 3 epochs are done, finishing the pictures" in stream.getvalue()
+    assert (result.confusion == expected.confusion).all()
+    for name in ("curves.png", "confusion.png"):
+        assert (path / name).read_bytes() == (finished / name).read_bytes()
+    with pytest.raises(UsageError, match="is done"):
+        Run.resume(str(path))
+
+
+def test_a_picture_of_fewer_epochs_does_not_make_a_run_finished(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shutil.copytree(finished, tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "draw_confusion", lambda *arguments: None)
+        Run.resume(str(path), epochs=4).train()
+    assert not (path / "confusion.png").exists()
+    Run.resume(str(path)).train()
+    assert (path / "confusion.png").read_bytes().startswith(PNG)
+    with pytest.raises(UsageError, match="4 epochs and is done"):
+        Run.resume(str(path), epochs=2)
+
+
+def test_an_epoch_whose_writing_was_interrupted_is_not_said_to_be_kept(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.start(tiny(shapes, epochs=3), str(tmp_path / "run"))
+    tables = iter([run_module.to_csv])  # the second epoch finds none
+    monkeypatch.setattr(run_module, "to_csv", lambda history: next(tables, interrupted)(history))
+    with pytest.raises(Interrupted, match="What 1 epoch learnt is kept"):
+        run.train()
+    assert "1 of 3 epochs are done" in Run.resume(str(tmp_path / "run")).describe()[-1]
+
+
+def interrupted(history: object) -> str:
+    raise KeyboardInterrupt
+
+
+def test_what_a_killed_run_left_half_written_is_cleared(finished: Path, shapes: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(finished, tmp_path / "run")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    leftover, own = path / f".state.safetensors.{ended.pid}.tmp", path / ".diary.tmp"
+    leftover.write_bytes(b"half")
+    own.write_text("dear diary")
+    Run.resume(str(path), epochs=4)
+    assert not leftover.exists() and own.exists()
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / leftover.name).write_bytes(b"half")
+    Run.start(tiny(shapes), str(new))
+    assert {entry.name for entry in new.iterdir()} == {"config.json", "state.safetensors"}
 
 
 def test_free_run_directories_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
