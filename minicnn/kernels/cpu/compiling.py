@@ -24,17 +24,17 @@ _REORDERING = {"fastmath": {"contract", "reassoc"}}
 
 def entry(function: Function) -> Function:
     """Compile what Python calls: it is kept for the next process, and leaves the GIL to other threads."""
-    return keep(njit(nogil=True, error_model="numpy")(function))
+    return _kept(function)
 
 
 def contracting_entry(function: Function) -> Function:
     """Compile an `entry` whose products and sums may be fused."""
-    return keep(njit(nogil=True, error_model="numpy", **_CONTRACTING)(function))
+    return _kept(function, **_CONTRACTING)
 
 
 def reordering_entry(function: Function) -> Function:
     """Compile a `contracting_entry` that may add up in any order: a sum along a row then needs no number's turn."""
-    return njit(cache=True, nogil=True, error_model="numpy", **_REORDERING)(function)
+    return _kept(function, **_REORDERING)
 
 
 def inner(function: Function) -> Function:
@@ -50,3 +50,7 @@ def inlined(function: Function) -> Function:
 def arithmetic(function: Function) -> Function:
     """Compile a short formula for a loop's body: LLVM must inline it, and its products and sums may be fused."""
     return njit(error_model="numpy", forceinline=True, **_CONTRACTING)(function)
+
+
+def _kept(function: Function, **options: Any) -> Function:
+    return keep(njit(nogil=True, error_model="numpy", **options)(function))

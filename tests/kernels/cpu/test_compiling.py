@@ -6,7 +6,12 @@ from pathlib import Path
 
 from minicnn.kernels import cpu
 
+SOURCES = {path.name: path.read_text(encoding="utf-8") for path in Path(cpu.__file__).parent.glob("*.py")}
+
 
 def test_only_one_module_asks_numba_to_compile() -> None:
-    modules = Path(cpu.__file__).parent.glob("*.py")
-    assert [path.name for path in modules if "njit" in path.read_text(encoding="utf-8")] == ["compiling.py"]
+    assert [name for name, text in SOURCES.items() if "njit" in text] == ["compiling.py"]
+
+
+def test_numba_keeps_nothing_in_its_own_unguarded_way() -> None:
+    assert [name for name, text in SOURCES.items() if "cache=True" in text] == []
