@@ -6,7 +6,7 @@ own files are in `minicnn.runs`.
 
 from minicnn import layers, models, ops
 from minicnn.dispatch import use_kernels
-from minicnn.inspection import gradcheck
+from minicnn.inspection import gradcheck, trace
 from minicnn.layers import *
 from minicnn.threads import get_threads, set_threads
 from minicnn.training import optimizers, schedules
@@ -18,5 +18,5 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SGD", "Adam", "SoftmaxCrossEntropy", "Trainer", "get_threads", "gradcheck", "models", "ops", "optimizers",
-    "schedules", "set_threads", "use_kernels", *layers.__all__,
+    "schedules", "set_threads", "trace", "use_kernels", *layers.__all__,
 ]  # fmt: skip

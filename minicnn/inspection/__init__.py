@@ -1,11 +1,17 @@
-"""Look inside a network: are its gradients right (gradcheck), and what does each layer cost (summary)?"""
+"""Look inside a network.
+
+Are its gradients right (gradcheck)? What does each layer cost (summary)? Every number of a pass by name (trace); and
+line by line: `python -m minicnn.inspection.debugger SCRIPT`.
+"""
 
 from minicnn.inspection.checks import check_everything, smallest_image_size
 from minicnn.inspection.gradcheck import gradcheck, gradcheck_loss, gradcheck_operation
 from minicnn.inspection.gradient_report import ArrayCheck, GradientReport
 from minicnn.inspection.summary import LayerSummary, Summary, summarize
+from minicnn.inspection.trace import Explanation, Trace, TracedArray, trace
 
 __all__ = [
-    "ArrayCheck", "GradientReport", "LayerSummary", "Summary", "check_everything", "gradcheck", "gradcheck_loss",
-    "gradcheck_operation", "smallest_image_size", "summarize",
+    "ArrayCheck", "Explanation", "GradientReport", "LayerSummary", "Summary", "Trace", "TracedArray",
+    "check_everything", "gradcheck", "gradcheck_loss", "gradcheck_operation", "smallest_image_size", "summarize",
+    "trace",
 ]  # fmt: skip

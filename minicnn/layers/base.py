@@ -68,6 +68,8 @@ class Absent:
         raise RuntimeError(f"there is no such array: {self.reason}")
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what Python itself asks for, as when a network is copied
+            raise AttributeError(name)
         raise AttributeError(f"no {name}: there is no such array, {self.reason}")
 
     def __bool__(self) -> bool:

@@ -27,7 +27,6 @@ import pickle
 import shutil
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -92,10 +91,7 @@ class Kept(NullCache):
 
     def save_overload(self, signature: Any, result: Any) -> None:
         """Keep a kernel that was compiled for `signature`, if that is possible."""
-        if self._folder is None:
-            return
-        if result.library.has_dynamic_globals:
-            warnings.warn(f"{self._name} cannot be kept: it holds addresses of this process alone", stacklevel=2)
+        if self._folder is None or result.library.has_dynamic_globals:  # addresses that hold in this process alone
             return
         name, identity = self._identified(signature, result.target_context)
         content = dumps(result._reduce())

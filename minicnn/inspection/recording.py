@@ -1,0 +1,245 @@
+"""What a trace is made of: every call of an operation taken down as it happens, then a name for each array.
+
+`Recorder` is an observer (see `minicnn.dispatch.observe`); `Names` says what is called what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minicnn.backend import Array, is_array, to_numpy
+from minicnn.dispatch import Call
+from minicnn.inspection.formulas import formula_of, source_of
+from minicnn.inspection.terms import result_names
+from minicnn.layers.base import Layer
+from minicnn.layers.plan import FusedStep
+
+
+@dataclass(eq=False)
+class Snapshot:
+    """An array as it was when an operation had it: a read-only copy.
+
+    seen: the array itself, held while the pass runs, so that no other one takes its place in memory. same_as: the
+    snapshot of the same numbers in another shape, where there is one.
+    """
+
+    value: np.ndarray
+    seen: Array | None
+    same_as: Snapshot | None = None
+    view: bool = False  # whether the array was a part of another one
+
+
+@dataclass(eq=False)
+class Step:
+    """One call of an operation, with copies of its arrays, and the calls that it made in turn."""
+
+    operation: Callable[..., Any]
+    arguments: dict[str, Any]  # a Snapshot for an array
+    results: dict[str, Snapshot]
+    ran: str
+    layer: str
+    backward: bool
+    inside: list[Step]
+    on_the_way: dict[str, Snapshot] = field(default_factory=dict)  # what its formula made for a call inside
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return self.operation.__name__
+
+    def made(self, name: str) -> np.ndarray:
+        """Return the array that the call named so."""
+        return (self.results.get(name) or self.on_the_way[name]).value
+
+    def given(self) -> dict[str, Any]:
+        """Return the arguments by name, arrays as NumPy arrays."""
+        return {name: a.value if isinstance(a, Snapshot) else a for name, a in self.arguments.items()}
+
+    def returned(self) -> dict[str, np.ndarray]:
+        """Return the results by name."""
+        return {name: snapshot.value for name, snapshot in self.results.items()}
+
+
+class Named(NamedTuple):
+    """An array that has a name, and where it comes from.
+
+    step: the call that made it, which calls it `result`; None where it was given, or made by no operation. formula: how
+    it is made. source: "file:line", or "".
+    """
+
+    snapshot: Snapshot
+    formula: str
+    source: str = ""
+    step: Step | None = None
+    result: str = ""
+
+
+class Recorder:
+    """Takes down every call of an operation, arrays and all, for a network whose layers have names."""
+
+    def __init__(self, net: Layer) -> None:
+        self.steps: list[Step] = []  # the calls that no other operation made
+        self._paths = {id(layer): name for name, layer in net.walk()}
+        self._returned: dict[int, list[Step]] = {}  # by depth: calls whose caller has not returned yet
+        self._snapshots: dict[tuple[Any, ...], Snapshot] = {}
+
+    def __call__(self, call: Call) -> None:
+        results = call.result if isinstance(call.result, tuple) else (call.result,)
+        named = zip(result_names(call.name, len(results)), results, strict=True)
+        step = Step(
+            call.operation,
+            {name: self._snapshot(a) if is_array(a) else a for name, a in call.arguments.items()},
+            {name: self._snapshot(a if is_array(a) else np.asarray(a)) for name, a in named if a is not None},
+            call.ran, self._path(call.asked_by), call.direction == "backward", self._returned.pop(call.depth + 1, []),
+        )  # fmt: skip
+        (self.steps if call.depth == 0 else self._returned.setdefault(call.depth, [])).append(step)
+
+    def end(self) -> None:
+        """Let go of the pass' own arrays: the copies are enough from now on."""
+        for snapshot in self._snapshots.values():
+            snapshot.seen = None
+        self._snapshots.clear()
+
+    def _path(self, asked_by: object) -> str:
+        """Return the dotted name of the layer that asked; of several that run as one, joined by +; "" of the loss."""
+        if isinstance(asked_by, FusedStep):
+            paths = [self._paths[id(layer)] for layer in asked_by.layers]
+            neighbours = len({path.rpartition(".")[0] for path in paths}) == 1
+            return "+".join([paths[0], *(path.rpartition(".")[2] if neighbours else path for path in paths[1:])])
+        if isinstance(asked_by, Layer):
+            return self._paths.get(id(asked_by), asked_by.kind)
+        return ""
+
+    def _snapshot(self, array: Array) -> Snapshot:
+        """Return a copy of the array: the one that was made before if it still holds the same numbers."""
+        key = _memory(array)
+        before = self._snapshots.get(key)
+        value = to_numpy(array)
+        unchanged = before is not None and _same_numbers(before.value.reshape(-1), value.reshape(-1))
+        if before is not None and unchanged and before.value.shape == value.shape:
+            return before
+        if before is not None and unchanged:  # the same memory in another shape: Flatten
+            snapshot = Snapshot(before.value.reshape(value.shape), before.seen, same_as=before)
+        else:
+            copied = np.array(value, order="C")
+            copied.flags.writeable = False
+            snapshot = Snapshot(copied, array, view=getattr(array, "base", None) is not None)
+        self._snapshots[key] = snapshot
+        return snapshot
+
+
+def _memory(array: Array) -> tuple[Any, ...]:
+    """Return what tells an array's memory from that of all others alive."""
+    if not isinstance(array, np.ndarray):
+        return (id(array),)
+    layout = None if array.flags.c_contiguous else array.strides
+    return array.__array_interface__["data"][0], array.nbytes, array.dtype.str, layout
+
+
+def _same_numbers(a: np.ndarray, b: np.ndarray) -> bool:
+    """NaN in the same places counts as the same."""
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+
+
+class Names:
+    """Gives the arrays of recorded calls their names, by the rules that stand in `minicnn.inspection.trace`.
+
+    given: arrays that no operation made, and what to say of each: the batch, the labels, the network's variables.
+    """
+
+    def __init__(self, given: Sequence[tuple[Array, str]]) -> None:
+        self.arrays: dict[str, Named] = {}  # in the order in which they were made
+        self._given = given
+        self._taken: dict[str, Snapshot] = {}  # names that are, or are going to be, in `arrays`
+        self._names: dict[int, dict[str, str]] = {}  # of a snapshot, by its id: layer → name
+
+    def take(self, step: Step, above: tuple[Step, ...] = (), own: frozenset[str] = frozenset()) -> None:
+        """Name what a call was given, what its formula and the calls inside it made, and what it returned.
+
+        above: the calls that it was made in, outermost first. own: the names of what the outermost was given and
+        returned.
+        """
+        for name, snapshot in step.arguments.items():
+            if isinstance(snapshot, Snapshot):
+                (self._take_handed_on if above else self._take_argument)(step, name, snapshot, above, own)
+        results = {}
+        for place, (result, snapshot) in enumerate(step.results.items()):
+            full = self._free_name(step, result, snapshot, above, own)
+            if full is not None:
+                source = source_of(step.operation, result, place, step.ran)
+                results[full] = Named(snapshot, formula_of(step.operation, result), source, step, result)
+        if not above:
+            own = frozenset(self._full(step, name) for name in (*step.arguments, *step.results))
+        for inner in step.inside:
+            self.take(inner, (*above, step), own)
+        self.arrays.update(results)
+
+    def _take_argument(self, step: Step, name: str, snapshot: Snapshot, *_: object) -> None:
+        """Name what a layer gave to its operation: mostly what another layer returned, under its name here."""
+        other = self._name_of(snapshot)
+        full = self._free_name(step, name, snapshot)
+        if full is None:
+            return
+        if other is not None:
+            known = self.arrays[other]
+            shape = "" if known.snapshot.value.shape == snapshot.value.shape else ", in another shape"
+            self.arrays[full] = known._replace(snapshot=snapshot, formula=f"= {other}{shape}")
+        else:
+            said = (text for array, text in self._given if array is snapshot.seen)
+            self.arrays[full] = Named(snapshot, next(said, "made without an operation"))
+
+    def _take_handed_on(
+        self, step: Step, name: str, snapshot: Snapshot, above: tuple[Step, ...], own: frozenset[str]
+    ) -> None:
+        """Name what a formula made on the way and handed to another operation: the dcolumns that col2im gets."""
+        if snapshot.view or self._name_of(snapshot) is not None:
+            return
+        maker = above[-1]
+        name = f"d{name}" if step.backward and not name.startswith("d") else name
+        full = self._free_name(maker, name, snapshot, above[:-1], own)
+        if full is not None:
+            maker.on_the_way[name] = snapshot
+            source = source_of(maker.operation, name, None, maker.ran)
+            self.arrays[full] = Named(snapshot, formula_of(maker.operation, name), source, maker, name)
+
+    def _free_name(
+        self, step: Step, name: str, snapshot: Snapshot, above: tuple[Step, ...] = (), own: frozenset[str] = frozenset()
+    ) -> str | None:
+        """Return a name for an array of a call, taken from now on, or None if it has one there or needs none."""
+        if step.layer in self._names.get(id(snapshot), {}):
+            return None
+        if self._full(step, name) in own:
+            if any(outer.operation is step.operation for outer in above):
+                return None  # one group's part of a convolution's own array
+            name = f"{step.name}.{name}"
+        full, count = self._full(step, name), 1
+        while full in self._taken:
+            if step.backward and equal(self._taken[full], snapshot):
+                return None  # backward computes anew what forward has shown
+            count += 1
+            full = f"{self._full(step, name)}{count}"
+        self._taken[full] = snapshot
+        self._names.setdefault(id(snapshot), {})[step.layer] = full
+        return full
+
+    @staticmethod
+    def _full(step: Step, name: str) -> str:
+        return f"{step.layer}.{name}" if step.layer else name
+
+    def _name_of(self, snapshot: Snapshot | None) -> str | None:
+        """Return a name that an array has already, in this shape or another one."""
+        while snapshot is not None:
+            names = [name for name in self._names.get(id(snapshot), {}).values() if name in self.arrays]
+            if names:
+                return names[-1]
+            snapshot = snapshot.same_as
+        return None
+
+
+def equal(a: Snapshot, b: Snapshot) -> bool:
+    """Return whether two arrays are alike and hold the same numbers."""
+    return a.value.shape == b.value.shape and _same_numbers(a.value, b.value)
