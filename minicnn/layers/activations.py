@@ -87,3 +87,13 @@ class Tanh(_FromOutput):
 
     def gradient(self, dy: Array, y: Array) -> Array:
         return ops.tanh_backward(dy, y)
+
+
+class ReLU6(_FromOutput):
+    """y = min(max(x, 0), 6), for any shape. Source: Howard et al. 2017 (MobileNet)."""
+
+    def function(self, x: Array) -> Array:
+        return ops.relu6(x)
+
+    def gradient(self, dy: Array, y: Array) -> Array:
+        return ops.relu6_backward(dy, y)

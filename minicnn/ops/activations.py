@@ -70,3 +70,22 @@ def tanh_backward(dy: Array, y: Array) -> Array:
     dy, y: any one shape. Returns dx like dy.
     """
     return dy * (1 - y * y)
+
+
+@accelerated()
+def relu6(x: Array) -> Array:
+    """Set what is negative to 0, and what is above 6 to 6: y = min(max(x, 0), 6).
+
+    x: any shape. Returns y like x. NaN stays NaN. Source: Howard et al. 2017 (MobileNet); Krizhevsky 2010.
+    """
+    xp = array_module(x)
+    return xp.minimum(xp.maximum(x, 0), 6)
+
+
+@accelerated(_check_with_output)
+def relu6_backward(dy: Array, y: Array) -> Array:
+    """Let the gradient through where the output is neither 0 nor 6: dx = dy ⊙ [0 < y < 6].
+
+    dy, y: any one shape. Returns dx like dy. At both kinks, x = 0 and x = 6, the gradient is taken to be 0.
+    """
+    return dy * ((y > 0) & (y < 6))

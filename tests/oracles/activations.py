@@ -62,4 +62,10 @@ ACTIVATIONS = {
         limits=(-1, 1),
         pytorch=lambda torch, x: torch.tanh(x),
     ),
+    "relu6": Activation(
+        value=lambda v: v if math.isnan(v) else min(max(v, 0.0), 6.0),
+        slope=lambda v: 1.0 if 0 < v < 6 else 0.0,
+        limits=(0, 6),
+        pytorch=lambda torch, x: torch.nn.functional.relu6(x),
+    ),
 }

@@ -42,6 +42,16 @@ def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     return compute(_tanh_backward, [dy, y])
 
 
+def relu6(x: np.ndarray) -> np.ndarray:
+    """Set what is negative to 0 and what is above 6 to 6: the twin of `minicnn.ops.activations.relu6`."""
+    return compute(_relu6, [x])
+
+
+def relu6_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Let the gradient through where 0 < y < 6: the twin of `minicnn.ops.activations.relu6_backward`."""
+    return compute(_relu6_backward, [dy, y])
+
+
 @entry
 def _relu(x, y):
     for i in range(x.size):
@@ -71,3 +81,16 @@ def _sigmoid_backward(dy, y, dx):
 def _tanh_backward(dy, y, dx):
     for i in range(dy.size):
         dx[i] = dy[i] * (1 - y[i] * y[i])
+
+
+@entry
+def _relu6(x, y):
+    for i in range(x.size):
+        positive = 0 if x[i] < 0 else x[i]  # a comparison with NaN is false: NaN stays
+        y[i] = 6 if positive > 6 else positive
+
+
+@entry
+def _relu6_backward(dy, y, dx):
+    for i in range(dy.size):
+        dx[i] = dy[i] * (1 if (y[i] > 0) & (y[i] < 6) else 0)

@@ -38,3 +38,17 @@ extern "C" __global__ void tanh_backward(const REAL* dy, const REAL* y, REAL* dx
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < count) dx[i] = dy[i] * (1 - y[i] * y[i]);
 }
+
+// y = min(max(x, 0), 6)
+extern "C" __global__ void relu6(const REAL* x, REAL* y, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count) y[i] = x[i] < 0 ? REAL(0) : x[i] > 6 ? REAL(6) : x[i];  // NaN stays NaN
+}
+
+// dx = dy ⊙ [0 < y < 6]
+extern "C" __global__ void relu6_backward(const REAL* dy, const REAL* y, REAL* dx, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count) dx[i] = dy[i] * REAL(y[i] > 0 && y[i] < 6);
+}
