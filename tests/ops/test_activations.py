@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from minicnn import ops
-from minicnn.errors import ShapeError
+from minicnn.errors import ShapeError, UsageError
 from tests.comparison import assert_close, call_keeping
 from tests.ops.calls import kept_for_backward
 from tests.oracles.activations import ACTIVATIONS
@@ -71,3 +73,13 @@ def test_a_gradient_that_does_not_belong_to_the_activation_is_refused(name, mode
     backward, settings = getattr(ops, f"{name}_backward"), ACTIVATIONS[name].settings
     with pytest.raises(ShapeError, match=r"do not belong together: dy \(1, 3\), [xy] \(4, 3\)"):
         backward(np.ones((1, 3)), np.ones((4, 3)), *settings)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_settings_without_a_meaning_are_refused(name, mode):
+    x = np.ones(3)
+    for settings in ACTIVATIONS[name].refused:
+        with pytest.raises(UsageError, match=re.escape(f"={settings[0]} should be")):
+            getattr(ops, name)(x, *settings)
+        with pytest.raises(UsageError, match=re.escape(f"={settings[0]} should be")):
+            getattr(ops, f"{name}_backward")(x, x, *settings)

@@ -16,13 +16,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation: its value and slope at a number, its limits at −∞ and ∞, PyTorch's function, and settings."""
+    """An activation: its value and slope at a number, its limits at −∞ and ∞, PyTorch's function, and its settings."""
 
     value: Callable[..., float]
     slope: Callable[..., float]
     limits: tuple[float, float]
     pytorch: Callable[..., Any]  # of the module torch, a tensor, and the settings
     settings: tuple[float, ...] = ()  # what the operation takes after its arrays
+    refused: tuple[tuple[float, ...], ...] = ()  # settings that it has no meaning for
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return the activation of every element of x."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from minicnn.kernels.cpu.compiling import entry
 from minicnn.kernels.cpu.elementwise import compute, takes
+from minicnn.kernels.cpu.exponential import exponential
 from minicnn.kernels.cpu.memory import empty
 
 
@@ -66,9 +67,10 @@ def _relu_backward(dy, y, dx):
 
 @entry
 def _sigmoid(x, y):
+    one = x.dtype.type(1)  # a plain 1 would turn float32 into float64
     for i in range(x.size):
-        small = np.exp(-abs(x[i]))
-        y[i] = (1 if x[i] >= 0 else small) / (1 + small)
+        small = exponential(-abs(x[i]))
+        y[i] = (one if x[i] >= 0 else small) / (one + small)
 
 
 @entry

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from numba import njit
+from numba.extending import overload
 
 from minicnn.kernels.cpu.cache import keep
 
@@ -45,6 +46,11 @@ def inner(function: Function) -> Function:
 def inlined(function: Function) -> Function:
     """Compile what kernels call by putting its source in the caller's place: for loops that LLVM would leave a call."""
     return njit(error_model="numpy", inline="always")(function)
+
+
+def arithmetic_by_dtype(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile what the decorated function returns, an `arithmetic` for a dtype, where kernels call `function`."""
+    return overload(function, jit_options={"error_model": "numpy", "forceinline": True, **_CONTRACTING})
 
 
 def arithmetic(function: Function) -> Function:

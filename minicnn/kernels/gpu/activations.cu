@@ -16,13 +16,18 @@ extern "C" __global__ void relu_backward(const REAL* dy, const REAL* y, REAL* dx
     if (i < count) dx[i] = dy[i] * REAL(y[i] > 0);
 }
 
-// y = 1 / (1 + e⁻ˣ), with e^(−|x|) ≤ 1 the only power that is formed: no x overflows
+// σ(x) = 1 / (1 + e⁻ˣ), with e^(−|x|) ≤ 1 the only power that is formed: no x overflows
+__device__ REAL logistic(REAL x)
+{
+    REAL small = exp(-fabs(x));
+    return x >= 0 ? 1 / (1 + small) : small / (1 + small);
+}
+
+// y = σ(x)
 extern "C" __global__ void sigmoid(const REAL* x, REAL* y, int count)
 {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= count) return;
-    REAL small = exp(-fabs(x[i]));
-    y[i] = x[i] >= 0 ? 1 / (1 + small) : small / (1 + small);
+    if (i < count) y[i] = logistic(x[i]);
 }
 
 // dx = dy ⊙ y ⊙ (1 − y)
