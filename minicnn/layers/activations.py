@@ -5,6 +5,7 @@ from __future__ import annotations
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.layers.base import Layer, Shape
+from minicnn.ops.activations import require_slope
 
 
 class _Activation(Layer):
@@ -97,3 +98,23 @@ class ReLU6(_FromOutput):
 
     def gradient(self, dy: Array, y: Array) -> Array:
         return ops.relu6_backward(dy, y)
+
+
+class LeakyReLU(_FromOutput):
+    """y = x for x > 0, else slope·x, for any shape. Source: Maas et al. 2013, §2.
+
+    slope: of the negative side, at least 0. Raises UsageError for another slope.
+    """
+
+    def __init__(self, slope: float = 0.01) -> None:
+        require_slope(slope)
+        self.slope = float(slope)
+
+    def function(self, x: Array) -> Array:
+        return ops.leaky_relu(x, self.slope)
+
+    def gradient(self, dy: Array, y: Array) -> Array:
+        return ops.leaky_relu_backward(dy, y, self.slope)
+
+    def describe(self) -> str:
+        return f"slope={self.slope:g}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from minicnn.backend import Array, array_module
 from minicnn.dispatch import accelerated
+from minicnn.errors import UsageError
 from minicnn.ops.windows import require_shape
 
 
@@ -89,3 +90,40 @@ def relu6_backward(dy: Array, y: Array) -> Array:
     dy, y: any one shape. Returns dx like dy. At both kinks, x = 0 and x = 6, the gradient is taken to be 0.
     """
     return dy * ((y > 0) & (y < 6))
+
+
+def require_slope(slope: float) -> None:
+    """Raise UsageError unless `slope` is at least 0: else the sign of y would not tell that of x."""
+    if not 0 <= slope < float("inf"):
+        raise UsageError(f"slope={slope} should be at least 0, and finite")
+
+
+def _check_leaky_relu(x: Array, slope: float = 0.01) -> None:
+    require_slope(slope)
+
+
+def _check_leaky_relu_backward(dy: Array, y: Array, slope: float = 0.01) -> None:
+    _check_with_output(dy, y)
+    require_slope(slope)
+
+
+@accelerated(_check_leaky_relu)
+def leaky_relu(x: Array, slope: float = 0.01) -> Array:
+    """Let through a little of what is negative: y = x for x > 0, else slope·x.
+
+    x: any shape. slope: at least 0, a plain number. Returns y like x. Raises UsageError for another slope.
+    Source: Maas et al. 2013, "Rectifier nonlinearities improve neural network acoustic models", §2.
+    """
+    if slope == 0:  # 0 times infinity would be NaN
+        return relu(x)
+    return array_module(x).where(x > 0, x, slope * x)
+
+
+@accelerated(_check_leaky_relu_backward)
+def leaky_relu_backward(dy: Array, y: Array, slope: float = 0.01) -> Array:
+    """Let the gradient through where the output is positive, and a little of it elsewhere: dx = dy, or slope·dy.
+
+    dy, y: any one shape. slope: as given to `leaky_relu`. Returns dx like dy. As the slope is not negative, y > 0 just
+    where x > 0. At the kink, x = 0, the gradient is that of the negative side. Raises UsageError for another slope.
+    """
+    return array_module(dy).where(y > 0, dy, slope * dy)

@@ -69,4 +69,12 @@ ACTIVATIONS = {
         limits=(0, 6),
         pytorch=lambda torch, x: torch.nn.functional.relu6(x),
     ),
+    "leaky_relu": Activation(
+        value=lambda v, slope: v if v > 0 else slope * v,
+        slope=lambda v, slope: 1.0 if v > 0 else slope,
+        limits=(-math.inf, math.inf),
+        pytorch=lambda torch, x, slope: torch.nn.functional.leaky_relu(x, slope),
+        settings=(0.3,),
+        refused=((-0.1,), (math.nan,), (math.inf,)),
+    ),
 }

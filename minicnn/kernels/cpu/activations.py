@@ -53,6 +53,16 @@ def relu6_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     return compute(_relu6_backward, [dy, y])
 
 
+def leaky_relu(x: np.ndarray, slope: float = 0.01) -> np.ndarray:
+    """Let through a little of what is negative: the twin of `minicnn.ops.activations.leaky_relu`."""
+    return compute(_leaky_relu, [x], slope) if slope else relu(x)
+
+
+def leaky_relu_backward(dy: np.ndarray, y: np.ndarray, slope: float = 0.01) -> np.ndarray:
+    """Let the gradient through, little of it where y ≤ 0: the twin of `minicnn.ops.activations.leaky_relu_backward`."""
+    return compute(_leaky_relu_backward, [dy, y], slope)
+
+
 @entry
 def _relu(x, y):
     for i in range(x.size):
@@ -96,3 +106,15 @@ def _relu6(x, y):
 def _relu6_backward(dy, y, dx):
     for i in range(dy.size):
         dx[i] = dy[i] * (1 if (y[i] > 0) & (y[i] < 6) else 0)
+
+
+@entry
+def _leaky_relu(x, y, slope):
+    for i in range(x.size):
+        y[i] = x[i] if x[i] > 0 else slope * x[i]
+
+
+@entry
+def _leaky_relu_backward(dy, y, dx, slope):
+    for i in range(dy.size):
+        dx[i] = dy[i] if y[i] > 0 else slope * dy[i]

@@ -57,3 +57,17 @@ extern "C" __global__ void relu6_backward(const REAL* dy, const REAL* y, REAL* d
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < count) dx[i] = dy[i] * REAL(y[i] > 0 && y[i] < 6);
 }
+
+// y = x for x > 0, else slope·x, where 0 times infinity is 0
+extern "C" __global__ void leaky_relu(const REAL* x, REAL* y, int count, REAL slope)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count) y[i] = x[i] > 0 ? x[i] : x[i] < 0 && slope == 0 ? REAL(0) : slope * x[i];
+}
+
+// dx = dy where y > 0, else slope·dy
+extern "C" __global__ void leaky_relu_backward(const REAL* dy, const REAL* y, REAL* dx, int count, REAL slope)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count) dx[i] = y[i] > 0 ? dy[i] : slope * dy[i];
+}
