@@ -118,3 +118,13 @@ class LeakyReLU(_FromOutput):
 
     def describe(self) -> str:
         return f"slope={self.slope:g}"
+
+
+class SiLU(_FromInput):
+    """y = x·σ(x), for any shape; also called swish. Source: Elfwing et al. 2017, §2."""
+
+    def function(self, x: Array) -> Array:
+        return ops.silu(x)
+
+    def gradient(self, dy: Array, x: Array) -> Array:
+        return ops.silu_backward(dy, x)

@@ -11,9 +11,16 @@ from minicnn.dispatch import accelerated
 from minicnn.errors import UsageError
 from minicnn.ops.windows import require_shape
 
+# Beyond ±800, e^(−|x|) is 0 in float64 too: what it multiplies may be kept there, as infinity times 0 would be NaN.
+FAR = 800.0
+
 
 def _check_with_output(dy: Array, y: Array) -> None:
     require_shape(dy.shape == y.shape, "an activation's backward pass", dy=dy.shape, y=y.shape)
+
+
+def _check_with_input(dy: Array, x: Array) -> None:
+    require_shape(dy.shape == x.shape, "an activation's backward pass", dy=dy.shape, x=x.shape)
 
 
 @accelerated()
@@ -127,3 +134,23 @@ def leaky_relu_backward(dy: Array, y: Array, slope: float = 0.01) -> Array:
     where x > 0. At the kink, x = 0, the gradient is that of the negative side. Raises UsageError for another slope.
     """
     return array_module(dy).where(y > 0, dy, slope * dy)
+
+
+@accelerated()
+def silu(x: Array) -> Array:
+    """Weigh x by its own sigmoid: y = x·σ(x); also called swish.
+
+    x: any shape. Returns y like x. Source: Elfwing et al. 2017, "Sigmoid-weighted linear units", §2.
+    """
+    return array_module(x).maximum(x, -FAR) * sigmoid(x)
+
+
+@accelerated(_check_with_input)
+def silu_backward(dy: Array, x: Array) -> Array:
+    """Multiply by the slope: dx = dy ⊙ σ(x) ⊙ (1 + x ⊙ (1 − σ(x))).
+
+    dy, x: any one shape. Returns dx like dy.
+    """
+    near = array_module(x).clip(x, -FAR, FAR)
+    share = sigmoid(near)
+    return dy * share * (1 + near * (1 - share))

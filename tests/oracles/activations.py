@@ -77,4 +77,10 @@ ACTIVATIONS = {
         settings=(0.3,),
         refused=((-0.1,), (math.nan,), (math.inf,)),
     ),
+    "silu": Activation(
+        value=lambda v: v * _sigmoid(v) if v > -math.inf else 0.0,
+        slope=lambda v: _sigmoid(v) * (1 + v * _sigmoid(-v)),
+        limits=(0, math.inf),
+        pytorch=lambda torch, x: torch.nn.functional.silu(x),
+    ),
 }

@@ -8,6 +8,7 @@ from minicnn.kernels.cpu.compiling import entry
 from minicnn.kernels.cpu.elementwise import compute, takes
 from minicnn.kernels.cpu.exponential import exponential
 from minicnn.kernels.cpu.memory import empty
+from minicnn.ops.activations import FAR
 
 
 def relu(x: np.ndarray) -> np.ndarray:
@@ -61,6 +62,16 @@ def leaky_relu(x: np.ndarray, slope: float = 0.01) -> np.ndarray:
 def leaky_relu_backward(dy: np.ndarray, y: np.ndarray, slope: float = 0.01) -> np.ndarray:
     """Let the gradient through, little of it where y ≤ 0: the twin of `minicnn.ops.activations.leaky_relu_backward`."""
     return compute(_leaky_relu_backward, [dy, y], slope)
+
+
+def silu(x: np.ndarray) -> np.ndarray:
+    """Weigh x by its own sigmoid: the twin of `minicnn.ops.activations.silu`."""
+    return compute(_silu, [x])
+
+
+def silu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Multiply by the slope of x·σ(x): the twin of `minicnn.ops.activations.silu_backward`."""
+    return compute(_silu_backward, [dy, x])
 
 
 @entry
@@ -118,3 +129,20 @@ def _leaky_relu(x, y, slope):
 def _leaky_relu_backward(dy, y, dx, slope):
     for i in range(dy.size):
         dx[i] = dy[i] if y[i] > 0 else slope * dy[i]
+
+
+@entry
+def _silu(x, y):
+    one, far = x.dtype.type(1), x.dtype.type(FAR)
+    for i in range(x.size):
+        small = exponential(-abs(x[i]))
+        y[i] = max(x[i], -far) * (one if x[i] >= 0 else small) / (one + small)
+
+
+@entry
+def _silu_backward(dy, x, dx):
+    one, far = x.dtype.type(1), x.dtype.type(FAR)
+    for i in range(dy.size):
+        small = exponential(-abs(x[i]))
+        share = (one if x[i] >= 0 else small) / (one + small)
+        dx[i] = dy[i] * share * (one + min(max(x[i], -far), far) * (one - share))

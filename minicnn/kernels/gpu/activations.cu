@@ -2,6 +2,10 @@
 // A kernel is found by its name, that of the operation: arrays first, then the result, the count, and the settings.
 // tanh forward is a single CuPy operation already, and its name is taken in C.
 
+// Where e^(−|x|) is 0 whatever REAL is, x is kept at ±FAR, as infinity times 0 would be NaN.
+#define FAR REAL(800)
+__device__ REAL near(REAL x) { return x < -FAR ? -FAR : x > FAR ? FAR : x; }
+
 // y = max(x, 0)
 extern "C" __global__ void relu(const REAL* x, REAL* y, int count)
 {
@@ -70,4 +74,20 @@ extern "C" __global__ void leaky_relu_backward(const REAL* dy, const REAL* y, RE
 {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < count) dx[i] = y[i] > 0 ? dy[i] : slope * dy[i];
+}
+
+// y = x·σ(x)
+extern "C" __global__ void silu(const REAL* x, REAL* y, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count) y[i] = (x[i] < -FAR ? -FAR : x[i]) * logistic(x[i]);
+}
+
+// dx = dy ⊙ σ(x) ⊙ (1 + x ⊙ (1 − σ(x)))
+extern "C" __global__ void silu_backward(const REAL* dy, const REAL* x, REAL* dx, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    REAL share = logistic(x[i]);
+    dx[i] = dy[i] * share * (1 + near(x[i]) * (1 - share));
 }
