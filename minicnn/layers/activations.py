@@ -128,3 +128,16 @@ class SiLU(_FromInput):
 
     def gradient(self, dy: Array, x: Array) -> Array:
         return ops.silu_backward(dy, x)
+
+
+class GELU(_FromInput):
+    """y = x·Φ(x), with the share Φ(x) of the normal distribution below x, for any shape.
+
+    Source: Hendrycks & Gimpel 2016, §2: the exact function, not its approximation by tanh.
+    """
+
+    def function(self, x: Array) -> Array:
+        return ops.gelu(x)
+
+    def gradient(self, dy: Array, x: Array) -> Array:
+        return ops.gelu_backward(dy, x)

@@ -6,12 +6,15 @@ follows from that, else the input x. Source: document 004 §4.1.2 and §4.2.
 
 from __future__ import annotations
 
-from minicnn.backend import Array, array_module
+import math
+
+from minicnn.backend import Array, array_module, special_functions
 from minicnn.dispatch import accelerated
 from minicnn.errors import UsageError
 from minicnn.ops.windows import require_shape
 
-# Beyond ±800, e^(−|x|) is 0 in float64 too: what it multiplies may be kept there, as infinity times 0 would be NaN.
+# Beyond ±800, e^(−|x|) and erfc |x| are 0 in float64 too, so an x that they multiply may as well stay there: infinity
+# times 0 would be NaN.
 FAR = 800.0
 
 
@@ -154,3 +157,30 @@ def silu_backward(dy: Array, x: Array) -> Array:
     near = array_module(x).clip(x, -FAR, FAR)
     share = sigmoid(near)
     return dy * share * (1 + near * (1 - share))
+
+
+@accelerated()
+def gelu(x: Array) -> Array:
+    """Weigh x by how likely a normal number is to be smaller: y = x·Φ(x), with Φ(x) = ½·erfc(−x/√2).
+
+    x: any shape. Returns y like x. This is the exact function, not its approximation by tanh.
+    Source: Hendrycks & Gimpel 2016, "Gaussian error linear units", §2.
+    """
+    return array_module(x).maximum(x, -FAR) * _normal_share_below(x)
+
+
+@accelerated(_check_with_input)
+def gelu_backward(dy: Array, x: Array) -> Array:
+    """Multiply by the slope: dx = dy ⊙ (Φ(x) + x·φ(x)), with the normal density φ(x) = e^(−x²/2) / √(2π).
+
+    dy, x: any one shape. Returns dx like dy.
+    """
+    xp = array_module(x)
+    near = xp.clip(x, -FAR, FAR)
+    density = xp.exp(-near * near / 2) / math.sqrt(2 * math.pi)
+    return dy * (_normal_share_below(x) + near * density)
+
+
+def _normal_share_below(x: Array) -> Array:
+    """Return Φ(x), the share of the normal distribution (mean 0, deviation 1) below x."""
+    return special_functions(x).erfc(-x / math.sqrt(2)) / 2

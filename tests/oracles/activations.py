@@ -83,4 +83,10 @@ ACTIVATIONS = {
         limits=(0, math.inf),
         pytorch=lambda torch, x: torch.nn.functional.silu(x),
     ),
+    "gelu": Activation(
+        value=lambda v: v * math.erfc(-v / math.sqrt(2)) / 2 if v > -math.inf else 0.0,
+        slope=lambda v: math.erfc(-v / math.sqrt(2)) / 2 + v * math.exp(-v * v / 2) / math.sqrt(2 * math.pi),
+        limits=(0, math.inf),
+        pytorch=lambda torch, x: torch.nn.functional.gelu(x),
+    ),
 }

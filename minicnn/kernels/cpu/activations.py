@@ -6,7 +6,7 @@ import numpy as np
 
 from minicnn.kernels.cpu.compiling import entry
 from minicnn.kernels.cpu.elementwise import compute, takes
-from minicnn.kernels.cpu.exponential import exponential
+from minicnn.kernels.cpu.exponential import exponential, normal_density, normal_tail
 from minicnn.kernels.cpu.memory import empty
 from minicnn.ops.activations import FAR
 
@@ -72,6 +72,16 @@ def silu(x: np.ndarray) -> np.ndarray:
 def silu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Multiply by the slope of x·σ(x): the twin of `minicnn.ops.activations.silu_backward`."""
     return compute(_silu_backward, [dy, x])
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    """Weigh x by the normal distribution's share below it: the twin of `minicnn.ops.activations.gelu`."""
+    return compute(_gelu, [x])
+
+
+def gelu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Multiply by the slope of x·Φ(x): the twin of `minicnn.ops.activations.gelu_backward`."""
+    return compute(_gelu_backward, [dy, x])
 
 
 @entry
@@ -146,3 +156,19 @@ def _silu_backward(dy, x, dx):
         small = exponential(-abs(x[i]))
         share = (one if x[i] >= 0 else small) / (one + small)
         dx[i] = dy[i] * share * (one + min(max(x[i], -far), far) * (one - share))
+
+
+@entry
+def _gelu(x, y):
+    one, far = x.dtype.type(1), x.dtype.type(FAR)
+    for i in range(x.size):
+        tail = normal_tail(abs(x[i]))
+        y[i] = max(x[i], -far) * (tail if x[i] < 0 else one - tail)
+
+
+@entry
+def _gelu_backward(dy, x, dx):
+    one, far = x.dtype.type(1), x.dtype.type(FAR)
+    for i in range(dy.size):
+        tail, density = normal_tail(abs(x[i])), normal_density(x[i])
+        dx[i] = dy[i] * ((tail if x[i] < 0 else one - tail) + min(max(x[i], -far), far) * density)

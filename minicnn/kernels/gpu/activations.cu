@@ -91,3 +91,22 @@ extern "C" __global__ void silu_backward(const REAL* dy, const REAL* x, REAL* dx
     REAL share = logistic(x[i]);
     dx[i] = dy[i] * share * (1 + near(x[i]) * (1 - share));
 }
+
+// Φ(x) = ½·erfc(−x/√2), the share of the normal distribution below x
+__device__ REAL normal_share_below(REAL x) { return erfc(-x * REAL(0.70710678118654752)) / 2; }
+
+// y = x·Φ(x)
+extern "C" __global__ void gelu(const REAL* x, REAL* y, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < count) y[i] = (x[i] < -FAR ? -FAR : x[i]) * normal_share_below(x[i]);
+}
+
+// dx = dy ⊙ (Φ(x) + x·φ(x)), with φ(x) = e^(−x²/2) / √(2π)
+extern "C" __global__ void gelu_backward(const REAL* dy, const REAL* x, REAL* dx, int count)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    REAL v = near(x[i]);
+    dx[i] = dy[i] * (normal_share_below(x[i]) + v * exp(-v * v / 2) * REAL(0.39894228040143268));
+}
