@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks import gpu, machine, report
 from benchmarks.engines import COMPARED, ENGINES, installed
 from benchmarks.measure import QUICK, THOROUGH, measure, measure_layers, measure_threads, say
-from benchmarks.workloads import IMAGE_SIZES, documented, scaling
+from benchmarks.workloads import BY_PYTORCH_ALONE, IMAGE_SIZES, documented, scaling
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("networks", "layers", "scaling")
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
     if "networks" in parts:
         chosen = [w for w in documented(models, options.threads) if options.task in (None, w.task)]
-        results["workloads"] = [measure(w, engines, effort, options.device) for w in chosen]
+        results["workloads"] = [measure(w, able(engines, w.model), effort, options.device) for w in chosen]
     if "layers" in parts:
         training = [w for w in documented(models, options.threads) if w.task == "training"]
         networks = [name for name in compared if name != "sgemm"]
@@ -107,6 +107,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             training = documented([model], options.threads)[0]
             results["thread_scaling"] = [measure_threads(training, name, effort, options.device) for name in compared]
     return results
+
+
+def able(engines: list[str], model: str) -> list[str]:
+    """Return those of `engines` that can run `model`."""
+    return [name for name in engines if name in (*COMPARED, "numpy") or model not in BY_PYTORCH_ALONE]
 
 
 def main() -> None:

@@ -1,11 +1,15 @@
-"""What is measured: the documents' networks at their documented sizes, training and inference."""
+"""What is measured: the documents' networks at their documented sizes, and a ResNet-18, training and inference."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-IMAGE_SIZES = {"cnn3": 224, "cnn2": 224, "cifar_cnn": 32, "torch_cnn": 224, "simple_cnn": 224, "dcnn5": 224}
+IMAGE_SIZES = {
+    "cnn3": 224, "cnn2": 224, "cifar_cnn": 32, "torch_cnn": 224, "simple_cnn": 224, "dcnn5": 224, "resnet18": 64,
+}  # fmt: skip
+CLASSES = {"resnet18": 10}  # as in their source for the others
+BY_PYTORCH_ALONE = ("resnet18",)  # the other peers know no batch norm here
 BATCH_SIZES = {"cifar_cnn": 128}  # 32 for the others
 
 

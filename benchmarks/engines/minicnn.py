@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engines import LEARNING_RATE, MOMENTUM
+from benchmarks.workloads import CLASSES
 
 
 def create(model: str, image_size: int, batch: int, threads: int, device: str, kernels: str) -> MinicnnEngine:
@@ -27,7 +28,7 @@ class MinicnnEngine:
 
         minicnn.set_threads(threads)
         rng = np.random.default_rng(0)
-        self.net = minicnn.models.build(model, (image_size, image_size, 3), seed=0).to(device)
+        self.net = minicnn.models.build(model, (image_size, image_size, 3), CLASSES.get(model), seed=0).to(device)
         classes = self.net.output_shape[0]
         self.x = to_device(rng.standard_normal((batch, image_size, image_size, 3), dtype=np.float32), device)
         self.labels = to_device(rng.integers(0, classes, batch), device)
@@ -69,8 +70,7 @@ class MinicnnEngine:
         from minicnn import Conv2D, Dense
 
         total = 0
-        for layer in self.net.layers:
+        for _, layer in self.net.walk():
             if isinstance(layer, Conv2D | Dense):
-                positions = layer.output_shape[0] * layer.output_shape[1] if isinstance(layer, Conv2D) else 1
-                total += 2 * positions * layer.weight.value.size
+                total += layer.operations()
         return total * len(self.x)

@@ -1,49 +1,62 @@
-"""PyTorch with the same networks, in its default layout (NCHW) or in channels_last."""
+"""PyTorch with the same networks, in its default layout (NCHW) or in channels_last.
+
+The layers are read off minicnn's own network.
+"""
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 
 from benchmarks.engines import LEARNING_RATE, MOMENTUM
+from benchmarks.workloads import CLASSES
+from minicnn import Layer, Sequential, models
+from minicnn import Residual as MinicnnResidual
 
 
-def conv_relu_pool(c: int, f: int, k: int, stride: int = 1, padding: int = 0, pool: tuple[int, int] = (2, 2)) -> list:
-    return [nn.Conv2d(c, f, k, stride, padding), nn.ReLU(), nn.MaxPool2d(*pool)]
+class Residual(nn.Module):
+    """What `minicnn.Residual` is."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x) + self.shortcut(x)
 
 
-def head(inputs: int, *units: int) -> list[nn.Module]:
-    layers: list[nn.Module] = [nn.Flatten()]
-    for previous, following in zip((inputs, *units), units, strict=False):
-        layers += [nn.Linear(previous, following), nn.ReLU()]
-    return layers[:-1]
+def translate(layer: Layer) -> nn.Module:
+    """Return PyTorch's module for one of minicnn's layers, with weights of its own. Raises KeyError for other kinds."""
+    if isinstance(layer, Sequential):
+        return nn.Sequential(*map(translate, layer.layers))
+    if isinstance(layer, MinicnnResidual):
+        return Residual(translate(layer.body), nn.Identity() if layer.shortcut is None else translate(layer.shortcut))
+    return MODULES[type(layer).__name__](layer)
 
 
-NETWORKS = {
-    "cnn3": lambda: [
-        *conv_relu_pool(3, 32, 3), *conv_relu_pool(32, 64, 3), *conv_relu_pool(64, 128, 3),
-    ],
-    "cnn2": lambda: [*conv_relu_pool(3, 32, 3), *conv_relu_pool(32, 64, 3)],
-    "cifar_cnn": lambda: [
-        *conv_relu_pool(3, 32, 3), *conv_relu_pool(32, 64, 3), nn.Conv2d(64, 64, 3), nn.ReLU(),
-    ],
-    "torch_cnn": lambda: conv_relu_pool(3, 32, 3, padding=1),
-    "simple_cnn": lambda: [
-        *conv_relu_pool(3, 64, 7, 2, 3, (3, 2)), *conv_relu_pool(64, 128, 3, 2, 1, (3, 2)),
-        *conv_relu_pool(128, 256, 3, 2, 1, (3, 2)), nn.Dropout(0.5),
-    ],
-    "dcnn5": lambda: [
-        *conv_relu_pool(3, 32, 5, padding=2), *conv_relu_pool(32, 64, 5, padding=2),
-        *conv_relu_pool(64, 128, 5, padding=2),
-    ],
-}  # fmt: skip
-UNITS = {
-    "cnn3": (128, 1000), "cnn2": (10,), "cifar_cnn": (64, 10), "torch_cnn": (128, 10), "simple_cnn": (1280, 640, 1000),
-    "dcnn5": (1024, 1000),
-}  # fmt: skip
+def _symmetric(layer: Any) -> tuple[int, int]:
+    (top, bottom), (left, right) = layer.padding
+    assert (top, left) == (bottom, right), f"PyTorch pads both sides alike: {layer!r}"
+    return top, left
+
+
+MODULES: dict[str, Callable[[Any], nn.Module]] = {
+    "Conv2D": lambda c: nn.Conv2d(
+        c.input_shape[2], c.filters, c.kernel_size, c.stride, _symmetric(c), c.dilation, c.groups, c.bias is not None
+    ),
+    "BatchNorm2D": lambda b: nn.BatchNorm2d(b.input_shape[2], b.epsilon, b.momentum),
+    "MaxPool2D": lambda p: nn.MaxPool2d(p.size, p.stride, _symmetric(p)),
+    "GlobalAvgPool2D": lambda _: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    "Dense": lambda d: nn.Linear(d.input_shape[0], d.units),
+    "ReLU": lambda _: nn.ReLU(),
+    "Flatten": lambda _: nn.Flatten(),
+    "Dropout": lambda d: nn.Dropout(d.rate),
+}
 
 
 def create(model: str, image_size: int, batch: int, threads: int, device: str, channels_last: bool) -> PytorchEngine:
@@ -57,13 +70,11 @@ class PytorchEngine:
     def __init__(self, model: str, image_size: int, batch: int, device: str, channels_last: bool) -> None:
         torch.manual_seed(0)
         layout = torch.channels_last if channels_last else torch.contiguous_format
-        features = nn.Sequential(*NETWORKS[model]())
-        with torch.no_grad():
-            inputs = features(torch.zeros(1, 3, image_size, image_size)).numel()
-        net = nn.Sequential(*features, *head(inputs, *UNITS[model]))
+        outline = models.outline(model, (image_size, image_size, 3), CLASSES.get(model))
+        net = translate(outline)
         self.net = net.to(device=device, memory_format=layout)
         self.x = torch.randn(batch, 3, image_size, image_size).to(device=device, memory_format=layout)
-        self.labels = torch.randint(0, UNITS[model][-1], (batch,), device=device)
+        self.labels = torch.randint(0, outline.output_shape[0], (batch,), device=device)
         self.loss = nn.CrossEntropyLoss()
         self.optimizer: torch.optim.Optimizer | None = None
         self.synchronize = torch.cuda.synchronize if device == "cuda" else lambda: None

@@ -16,6 +16,7 @@ from minicnn.layers.weights import read_arrays, save_arrays
 from minicnn.runs.checkpoints import load_checkpoint, save_checkpoint
 from minicnn.training.history import Epoch, best_epoch, to_csv
 from minicnn.training.trainer import Trainer
+from tests.layers.two_paths import TwoPaths
 from tests.training.tiny import SIZE, assert_same_weights, make_loaders, weights_of
 
 Make = Callable[..., Trainer]
@@ -34,6 +35,25 @@ def test_two_epochs_and_two_more_are_four(make_trainer: Make, splits: Splits, tm
         np.testing.assert_array_equal(array, second.optimizer.state_arrays()[name])
     losses = [(row.epoch, row.train_loss, row.val_loss) for row in straight.history]
     assert losses == [(row.epoch, row.train_loss, row.val_loss) for row in second.history]
+
+
+def test_a_network_with_a_layer_of_one_s_own_goes_on_bit_by_bit(tmp_path: Path) -> None:
+    """Its running statistic and its dropout, in a dict inside of it, are part of the checkpoint."""
+    rng = np.random.default_rng(0)
+    data = rng.standard_normal((24, 6, 5, 2), dtype="float32"), rng.integers(3, size=24)
+
+    def trainer(epochs: int, seed: int = 0) -> Trainer:
+        net = Sequential([TwoPaths(4), Flatten(), Dense(3)], (6, 5, 2), seed=seed)
+        return Trainer(net, SGD(net.parameters(), lr=0.01, momentum=0.9), epochs=epochs)
+
+    straight, first, second = trainer(4), trainer(2), trainer(4, seed=99)
+    straight.train(data, batch_size=8)
+    first.train(data, batch_size=8)
+    save_checkpoint(first, tmp_path / "state.safetensors")
+    load_checkpoint(second, tmp_path / "state.safetensors")
+    second.train(data, batch_size=8)
+    for name, array in straight.net.state().items():
+        np.testing.assert_array_equal(array, second.net.state()[name], err_msg=name)
 
 
 def test_a_damaged_checkpoint_changes_nothing(make_trainer: Make, tmp_path: Path) -> None:
