@@ -61,6 +61,11 @@ def zeros(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.nd
     return np.zeros(shape, dtype)
 
 
+def ones(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.ndarray:
+    """All one: where a factor begins that changes nothing, such as batch norm's."""
+    return np.ones(shape, dtype)
+
+
 def _fill(shape: tuple[int, ...], dtype: str, draw: Callable[[int], np.ndarray]) -> np.ndarray:
     """Return an array of `shape` and `dtype` filled in order with what `draw(count)` gives, a piece at a time."""
     weight = np.empty(shape, dtype)
@@ -72,7 +77,7 @@ def _fill(shape: tuple[int, ...], dtype: str, draw: Callable[[int], np.ndarray])
 
 
 INITIALIZERS: dict[str, Callable[[tuple[int, ...], np.random.Generator, str], np.ndarray]] = {
-    function.__name__: function for function in (glorot_uniform, he_normal, he_uniform, zeros)
+    function.__name__: function for function in (glorot_uniform, he_normal, he_uniform, zeros, ones)
 }
 
 

@@ -85,3 +85,11 @@ def test_training_on_a_folder(name: str, tmp_path: Path) -> None:
     output = run(name, tmp_path, str(tmp_path / "data"), "--epochs", "1")
     assert re.search(r"epoch 1: loss [\d.]+ nats", output)
     assert "% right" in output or "images right" in output
+
+
+def test_a_layer_of_your_own(tmp_path: Path) -> None:
+    output = run("10_a_layer_of_your_own.py", tmp_path)
+    assert "gradient check passed" in output
+    assert "squeezeexcite1.gate.dense1.weight" in output
+    assert float(re.findall(r"(\d+)% right", output)[0]) > 90
+    assert (tmp_path / "squeeze.safetensors").exists()
