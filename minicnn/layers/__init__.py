@@ -5,6 +5,7 @@ Every public layer in these files is one of `minicnn.layers`, and of `minicnn`; 
 
 from minicnn.layers.activations import *
 from minicnn.layers.base import Layer, keep_for_backward
+from minicnn.layers.batch_norm import *
 from minicnn.layers.conv2d import *
 from minicnn.layers.dense import *
 from minicnn.layers.dropout import *
