@@ -140,8 +140,10 @@ def run_backward(plan: Plan, dy: Array, input_gradient: bool) -> Array | None:
 def rules() -> tuple[type[FusedStep], ...]:
     """Return the kinds of fused steps, those to be tried first before the others."""
     from minicnn.layers.conv_block import ConvBlock
+    from minicnn.layers.folded_norm import FoldedBlock, FoldedResidual
+    from minicnn.layers.norm_block import NormBlock, ResidualBlock
 
-    return (ConvBlock,)
+    return FoldedResidual, FoldedBlock, ResidualBlock, NormBlock, ConvBlock
 
 
 def _match(rule: type[FusedStep], layers: Sequence[Layer], kind: str) -> FusedStep | None:
