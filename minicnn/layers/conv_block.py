@@ -26,6 +26,12 @@ class ConvBlock(FusedStep):
         self.conv, self.relu, self.pool = conv, relu, pool
         self.last: Layer = self.layers[-1]
 
+    @classmethod
+    def suits(cls, *parts: Layer | None) -> bool:
+        """Return whether the convolution is an ordinary one, neither grouped nor dilated."""
+        conv = parts[0]
+        return isinstance(conv, Conv2D) and conv.groups == 1 and conv.dilation == (1, 1)
+
     def settings(self) -> tuple[Convolution, Epilogue]:
         """Return the operation's settings: the convolution's, and what stands behind it."""
         return Convolution(self.conv.stride, self.conv.padding), Epilogue(self.relu is not None, pooling_of(self.pool))

@@ -14,7 +14,7 @@ from minicnn.layers.activations import ReLU
 from minicnn.layers.base import Layer
 from minicnn.layers.batch_norm import BatchNorm2D
 from minicnn.layers.conv2d import Conv2D
-from minicnn.layers.conv_block import pooling_of
+from minicnn.layers.conv_block import ConvBlock, pooling_of
 from minicnn.layers.plan import FusedStep, Part, make_plan, run_forward
 from minicnn.layers.pooling import MaxPool2D
 from minicnn.layers.residual import Residual
@@ -32,6 +32,11 @@ class FoldedBlock(FusedStep):
     def __init__(self, conv: Conv2D, norm: BatchNorm2D, relu: ReLU | None, pool: MaxPool2D | None) -> None:
         super().__init__(conv, norm, relu, pool)
         self.conv, self.norm, self.relu, self.pool = conv, norm, relu, pool
+
+    @classmethod
+    def suits(cls, *parts: Layer | None) -> bool:
+        """Return whether the convolution is an ordinary one, neither grouped nor dilated."""
+        return ConvBlock.suits(*parts)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y (N, OH, OW, F)."""
@@ -58,7 +63,7 @@ class FoldedResidual(FusedStep):
         if type(body) is not Sequential or not body.fuse or len(body.layers) < 2:
             return False
         conv, norm = body.layers[-2:]
-        return type(conv) is Conv2D and type(norm) is BatchNorm2D
+        return type(conv) is Conv2D and type(norm) is BatchNorm2D and ConvBlock.suits(conv)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y, of the body's output shape."""

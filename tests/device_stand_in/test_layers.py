@@ -12,9 +12,9 @@ from tests.layers.cases import LAYERS, batch, built
 
 
 def move(layer: Layer) -> Layer:
-    """Put all parameters of `layer` on the stand-in device."""
-    for parameter in layer.parameters().values():
-        parameter.value = DeviceArray(parameter.value)
+    """Put all parameters and states of `layer` on the stand-in device."""
+    for variable in layer.variables().values():
+        variable.value = DeviceArray(variable.value)
     return layer
 
 

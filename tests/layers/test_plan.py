@@ -110,7 +110,7 @@ def test_a_folded_batch_norm_equals_one_by_itself(dtype, rng):
 
 
 def test_a_convolution_without_bias_is_folded_too(rng):
-    layers = [Conv2D(4, 3), BatchNorm2D(), ReLU()]
+    layers = [Conv2D(4, 3, bias=False), BatchNorm2D(), ReLU()]
     net = Sequential(layers, (6, 6, 3), dtype="float64")
     x = rng.standard_normal((2, 6, 6, 3))
     folded = net.forward(x)

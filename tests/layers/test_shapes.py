@@ -82,7 +82,7 @@ def test_wrong_padding_is_refused(padding):
         lambda: Sequential([Dense(3)], (4,), dtype="float16"),
         lambda: Sequential([Dense(3)], (4, 4)),
         lambda: Sequential([Dense(3)], (0,)),
-        lambda: Sequential([Dense(3, initializer="ones")], (4,)),
+        lambda: Sequential([Dense(3, initializer="tens")], (4,)),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_in_one_line(make):
@@ -163,3 +163,21 @@ def test_layers_and_parameters_are_named_by_kind_and_number():
         "conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias", "dense1.weight", "dense1.bias",
     ]  # fmt: skip
     assert all(parameter.grad is None for parameter in net.parameters().values())
+
+
+def test_groups_that_do_not_divide_channels_and_filters_are_explained():
+    with pytest.raises(ShapeError, match=r"groups=2 should divide both the 3 channels .* 4 filters"):
+        Sequential([Conv2D(4, 3, groups=2)], (6, 6, 3))
+    with pytest.raises(ShapeError, match=r"groups=4 .* 6 filters"):
+        Sequential([Conv2D(6, 3, groups=4)], (6, 6, 4))
+
+
+def test_a_dilated_window_reaches_further():
+    net = Sequential([Conv2D(2, 3, dilation=2), Conv2D(2, 3, dilation=3, padding="same")], (9, 8, 1))
+    assert [layer.output_shape for layer in net.layers] == [(5, 4, 2), (5, 4, 2)]
+    assert net.conv2.padding == ((3, 3), (3, 3))
+
+
+def test_a_convolution_without_bias_has_none():
+    net = Sequential([Conv2D(2, 3, bias=False)], (5, 5, 1))
+    assert list(net.parameters()) == ["conv1.weight"]
