@@ -10,6 +10,8 @@ from minicnn.layers.conv2d import *
 from minicnn.layers.dense import *
 from minicnn.layers.dropout import *
 from minicnn.layers.flatten import *
+from minicnn.layers.layer_norm import *
+from minicnn.layers.local_response_norm import *
 from minicnn.layers.pooling import *
 from minicnn.layers.residual import *
 from minicnn.layers.sequential import *
