@@ -6,7 +6,7 @@ from math import prod
 
 from minicnn import ops
 from minicnn.backend import Array
-from minicnn.layers.base import Layer, Shape, pair_text
+from minicnn.layers.base import Layer, Shape, keeps_for_backward, pair_text
 from minicnn.layers.conv2d import resolve_padding
 from minicnn.ops.pooling import require_pooling_padding
 from minicnn.ops.windows import Padding, Pair, as_pair, output_size
@@ -53,7 +53,8 @@ class MaxPool2D(_Pool2D):
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y (N, OH, OW, C)."""
         self.require_built()
-        y, argmax = ops.max_pool2d(x, self.size, self.stride, self.padding)
+        indices = keeps_for_backward(training)
+        y, argmax = ops.max_pool2d(x, self.size, self.stride, self.padding, indices)
         self.keep(training, argmax=argmax)
         return y
 
@@ -106,3 +107,35 @@ class AvgPool2D(_Pool2D):
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
         return [(cls(2), (7, 6, 2)), (cls(3, stride=2, padding=1), (7, 6, 2))]
+
+
+class GlobalAvgPool2D(Layer):
+    """Average each channel over the whole picture, of whatever size.
+
+    Input (N, H, W, C), output (N, C). Source: Lin, Chen & Yan 2014, "Network in network", §3.2.
+    """
+
+    kind = "pool"
+    x_shape: tuple[int, ...] | None = None
+
+    def resolve(self, input_shape: Shape) -> Shape:
+        self.require_picture(input_shape)
+        return input_shape[2:]
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """x: (N, H, W, C). Returns y (N, C)."""
+        self.keep(training, x_shape=tuple(x.shape))
+        return ops.global_avg_pool2d(x)
+
+    def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
+        """dy: (N, C). Returns dx (N, H, W, C), or None."""
+        x_shape = self.take("x_shape")
+        return ops.global_avg_pool2d_backward(dy, x_shape) if input_gradient else None
+
+    def operations(self) -> int:
+        """Return H·W for every output: as many sums less one, and a division."""
+        return prod(self.input_shape or ())
+
+    @classmethod
+    def examples(cls) -> list[tuple[Layer, Shape]]:
+        return [(cls(), (7, 6, 2))]

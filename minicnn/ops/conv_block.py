@@ -104,8 +104,7 @@ def conv_block(
     y = relu(z) if epilogue.relu else z
     if epilogue.pool is None:
         return y, None
-    y, argmax = max_pool2d(y, *epilogue.pool)
-    return y, argmax if indices else None
+    return max_pool2d(y, *epilogue.pool, indices)
 
 
 def _check_backward(

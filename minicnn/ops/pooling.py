@@ -1,4 +1,4 @@
-"""Max and average pooling: each window of the picture becomes one number a channel.
+"""Max and average pooling: each window of the picture, or all of it, becomes one number a channel.
 
 Shapes: x (N, H, W, C); window (KH, KW); y and argmax (N, OH, OW, C). The window of output (i, j) starts at
 (i·SH − top, j·SW − left) and is read row by row: element (ky, kx) has the index ky·KW + kx.
@@ -30,20 +30,62 @@ def require_pooling_padding(size: Pair, padding: Padding) -> None:
         )
 
 
-@accelerated()
-def max_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> tuple[Array, Array]:
+def _outputs(operation: str, x_shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding) -> tuple[int, ...]:
+    """Return the shape of what `operation` makes of a picture batch of `x_shape`; raise ShapeError for another one."""
+    require_shape(len(x_shape) == 4, operation, x=tuple(x_shape))
+    require_pooling_padding(size, padding)
+    n, h, w, c = x_shape
+    return (n, *output_size((h, w), size, stride, padding), c)
+
+
+def _check_max_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding, indices: bool = True) -> None:
+    _outputs("max_pool2d", x.shape, size, stride, padding)
+    if x.dtype.kind != "f" and pad_amounts(padding) != ((0, 0), (0, 0)):
+        raise TypeError(
+            f"max_pool2d: padding counts as −∞, which {x.dtype} cannot hold: convert x with x.astype('float32')"
+        )
+
+
+def _check_max_pool2d_backward(
+    dy: Array, argmax: Array, x_shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding
+) -> None:
+    outputs = _outputs("max_pool2d_backward", x_shape, size, stride, padding)
+    fits = dy.shape == argmax.shape == outputs
+    require_shape(fits, "max_pool2d_backward", dy=dy.shape, argmax=argmax.shape, x_shape=x_shape)
+
+
+def _check_avg_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> None:
+    _outputs("avg_pool2d", x.shape, size, stride, padding)
+
+
+def _check_avg_pool2d_backward(dy: Array, x_shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding) -> None:
+    outputs = _outputs("avg_pool2d_backward", x_shape, size, stride, padding)
+    require_shape(dy.shape == outputs, "avg_pool2d_backward", dy=dy.shape, x_shape=x_shape)
+
+
+def _check_global_avg_pool2d(x: Array) -> None:
+    require_shape(x.ndim == 4 and x.shape[1] * x.shape[2] > 0, "global_avg_pool2d", x=x.shape)
+
+
+def _check_global_avg_pool2d_backward(dy: Array, x_shape: tuple[int, ...]) -> None:
+    fits = len(x_shape) == 4 and x_shape[1] * x_shape[2] > 0 and dy.shape == (x_shape[0], x_shape[3])
+    require_shape(fits, "global_avg_pool2d_backward", dy=dy.shape, x_shape=x_shape)
+
+
+@accelerated(_check_max_pool2d)
+def max_pool2d(
+    x: Array, size: Pair, stride: Pair, padding: Padding, indices: bool = True
+) -> tuple[Array, Array | None]:
     """Keep the largest value of each window, and where it was.
 
         y[n, i, j, c] = max over (ky, kx) of x[n, i·SH + ky − top, j·SW + kx − left, c]        (−∞ in the padding)
 
-    x: (N, H, W, C). size: (KH, KW), stride, padding in pixels. Returns y (N, OH, OW, C) in x's dtype and argmax, of
-    the same shape, the index ky·KW + kx of the largest element: of equal ones the first, and NaN before any number.
-    Raises ShapeError when x has not four axes, no window fits, or one may lie in the padding alone.
-    Source: document 004 §4.1.3.
+    x: (N, H, W, C). size: (KH, KW), stride, padding in pixels. indices: False leaves argmax out (None). Returns y
+    (N, OH, OW, C) in x's dtype and argmax, of the same shape, the index ky·KW + kx of the largest element: of equal
+    ones the first, and NaN before any number. Raises ShapeError when x has not four axes, no window fits, or one may
+    lie in the padding alone; TypeError for padded integers, which have no −∞. Source: document 004 §4.1.3.
     """
     xp = array_module(x)
-    require_shape(x.ndim == 4, "max_pool2d", x=x.shape)
-    require_pooling_padding(size, padding)
     outputs = output_size((x.shape[1], x.shape[2]), size, stride, padding)
     padded = pad_image(x, padding, value=float("-inf"))
     rows, cols = window_slice((0, 0), outputs, stride)
@@ -56,10 +98,10 @@ def max_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> tuple[Ar
             larger = (candidate > y) | (xp.isnan(candidate) & ~xp.isnan(y))
             y = xp.where(larger, candidate, y)
             argmax[larger] = ky * size[1] + kx
-    return y, argmax
+    return y, argmax if indices else None
 
 
-@accelerated()
+@accelerated(_check_max_pool2d_backward)
 def max_pool2d_backward(
     dy: Array, argmax: Array, x_shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding
 ) -> Array:
@@ -74,10 +116,6 @@ def max_pool2d_backward(
     n, h, w, c = x_shape
     (top, bottom), (left, right) = pad_amounts(padding)
     outputs = output_size((h, w), size, stride, padding)
-    require_shape(
-        dy.shape == argmax.shape == (n, *outputs, c),
-        "max_pool2d_backward", dy=dy.shape, argmax=argmax.shape, x_shape=x_shape,
-    )  # fmt: skip
     padded = xp.zeros((n, top + h + bottom, left + w + right, c), dtype=dy.dtype)
     for ky in range(size[0]):
         for kx in range(size[1]):
@@ -87,7 +125,7 @@ def max_pool2d_backward(
     return padded[:, top : top + h, left : left + w, :]
 
 
-@accelerated()
+@accelerated(_check_avg_pool2d)
 def avg_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> Array:
     """Average each window; the padding counts as zeros.
 
@@ -96,8 +134,6 @@ def avg_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> Array:
     x: (N, H, W, C). size: (KH, KW), stride, padding in pixels. Returns y (N, OH, OW, C) in x's dtype.
     Raises ShapeError when x has not four axes, no window fits, or one may lie in the padding alone.
     """
-    require_shape(x.ndim == 4, "avg_pool2d", x=x.shape)
-    require_pooling_padding(size, padding)
     outputs = output_size((x.shape[1], x.shape[2]), size, stride, padding)
     padded = pad_image(x, padding)
     total = array_module(x).zeros((x.shape[0], *outputs, x.shape[3]), dtype=x.dtype)
@@ -108,7 +144,7 @@ def avg_pool2d(x: Array, size: Pair, stride: Pair, padding: Padding) -> Array:
     return total / (size[0] * size[1])
 
 
-@accelerated()
+@accelerated(_check_avg_pool2d_backward)
 def avg_pool2d_backward(dy: Array, x_shape: tuple[int, ...], size: Pair, stride: Pair, padding: Padding) -> Array:
     """Spread each output's gradient evenly over its window.
 
@@ -120,7 +156,6 @@ def avg_pool2d_backward(dy: Array, x_shape: tuple[int, ...], size: Pair, stride:
     n, h, w, c = x_shape
     (top, bottom), (left, right) = pad_amounts(padding)
     outputs = output_size((h, w), size, stride, padding)
-    require_shape(dy.shape == (n, *outputs, c), "avg_pool2d_backward", dy=dy.shape, x_shape=x_shape)
     share = dy / (size[0] * size[1])
     padded = array_module(dy).zeros((n, top + h + bottom, left + w + right, c), dtype=dy.dtype)
     for ky in range(size[0]):
@@ -128,3 +163,25 @@ def avg_pool2d_backward(dy: Array, x_shape: tuple[int, ...], size: Pair, stride:
             rows, cols = window_slice((ky, kx), outputs, stride)
             padded[:, rows, cols, :] += share
     return padded[:, top : top + h, left : left + w, :]
+
+
+@accelerated(_check_global_avg_pool2d)
+def global_avg_pool2d(x: Array) -> Array:
+    """Average each channel over the whole picture: y[n, c] = 1/(H·W) · Σ_h Σ_w x[n, h, w, c].
+
+    x: (N, H, W, C), floats. Returns y (N, C) in x's dtype, added up in float64. Raises ShapeError when x has not four
+    axes, or no pixel. Source: Lin, Chen & Yan 2014, "Network in network", §3.2.
+    """
+    return x.mean(axis=(1, 2), dtype="float64").astype(x.dtype)
+
+
+@accelerated(_check_global_avg_pool2d_backward)
+def global_avg_pool2d_backward(dy: Array, x_shape: tuple[int, ...]) -> Array:
+    """Spread each channel's gradient evenly over the picture: dx[n, h, w, c] = dy[n, c] / (H·W).
+
+    dy: (N, C). x_shape: (N, H, W, C). Returns dx of that shape in dy's dtype.
+    Raises ShapeError when dy does not belong to such an x.
+    """
+    n, h, w, c = x_shape
+    share = dy.reshape(n, 1, 1, c) / (h * w)
+    return array_module(dy).broadcast_to(share, x_shape).copy()

@@ -160,6 +160,8 @@ CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {
     "dense_backward": _normal((4, 5), (4, 6), (6, 5)),
     "dropout": lambda rng, dtype: (*_normal((3, 5, 4))(rng, dtype), 0.4, 2**40 + 17),
     "dropout_backward": _dropout_backward,
+    "global_avg_pool2d": _normal(X_SHAPE),
+    "global_avg_pool2d_backward": lambda rng, dtype: (*_normal((X_SHAPE[0], X_SHAPE[3]))(rng, dtype), X_SHAPE),
     "im2col": lambda rng, dtype: (*_normal(X_SHAPE)(rng, dtype), *GEOMETRY),
     "layer_norm": lambda rng, dtype: (*_normal(X_SHAPE, (3,), (3,))(rng, dtype), EPSILON),
     "layer_norm_backward": _layer_norm_backward,

@@ -110,6 +110,16 @@ def test_average_pooling(window: Window, mode, dtype, rng):
     assert_close(ops.avg_pool2d_backward(dy, x.shape, *window.geometry), from_torch(tx.grad), dtype)
 
 
+def test_global_average_pooling(mode, dtype, rng):
+    x = 1000 + rng.standard_normal((3, 9, 11, 5)).astype(dtype)
+    tx = to_torch(x)
+    ty = functional.adaptive_avg_pool2d(tx, 1)
+    assert_close(ops.global_avg_pool2d(x), ty.detach().numpy()[:, :, 0, 0], dtype)
+    dy = rng.standard_normal((3, 5)).astype(dtype)
+    ty.backward(torch.tensor(dy).reshape(3, 5, 1, 1))
+    assert_close(ops.global_avg_pool2d_backward(dy, x.shape), from_torch(tx.grad), dtype)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name, mode, dtype, rng):
     x = (4 * rng.standard_normal((3, 6, 5, 4))).astype(dtype)

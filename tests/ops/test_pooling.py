@@ -131,3 +131,43 @@ def test_a_gradient_of_another_shape_is_refused(mode):
         ops.max_pool2d_backward(dy, argmax, (1, 4, 4, 1), (2, 2), (2, 2), (0, 0))
     with pytest.raises(ShapeError, match="avg_pool2d_backward"):
         ops.avg_pool2d_backward(dy, (1, 4, 4, 1), (2, 2), (2, 2), (0, 0))
+
+
+@pytest.mark.parametrize("window", POOLING_WINDOWS, ids=str)
+def test_without_indices_the_maxima_are_the_same(window: Window, mode, dtype, rng):
+    x = rng.choice([-1.0, 0.0, 2.0, np.nan, -np.inf], window.x_shape).astype(dtype)
+    y, argmax = call_keeping(ops.max_pool2d, x, *window.geometry, indices=False)
+    assert argmax is None
+    np.testing.assert_array_equal(y, ops.max_pool2d(x, *window.geometry)[0])
+
+
+def test_padded_integers_have_no_smallest_number(mode):
+    x = np.arange(16).reshape(1, 4, 4, 1)
+    np.testing.assert_array_equal(ops.max_pool2d(x, (2, 2), (2, 2), (0, 0))[0].ravel(), [5, 7, 13, 15])
+    with pytest.raises(TypeError, match=r"padding counts as −∞, which int64 cannot hold: .* x.astype\('float32'\)"):
+        ops.max_pool2d(x, (2, 2), (2, 2), (1, 0))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 5, 4, 3), (3, 1, 9, 17), (0, 3, 3, 2)], ids=str)
+def test_the_average_of_a_picture_equals_the_loops(shape, mode, dtype, rng):
+    x = rng.standard_normal(shape).astype(dtype)
+    window = (shape[1:3], (1, 1), ((0, 0), (0, 0)))
+    y = call_keeping(ops.global_avg_pool2d, x)
+    assert_close(y, oracle.avg_pool2d(x, *window)[:, 0, 0, :], dtype)
+    dy = rng.standard_normal(y.shape).astype(dtype)
+    dx = call_keeping(ops.global_avg_pool2d_backward, dy, shape)
+    assert_close(dx, oracle.avg_pool2d_backward(dy[:, None, None, :], shape, *window), dtype)
+
+
+def test_the_average_of_a_large_bright_picture_keeps_its_digits(mode):
+    """A running float32 sum of 250,000 pixels near 1000 would be off by 1e-3."""
+    x = (1000 + np.random.default_rng(0).random((1, 500, 500, 2))).astype("float32")
+    np.testing.assert_allclose(ops.global_avg_pool2d(x), x.astype("float64").mean(axis=(1, 2)), rtol=1e-7)
+
+
+def test_what_is_no_batch_of_pictures_has_no_average(mode):
+    for shape in ((3, 4, 5), (2, 0, 3, 4)):
+        with pytest.raises(ShapeError, match="global_avg_pool2d"):
+            ops.global_avg_pool2d(np.ones(shape))
+    with pytest.raises(ShapeError, match="global_avg_pool2d_backward"):
+        ops.global_avg_pool2d_backward(np.ones((2, 4)), (2, 3, 3, 5))

@@ -57,10 +57,10 @@ __device__ void pool_largest(Source source, REAL* y, INDEX* argmax, int indices,
 }
 
 // y[n, i, j, c] = max over (ky, kx) of x[n, i·SH + ky − top, j·SW + kx − left, c]        (−∞ in the padding)
-extern "C" __global__ void max_pool(const REAL* x, REAL* y, INDEX* argmax, int pixels, int h, int w, int c, int oh,
-                                    int ow, int kh, int kw, int sh, int sw, int top, int left)
+extern "C" __global__ void max_pool(const REAL* x, REAL* y, INDEX* argmax, int indices, int pixels, int h, int w, int c,
+                                    int oh, int ow, int kh, int kw, int sh, int sw, int top, int left)
 {
-    pool_largest(Picture{x}, y, argmax, 1, pixels, h, w, c, oh, ow, kh, kw, sh, sw, top, left);
+    pool_largest(Picture{x}, y, argmax, indices, pixels, h, w, c, oh, ow, kh, kw, sh, sw, top, left);
 }
 
 // The same over relu(z + bias): the end of a block, without writing the convolution's output.
@@ -129,5 +129,27 @@ extern "C" __global__ void avg_pool_backward(const REAL* dy, REAL* dx, int pixel
             }
         }
         dx[(long long)pixel * c + channel] = sum / (kh * kw);
+    }
+}
+
+// y[n, c] = 1/(H·W) · Σ x[n, pixel, c]   over all pixels of picture n, added up in double
+extern "C" __global__ void global_avg_pool(const REAL* x, REAL* y, int images, int pixels, int c)
+{
+    int n = blockIdx.x * blockDim.y + threadIdx.y;
+    if (n >= images) return;
+    for (int channel = threadIdx.x; channel < c; channel += blockDim.x) {
+        double sum = 0;
+        for (int pixel = 0; pixel < pixels; pixel++) sum += x[((long long)n * pixels + pixel) * c + channel];
+        y[(long long)n * c + channel] = sum / pixels;
+    }
+}
+
+// dx[n, pixel, c] = dy[n, c] / (H·W), for all N·H·W pixels
+extern "C" __global__ void global_avg_pool_backward(const REAL* dy, REAL* dx, int all_pixels, int pixels, int c)
+{
+    int pixel = blockIdx.x * blockDim.y + threadIdx.y;  // n·H·W + its place in the picture
+    if (pixel >= all_pixels) return;
+    for (int channel = threadIdx.x; channel < c; channel += blockDim.x) {
+        dx[(long long)pixel * c + channel] = dy[(long long)(pixel / pixels) * c + channel] / pixels;
     }
 }

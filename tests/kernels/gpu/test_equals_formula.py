@@ -122,6 +122,7 @@ def test_pooling(check, window, dtype, rng):
     y, argmax = ops.max_pool2d.reference(x, *window.geometry)
     dy = rng.standard_normal(y.shape).astype(dtype)
     check("max_pool2d", (x, *window.geometry), dtype)
+    check("max_pool2d", (x, *window.geometry, False), dtype)
     check("max_pool2d_backward", (dy, argmax, x.shape, *window.geometry), dtype)
     check("avg_pool2d", (x, *window.geometry), dtype)
     check("avg_pool2d_backward", (dy, x.shape, *window.geometry), dtype)
