@@ -37,12 +37,17 @@ _mode: ContextVar[str | None] = ContextVar("minicnn_kernels", default=None)
 Operation = TypeVar("Operation", bound=Callable[..., Any])
 
 
-def kernel_mode() -> str:
-    """Return the mode in force: "fast" (kernels where there are any) or "reference" (the formulas)."""
-    mode = _mode.get() or os.environ.get("MINICNN_KERNELS") or "fast"
-    if mode not in MODES:
+def chosen_mode() -> str | None:
+    """Return the mode that `use_kernels` or MINICNN_KERNELS asks for, None where neither does."""
+    mode = _mode.get() or os.environ.get("MINICNN_KERNELS") or None
+    if mode is not None and mode not in MODES:
         raise UsageError(f"unknown kernels {mode!r} (MINICNN_KERNELS): choose fast or reference")
     return mode
+
+
+def kernel_mode() -> str:
+    """Return the mode in force: "fast" (kernels where there are any) or "reference" (the formulas)."""
+    return chosen_mode() or "fast"
 
 
 @contextmanager

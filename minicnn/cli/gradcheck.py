@@ -16,15 +16,23 @@ def gradcheck(
 ) -> None:
     """Check gradients by finite differences.
 
-    Every kind of layer, and a network if one is named. Exit code 1 if a gradient is wrong.
+    Every kind of layer, and a network if one is named: by the formulas and by the kernels, unless MINICNN_KERNELS asks
+    for one of them. The first line says which files are checked. Exit code 1 if a gradient is wrong.
     """
-    from minicnn.inspection import check_everything
+    from minicnn.inspection import check_everything, checked_files, not_checked
 
+    print(f"checking {checked_files()}", flush=True)
+    results = check_everything(model=model, seed=seed)
     failed = 0
-    for name, report in check_everything(model=model, seed=seed):
+    for name, report in results:
         print(f"{'passed' if report.passed else 'FAILED'}  {report.max_relative_error:.1e}  {name}")
         if not report.passed:
             failed += 1
             print(report.describe())
+    formulas, kernels = not_checked(report for _, report in results)
+    if formulas:
+        print(f"not checked, since no layer's examples lead there: {', '.join(formulas)}")
+    if kernels:
+        print(f"by their formulas alone, since the kernels take no such arrays: {', '.join(kernels)}")
     print("every gradient agrees with finite differences" if not failed else f"{failed} wrong")
     raise typer.Exit(1 if failed else 0)

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable
 from itertools import count
+from math import prod
 
-from minicnn import layers, models
+import numpy as np
+
+from minicnn import layers, models, ops
+from minicnn.dispatch import kernel_mode, observe
 from minicnn.errors import ShapeError
-from minicnn.inspection.gradcheck import gradcheck, gradcheck_loss
-from minicnn.inspection.gradient_report import GradientReport
+from minicnn.inspection.gradcheck import ELEMENTS, SAMPLES, gradcheck, gradcheck_loss
+from minicnn.inspection.gradient_report import GradientReport, Ran
+from minicnn.inspection.network_check import NETWORK_ELEMENTS
+from minicnn.inspection.parts import Operations
 from minicnn.layers.base import Layer, Shape
+from minicnn.layers.variables import State
 from minicnn.training.losses import SoftmaxCrossEntropy
 
-NETWORK_ELEMENTS = 8  # of each array of a network: its forward pass is run a few times for every one
 CLASSES = 5
+LARGEST_BATCH = 1 << 17  # numbers: no kernel asks for more
+PIXELS_OF_STATISTICS = 4  # that a layer sees of which it keeps statistics: of two numbers, they leave nothing but signs
 
 
 def layer_cases() -> list[tuple[Layer, Shape]]:
-    """Return every public kind of layer at the settings at which gradients go wrong, with a sample's shape for each."""
-    kinds = (getattr(layers, name) for name in layers.__all__)
-    return [
-        case
-        for kind in kinds
-        if isinstance(kind, type) and issubclass(kind, Layer) and kind is not Layer
-        for case in kind.examples()
-    ]
+    """Return every public kind of layer at the settings at which gradients go wrong, with a sample's shape for each.
+
+    Raises TypeError for a kind that gives no examples.
+    """
+    cases = []
+    for kind in (getattr(layers, name) for name in layers.__all__):
+        if isinstance(kind, type) and issubclass(kind, Layer) and kind is not Layer:
+            examples = kind.examples()
+            if not examples:
+                raise TypeError(f"{kind.__name__}.examples() is empty, so that nothing of it would be checked")
+            cases += examples
+    return cases
 
 
 def check_everything(model: str | None = None, seed: int = 0) -> list[tuple[str, GradientReport]]:
     """Check every kind of layer and the loss, and the network `model` at the smallest picture that it can read.
 
-    model: a name in `minicnn.models`, or None for the layers and the loss alone. seed: of all random numbers. Returns
-    (what was checked, its report) in order. Raises UsageError for an unknown model.
+    model: a name in `minicnn.models`, or None for the layers and the loss alone. seed: of all random numbers. By the
+    formulas and by the kernels, as `gradcheck` does; the batches are as large as the kernels ask for. Returns
+    (what was checked, its report) in order. Raises UsageError for an unknown model, TypeError for a kind of layer
+    that gives no examples.
     """
     if model is not None:
         models.find(model)
-    results = [(repr(layer), gradcheck(layer, shape, seed)) for layer, shape in layer_cases()]
+    results = []
+    for layer, shape in layer_cases():
+        samples = samples_for_kernels(layer, shape)
+        elements = ELEMENTS if samples == SAMPLES else NETWORK_ELEMENTS
+        results.append((repr(layer), gradcheck(layer, shape, seed, samples=samples, elements=elements)))
     for smoothing in (0.0, 0.1):
         loss = SoftmaxCrossEntropy(smoothing)
         results.append((f"SoftmaxCrossEntropy(label_smoothing={smoothing})", gradcheck_loss(loss, CLASSES, seed)))
@@ -46,16 +66,57 @@ def check_everything(model: str | None = None, seed: int = 0) -> list[tuple[str,
     return results
 
 
+def samples_for_kernels(layer: Layer, input_shape: Shape) -> int:
+    """Return the smallest batch of which the kernels leave nothing to the formulas because it is small.
+
+    SAMPLES for a layer that holds others, which have examples of their own, and where no batch is large enough.
+    """
+    samples = SAMPLES
+    if layer.children() or kernel_mode() == "reference":
+        return samples
+    layer = copy.deepcopy(layer)
+    rng = np.random.default_rng(0)
+    layer.build(input_shape, rng, "float64")
+    while samples * prod(input_shape) <= LARGEST_BATCH:
+        operations = Operations()
+        with observe(operations):
+            layer.backward(layer.forward(rng.standard_normal((samples, *input_shape)), training=True))
+        if not operations.ran.declined:
+            return samples
+        samples *= 2
+    return SAMPLES
+
+
+def not_checked(reports: Iterable[GradientReport]) -> tuple[list[str], list[str]]:
+    """Return the operations with gradients that `reports` did not reach: by the formula, and by a kernel there is."""
+    ran: dict[str, Ran] = {}
+    for mode in (mode for report in reports for mode in report.modes):
+        ran[mode.mode] = ran.get(mode.mode, Ran()) | mode.ran
+    backward = {name for name in ops.__all__ if name.endswith("_backward")}
+    gradients = backward | {name.removesuffix("_backward") for name in backward} & set(ops.__all__)
+    formulas = gradients - ran["reference"].formulas if "reference" in ran else set()
+    with_kernel = {name for name in gradients - formulas if getattr(ops, name).twin("cpu") is not None}
+    kernels = with_kernel - ran["fast"].kernels if "fast" in ran else set()
+    return sorted(formulas), sorted(kernels)
+
+
 def smallest_image_size(model: str) -> int:
     """Return the side, in pixels, of the smallest square colour picture that the network called `model` can read.
 
+    A layer that keeps statistics of its pixels (batch norm) sees at least PIXELS_OF_STATISTICS of them.
     Raises UsageError for an unknown model.
     """
     models.find(model)
     for size in count(1):
         try:
-            models.outline(model, (size, size, 3))
+            net = models.outline(model, (size, size, 3))
         except ShapeError:
             continue
-        return size
+        seen = [
+            prod((layer.input_shape or ())[:-1])
+            for _, layer in net.walk()
+            if len(layer.input_shape or ()) == 3 and any(isinstance(value, State) for value in vars(layer).values())
+        ]
+        if min(seen, default=PIXELS_OF_STATISTICS) >= PIXELS_OF_STATISTICS:
+            return size
     raise AssertionError("count never ends")

@@ -173,7 +173,7 @@ class Layer:
         found: dict[str, Layer] = {}
         for name, value in vars(self).items():
             if not name.startswith("_"):
-                _collect(name, value, found)
+                collect_layers(name, value, found)
         return found
 
     def walk(self) -> Iterator[tuple[str, Layer]]:
@@ -329,15 +329,16 @@ class Layer:
         return f"{type(self).__name__}({self.describe()})"
 
 
-def _collect(name: str, value: object, found: dict[str, Layer]) -> None:
+def collect_layers(name: str, value: object, found: dict[str, Layer]) -> None:
+    """Add to `found` the layers that are, or lie in lists, tuples and dicts in, an attribute's value, by name."""
     if isinstance(value, Layer):
         found[name] = value
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            _collect(f"{name}.{index}", item, found)
+            collect_layers(f"{name}.{index}", item, found)
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            _collect(f"{name}.{key}", item, found)
+            collect_layers(f"{name}.{key}", item, found)
 
 
 def _walk(path: str, layer: Layer, inside: tuple[Layer, ...] = ()) -> Iterator[tuple[str, Layer]]:

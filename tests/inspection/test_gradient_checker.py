@@ -36,7 +36,7 @@ def test_a_right_gradient_passes() -> None:
     report = check_cubes()
     assert report.passed
     assert report.max_relative_error < 1e-7
-    assert report.describe().startswith("gradient check passed")
+    assert report.describe().splitlines()[0].endswith(": passed")
 
 
 @pytest.mark.parametrize("factor", [1.0001, 0.9999, -1.0, 2.0, 0.0])
@@ -72,7 +72,7 @@ def test_the_worst_of_several_arrays_is_named() -> None:
         {"x": x, "weight": weight},
     )
     assert report.worst[0] == "weight"
-    assert [problem.split(":")[0] for problem in report.problems] == ["weight"]
+    assert {problem.split(":")[0] for problem in report.problems} == {"weight"}
 
 
 def test_a_gradient_that_is_missing_is_caught() -> None:
@@ -113,7 +113,7 @@ def test_a_dead_network_is_refused() -> None:
     net.parameters()["dense1.bias"].value -= 100  # no ReLU ever fires
     report = gradcheck(net, (4,))
     assert not report.passed
-    assert {problem.split(":")[0] for problem in report.problems} >= {"x", "dense1.weight", "dense1.bias"}
+    assert {problem.split(":")[0] for problem in report.problems} >= {"dense1.x", "dense1.weight", "dense1.bias"}
 
 
 def test_a_network_of_zeros_is_refused() -> None:
@@ -222,7 +222,7 @@ def test_wrong_layers_are_caught_and_the_array_is_named() -> None:
     assert not report.passed
     assert report.worst[0] == "weight"
     inside = gradcheck(Sequential([Dense(4), Tanh(), ForgetfulDense(3)], (4,)), (4,))
-    assert [problem.split(":")[0] for problem in inside.problems] == ["dense2.weight"]
+    assert {problem.split(":")[0] for problem in inside.problems} == {"dense2.weight"}
     assert "every element is 0.1111 times its true value" in gradcheck(Scale(), (4,)).describe()
 
 
