@@ -90,6 +90,27 @@ def test_the_picture_s_own_gradient_can_be_left_out(mode, rng):
     assert_close(dbias, expected_dbias)
 
 
+@pytest.mark.parametrize("window", CONVOLUTIONS[::3], ids=str)
+def test_the_bias_can_be_left_out(window: Window, mode, dtype, rng):
+    x, weight, _, _ = arrays(window, dtype, rng)
+    expected = ops.conv2d.reference(x, weight, np.zeros(window.filters, dtype), **window.convolution)
+    assert_close(ops.conv2d(x, weight, None, **window.convolution), expected, dtype)
+
+
+@pytest.mark.parametrize("kernels, groups", [("reference", 1), ("reference", 2), ("fast", 2)])
+def test_sums_over_many_pixels_keep_their_digits(kernels, groups, rng):
+    """A sum of 3 million numbers, one after the other in float32, was wrong in its third digit."""
+    x = rng.random((64, 222, 222, 2), "float32")
+    dy = np.full((64, 222, 222, 2), 0.1, "float32")
+    weight = np.zeros((1, 1, 2 // groups, 2), "float32")
+    with use_kernels(kernels):
+        _, dweight, dbias = ops.conv2d_backward(dy, x, weight, (1, 1), (0, 0), False, groups)
+    np.testing.assert_allclose(dbias, 64 * 222 * 222 * np.float64(np.float32(0.1)), rtol=1e-6)
+    column = x.sum((0, 1, 2), dtype="float64") * np.float32(0.1)
+    expected = column[:, None] * np.ones(2) if groups == 1 else column[None]
+    np.testing.assert_allclose(dweight[0, 0], expected, rtol=1e-6)
+
+
 def test_nan_and_infinity_reach_the_output(mode, dtype, rng):
     """A broken pixel must be seen in every window that covers it, whatever algorithm computes the convolution."""
     x, weight, bias, _ = arrays(Window("", (1, 8, 8, 3), (3, 3)), dtype, rng)
@@ -107,6 +128,17 @@ def test_nan_and_infinity_reach_the_output(mode, dtype, rng):
 def test_arrays_that_do_not_belong_together_are_refused(weight_shape, bias_shape, mode):
     with pytest.raises(ShapeError, match="conv2d: these shapes do not belong together: x"):
         ops.conv2d(np.zeros((1, 5, 5, 3)), np.zeros(weight_shape), np.zeros(bias_shape))
+
+
+@pytest.mark.parametrize("groups", [2, 3, 4, 0])
+def test_groups_divide_channels_and_filters(groups, mode):
+    with pytest.raises(ShapeError, match="groups"):
+        ops.conv2d(np.zeros((1, 5, 5, 6)), np.zeros((3, 3, 6, 8)), np.zeros(8), (1, 1), (0, 0), groups)
+
+
+def test_a_dilated_window_that_does_not_fit_is_refused(mode):
+    with pytest.raises(ShapeError, match="7×7 window does not fit into an input of 6×7 pixels"):
+        ops.conv2d(np.zeros((1, 6, 7, 1)), np.zeros((3, 3, 1, 1)), None, dilation=(3, 3))
 
 
 def test_a_gradient_of_another_shape_is_refused(mode):

@@ -1,10 +1,16 @@
-"""Convolution for NumPy arrays: the block of `conv_block` with nothing near it."""
+"""Convolution for NumPy arrays: depthwise, dilated, or the block of `conv_block` with nothing near it.
+
+Of other groups than depthwise ones there is no kernel: the formula takes one group after the other, each by these.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from minicnn.kernels.cpu.arrays import FLOATS
 from minicnn.kernels.cpu.conv_block import conv_block, conv_block_backward
+from minicnn.kernels.cpu.depthwise import depthwise, depthwise_backward
+from minicnn.kernels.cpu.dilated import dilated, dilated_backward
 from minicnn.ops.conv_block import Convolution, Epilogue
 from minicnn.ops.windows import Padding, Pair
 
@@ -14,7 +20,15 @@ def conv2d(
     groups: int = 1, dilation: Pair = (1, 1),
 ) -> np.ndarray:  # fmt: skip
     """Slide F filters over each picture: the twin of `minicnn.ops.convolution.conv2d`."""
-    result = conv_block(x, weight, bias, Convolution(stride, padding, groups, dilation), Epilogue())
+    if x.dtype not in FLOATS:
+        return NotImplemented
+    if groups > 1:
+        if groups != x.shape[3]:
+            return NotImplemented
+        return depthwise(x, weight, bias, stride, padding, dilation)
+    if _is_dilated(weight, dilation):
+        return dilated(x, weight, bias, stride, padding, dilation)
+    result = conv_block(x, weight, bias, Convolution(stride, padding), Epilogue())
     return result if result is NotImplemented else result[0]
 
 
@@ -23,5 +37,18 @@ def conv2d_backward(
     groups: int = 1, dilation: Pair = (1, 1),
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:  # fmt: skip
     """Turn dy into dx, dweight and dbias: the twin of `minicnn.ops.convolution.conv2d_backward`."""
-    y, convolution = dy, Convolution(stride, padding, groups, dilation)  # only ReLU would look at y
-    return conv_block_backward(dy, x, weight, y, None, convolution, Epilogue(), input_gradient)
+    if x.dtype not in FLOATS:
+        return NotImplemented
+    if groups > 1:
+        if groups != x.shape[3]:
+            return NotImplemented
+        return depthwise_backward(dy, x, weight, stride, padding, dilation, input_gradient)
+    if _is_dilated(weight, dilation):
+        return dilated_backward(dy, x, weight, stride, padding, dilation, input_gradient)
+    y = dy  # only ReLU would look at it
+    return conv_block_backward(dy, x, weight, y, None, Convolution(stride, padding), Epilogue(), input_gradient)
+
+
+def _is_dilated(weight: np.ndarray, dilation: Pair) -> bool:
+    """Return whether the dilation is felt: a single row or column of elements has no neighbours to lie apart from."""
+    return any(length > 1 and apart > 1 for length, apart in zip(weight.shape[:2], dilation, strict=True))

@@ -13,7 +13,7 @@ from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from tests.comparison import assert_close
 from tests.kernels.gpu.conftest import LAYOUTS, Device
 from tests.ops.calls import CALLS, IN_PLACE, kept_for_backward
-from tests.ops.cases import POOLING_WINDOWS, WINDOWS
+from tests.ops.cases import CONVOLUTIONS, POOLING_WINDOWS
 from tests.oracles.activations import ACTIVATIONS
 
 WITH_KERNEL = sorted(name for name in CALLS if getattr(ops, name).twin("gpu") is not None)
@@ -99,21 +99,43 @@ def test_blocks_in_any_memory_layout(check, layout, relu, pool, dtype, rng):
     check("conv_block_backward", (dy, x, weight, y, argmax, *settings), dtype, layout)
 
 
-@pytest.mark.parametrize("window", WINDOWS, ids=str)
-def test_convolution_and_columns(check, window, dtype, rng):
-    kernel, stride, padding = window.geometry
-    c, f = window.x_shape[3], 3
+@pytest.mark.parametrize("window", CONVOLUTIONS, ids=str)
+def test_columns(check, window, dtype, rng):
     x = rng.standard_normal(window.x_shape).astype(dtype)
-    weight = rng.standard_normal((*kernel, c, f)).astype(dtype)
-    bias = rng.standard_normal(f).astype(dtype)
-    y = ops.conv2d.reference(x, weight, bias, stride, padding)
-    dy = rng.standard_normal(y.shape).astype(dtype)
-    columns = ops.im2col.reference(x, kernel, stride, padding)
-    check("im2col", (x, kernel, stride, padding), dtype)
-    check("col2im", (rng.standard_normal(columns.shape).astype(dtype), x.shape, kernel, stride, padding), dtype)
-    check("conv2d", (x, weight, bias, stride, padding), dtype)
-    check("conv2d_backward", (dy, x, weight, stride, padding), dtype)
-    check("conv2d_backward", (dy, x, weight, stride, padding, False), dtype)
+    columns = ops.im2col.reference(x, *window.columns)
+    check("im2col", (x, *window.columns), dtype)
+    check("col2im", (rng.standard_normal(columns.shape).astype(dtype), x.shape, *window.columns), dtype)
+
+
+def convolution_arrays(window, dtype, rng):
+    """Return x, weight, bias and dy for a convolution over `window`."""
+    x = rng.standard_normal(window.x_shape).astype(dtype)
+    weight = rng.standard_normal(window.weight_shape).astype(dtype)
+    bias = rng.standard_normal(window.filters).astype(dtype)
+    y = ops.conv2d.reference(x, weight, bias, **window.convolution)
+    return x, weight, bias, rng.standard_normal(y.shape).astype(dtype)
+
+
+@pytest.mark.parametrize("window", [window for window in CONVOLUTIONS if window.groups == 1], ids=str)
+def test_convolution(check, window, dtype, rng):
+    x, weight, bias, dy = convolution_arrays(window, dtype, rng)
+    stride, padding, groups, dilation = window.convolution.values()
+    check("conv2d", (x, weight, bias, stride, padding, groups, dilation), dtype)
+    check("conv2d", (x, weight, None, stride, padding, groups, dilation), dtype)
+    check("conv2d_backward", (dy, x, weight, stride, padding, True, groups, dilation), dtype)
+    check("conv2d_backward", (dy, x, weight, stride, padding, False, groups, dilation), dtype)
+
+
+@pytest.mark.parametrize("window", [window for window in CONVOLUTIONS if window.groups > 1], ids=str)
+def test_groups_are_convolved_one_after_the_other(device, window, dtype, rng):
+    x, weight, bias, dy = convolution_arrays(window, dtype, rng)
+    on_device = [device.array(a) for a in (x, weight, bias, dy)]
+    y = ops.conv2d(*on_device[:3], **window.convolution)
+    assert_close(y.get(), ops.conv2d.reference(x, weight, bias, **window.convolution), dtype, "y")
+    gradients = ops.conv2d_backward(on_device[3], *on_device[:2], **window.convolution)
+    expected = ops.conv2d_backward.reference(dy, x, weight, **window.convolution)
+    for name, ours, right in zip(("dx", "dweight", "dbias"), gradients, expected, strict=True):
+        assert_close(ours.get(), right, dtype, name)
 
 
 @pytest.mark.parametrize("window", POOLING_WINDOWS, ids=str)
