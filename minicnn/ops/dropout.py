@@ -10,18 +10,35 @@ from __future__ import annotations
 
 from minicnn.backend import Array, array_module
 from minicnn.dispatch import accelerated
+from minicnn.errors import UsageError
+from minicnn.ops.windows import require_shape
 
 _WORD = 0xFFFFFFFF
 
 
-@accelerated()
+def _check_dropout(x: Array, rate: float, seed: int) -> None:
+    require_rate(rate)
+
+
+def _check_dropout_backward(dy: Array, keep: Array, rate: float) -> None:
+    require_shape(dy.shape == keep.shape, "dropout_backward", dy=dy.shape, keep=keep.shape)
+    require_rate(rate)
+
+
+def require_rate(rate: float) -> None:
+    """Raise UsageError unless `rate`, the share that is dropped, is at least 0 and below 1."""
+    if not 0 <= rate < 1:
+        raise UsageError(f"rate={rate} should be at least 0 and below 1: the share of values to drop")
+
+
+@accelerated(_check_dropout)
 def dropout(x: Array, rate: float, seed: int) -> tuple[Array, Array]:
     """Drop each value with probability `rate` and divide the others by 1 − rate, so that the mean stays.
 
         keep_i = [hash(seed, i) ≥ rate · 2³²]        y = x ⊙ keep / (1 − rate)
 
     x: any shape. rate: in [0, 1). seed: a whole number below 2⁶⁴, new for every call. Returns (y, keep), both of x's
-    shape; y has x's dtype, keep is bool.
+    shape; y has x's dtype, keep is bool. Raises UsageError for another rate.
     """
     xp = array_module(x)
     counter = xp.arange(x.size, dtype="uint32")
@@ -30,11 +47,12 @@ def dropout(x: Array, rate: float, seed: int) -> tuple[Array, Array]:
     return x * keep * (1 / (1 - rate)), keep
 
 
-@accelerated()
+@accelerated(_check_dropout_backward)
 def dropout_backward(dy: Array, keep: Array, rate: float) -> Array:
     """Let the gradient through where the value was kept: dx = dy ⊙ keep / (1 − rate).
 
-    dy, keep: as returned by `dropout`. rate: as given to it. Returns dx like dy.
+    dy: any shape. keep: as returned by `dropout`. rate: as given to it. Returns dx like dy. Raises ShapeError when dy
+    and keep differ in shape, UsageError for another rate.
     """
     return dy * keep * (1 / (1 - rate))
 

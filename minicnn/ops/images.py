@@ -10,7 +10,19 @@ from minicnn.dispatch import accelerated
 from minicnn.ops.windows import Pair, require_shape
 
 
-@accelerated()
+def _check_crop_and_flip(images: Array, windows: Array, size: Pair) -> None:
+    fits = images.ndim == 4 and windows.shape == (images.shape[0], 3)
+    require_shape(fits, "crop_and_flip", images=images.shape, windows=windows.shape)
+
+
+def _check_normalize_pixels(
+    images: Array, mean: tuple[float, ...], std: tuple[float, ...], dtype: str = "float32"
+) -> None:
+    fits = images.ndim == 4 and images.shape[3] == len(mean) == len(std)
+    require_shape(fits, "normalize_pixels", images=images.shape, mean=(len(mean),), std=(len(std),))
+
+
+@accelerated(_check_crop_and_flip)
 def crop_and_flip(images: Array, windows: Array, size: Pair) -> Array:
     """Cut a window out of each picture, black beyond the picture's edges, and mirror it left and right where asked.
 
@@ -21,9 +33,7 @@ def crop_and_flip(images: Array, windows: Array, size: Pair) -> Array:
     Returns y (N, height, width, C) in images' dtype. Raises ShapeError unless there is a window for each picture.
     """
     xp = array_module(images)
-    require_shape(images.ndim == 4, "crop_and_flip", images=images.shape)
     n, h, w, _ = images.shape
-    require_shape(windows.shape == (n, 3), "crop_and_flip", images=images.shape, windows=windows.shape)
     height, width = size
     top, left, mirrored = (windows[:, place].reshape(n, 1) for place in range(3))
     across = xp.arange(width)
@@ -35,15 +45,15 @@ def crop_and_flip(images: Array, windows: Array, size: Pair) -> Array:
     return y * inside.reshape(n, height, width, 1)
 
 
-@accelerated()
+@accelerated(_check_normalize_pixels)
 def normalize_pixels(images: Array, mean: tuple[float, ...], std: tuple[float, ...], dtype: str = "float32") -> Array:
     """Scale bytes to 0–1, then take off the mean and divide by the deviation, a channel at a time.
 
         y[n, h, w, c] = (images[n, h, w, c] / 255 − mean[c]) / std[c]
 
     images: (N, H, W, C). mean, std: C numbers on the 0–1 scale (mean 0 and std 1 leave 0–1). dtype: of the
-    result. Returns y (N, H, W, C). Source: document 004 §5.2.2, corrected: scaling to 0–1 is ToTensor's work,
-    Normalize takes off the mean and divides by the deviation.
+    result. Returns y (N, H, W, C). Raises ShapeError unless there are as many numbers as channels. Source: document 004
+    §5.2.2, corrected: scaling to 0–1 is ToTensor's work, Normalize takes off the mean and divides by the deviation.
     """
     xp = array_module(images)
     mean_row, std_row = xp.asarray(mean, dtype=dtype), xp.asarray(std, dtype=dtype)

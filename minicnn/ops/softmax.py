@@ -12,6 +12,7 @@ import numpy as np
 from minicnn.backend import Array, array_module
 from minicnn.dispatch import accelerated
 from minicnn.errors import ShapeError, UsageError
+from minicnn.ops.windows import require_shape
 
 
 def require_labels(labels: Array, samples: int, classes: int) -> None:
@@ -32,7 +33,21 @@ def require_labels(labels: Array, samples: int, classes: int) -> None:
         raise UsageError(f"label {wrong} is none of the {classes} classes 0 … {classes - 1}")
 
 
-@accelerated()
+def _check_softmax(logits: Array) -> None:
+    require_shape(logits.ndim == 2, "softmax", logits=logits.shape)
+
+
+def _check_softmax_cross_entropy(logits: Array, labels: Array, label_smoothing: float = 0.0) -> None:
+    require_shape(logits.ndim == 2, "softmax_cross_entropy", logits=logits.shape)
+    require_labels(labels, *logits.shape)
+
+
+def _check_softmax_cross_entropy_backward(probabilities: Array, labels: Array, label_smoothing: float = 0.0) -> None:
+    require_shape(probabilities.ndim == 2, "softmax_cross_entropy_backward", probabilities=probabilities.shape)
+    require_labels(labels, *probabilities.shape)
+
+
+@accelerated(_check_softmax)
 def softmax(logits: Array) -> Array:
     """Turn each row of logits into probabilities: p_k = e^(z_k) / Σ_j e^(z_j).
 
@@ -44,7 +59,7 @@ def softmax(logits: Array) -> Array:
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-@accelerated()
+@accelerated(_check_softmax_cross_entropy)
 def softmax_cross_entropy(logits: Array, labels: Array, label_smoothing: float = 0.0) -> tuple[Array, Array]:
     """Compare predicted with true classes: L = mean over n of −Σ_k q_k·log p_k, with p = softmax(logits).
 
@@ -54,7 +69,6 @@ def softmax_cross_entropy(logits: Array, labels: Array, label_smoothing: float =
     """
     xp = array_module(logits)
     n, k = logits.shape
-    require_labels(labels, n, k)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_probabilities = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
     of_label = log_probabilities[xp.arange(n), labels]
@@ -63,7 +77,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, label_smoothing: float =
     return loss, xp.exp(log_probabilities)
 
 
-@accelerated()
+@accelerated(_check_softmax_cross_entropy_backward)
 def softmax_cross_entropy_backward(probabilities: Array, labels: Array, label_smoothing: float = 0.0) -> Array:
     """Return the gradient of the mean loss at the logits: dlogits = (p − q) / N.
 
@@ -73,7 +87,6 @@ def softmax_cross_entropy_backward(probabilities: Array, labels: Array, label_sm
     """
     xp = array_module(probabilities)
     n, k = probabilities.shape
-    require_labels(labels, n, k)
     one_hot = xp.arange(k) == labels.reshape(n, 1)
     target = (1 - label_smoothing) * one_hot.astype(probabilities.dtype) + label_smoothing / k
     return (probabilities - target) / n

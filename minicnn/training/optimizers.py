@@ -115,10 +115,15 @@ class Adam(Optimizer):
         self.epsilon = _require_range("epsilon", epsilon, 0)
         super().__init__(parameters, lr, weight_decay)
 
+    def step(self) -> None:
+        t = self.steps + 1
+        self.mean_share, self.square_share = 1 - self.beta1**t, 1 - self.beta2**t
+        super().step()
+
     def update(self, parameter: Parameter, mean: Array, square: Array) -> None:  # type: ignore[override]
         ops.adam_update(
-            parameter.value, parameter.grad, mean, square, self.steps, self.lr, self.beta1, self.beta2, self.epsilon,
-            self.weight_decay,
+            parameter.value, parameter.grad, mean, square, self.mean_share, self.square_share, self.lr, self.beta1,
+            self.beta2, self.epsilon, self.weight_decay,
         )  # fmt: skip
 
 

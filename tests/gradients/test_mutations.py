@@ -63,7 +63,7 @@ MISTAKES = [
     Mistake("rows and columns swapped", "col2im", "window_slice((ky, kx)", "window_slice((kx, ky)", CONV),
     Mistake("transpose forgotten", "dense_backward", DX, DX.removesuffix(".T"), SQUARE_DENSE),
     Mistake("factors in the wrong order", "dense_backward", "x.T @ dy", "dy.T @ x", SQUARE_DENSE, "weight"),
-    Mistake("bias: mean for sum", "dense_backward", "dy.sum(axis=0)", "dy.mean(axis=0)", SQUARE_DENSE, "bias"),
+    Mistake("bias: mean for sum", "dense_backward", "dy.sum(", "dy.mean(", SQUARE_DENSE, "bias"),
     Mistake("mask on the wrong side", "relu_backward", "y > 0", "y <= 0", ReLU()),
     Mistake("mask lets zeros through", "relu_backward", "y > 0", "y >= 0", ReLU()),
     Mistake("mask of the wrong array", "relu_backward", "y > 0", "dy > 0", ReLU()),

@@ -106,8 +106,8 @@ def test_adam_steps_alike(dtype: str, rng: np.random.Generator) -> None:
     by_kernel = [normal(rng, dtype) for _ in range(3)] + [abs(normal(rng, dtype))]
     by_formula = [array.copy() for array in by_kernel]
     for step in (1, 2, 3):
-        kernel(ops.adam_update)(*by_kernel, step, 1e-3, 0.9, 0.999, 1e-8, 0.01)
-        ops.adam_update.reference(*by_formula, step, 1e-3, 0.9, 0.999, 1e-8, 0.01)
+        kernel(ops.adam_update)(*by_kernel, 1 - 0.9**step, 1 - 0.999**step, 1e-3, 0.9, 0.999, 1e-8, 0.01)
+        ops.adam_update.reference(*by_formula, 1 - 0.9**step, 1 - 0.999**step, 1e-3, 0.9, 0.999, 1e-8, 0.01)
     for got, expected in zip(by_kernel, by_formula, strict=True):
         assert_close(got, expected, dtype)
 

@@ -135,7 +135,7 @@ def _sgd_update(rng: np.random.Generator, dtype: str) -> Arguments:
 
 def _adam_update(rng: np.random.Generator, dtype: str) -> Arguments:
     value, grad, mean = _normal((5, 3), (5, 3), (5, 3))(rng, dtype)
-    return value, grad, mean, mean**2, 3, 0.1, 0.9, 0.999, 1e-8, 0.01
+    return value, grad, mean, mean**2, 1 - 0.9**3, 1 - 0.999**3, 0.1, 0.9, 0.999, 1e-8, 0.01
 
 
 CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {

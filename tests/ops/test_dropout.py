@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minicnn import ops
+from minicnn.errors import ShapeError, UsageError
 from tests.comparison import assert_close, call_keeping
 from tests.oracles import dropout as oracle
 
@@ -48,3 +49,16 @@ def test_neighbours_and_seeds_are_independent(mode):
 def test_the_same_seed_gives_the_same_mask(mode):
     x = np.ones((3, 5), "float32")
     np.testing.assert_array_equal(ops.dropout(x, 0.5, 4)[1], ops.dropout(x, 0.5, 4)[1])
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_a_rate_that_is_no_share_is_refused(rate, mode):
+    with pytest.raises(UsageError, match="should be at least 0 and below 1"):
+        ops.dropout(np.ones(3), rate, 1)
+    with pytest.raises(UsageError, match="should be at least 0 and below 1"):
+        ops.dropout_backward(np.ones(3), np.ones(3, bool), rate)
+
+
+def test_a_gradient_of_another_shape_is_refused(mode):
+    with pytest.raises(ShapeError, match=r"dropout_backward: .* dy \(1, 3\), keep \(2, 3\)"):
+        ops.dropout_backward(np.ones((1, 3)), np.ones((2, 3), bool), 0.5)

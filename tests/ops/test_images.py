@@ -57,3 +57,8 @@ def test_normalisation_equals_the_loop(mean, std, mode, dtype, rng):
 
 def test_the_result_is_float32_unless_asked_otherwise(mode):
     assert ops.normalize_pixels(np.zeros((1, 2, 2, 1), "uint8"), (0.0,), (1.0,)).dtype == "float32"
+
+
+def test_a_mean_for_each_channel(mode):
+    with pytest.raises(ShapeError, match=r"normalize_pixels: .* images \(2, 4, 5, 3\), mean \(1,\), std \(3,\)"):
+        ops.normalize_pixels(np.zeros((2, 4, 5, 3), "uint8"), (0.5,), (1, 1, 1))

@@ -80,3 +80,9 @@ def test_wrong_labels_are_refused(labels, error, message, mode):
         ops.softmax_cross_entropy(np.zeros((2, 3)), np.array(labels))
     with pytest.raises(error, match=message):
         ops.softmax_cross_entropy_backward(np.full((2, 3), 1 / 3), np.array(labels))
+
+
+def test_logits_without_rows_are_refused(mode):
+    for operation in (ops.softmax, lambda z: ops.softmax_cross_entropy(z, np.zeros(3, int))):
+        with pytest.raises(ShapeError, match=r"softmax.*: logits \(3,\)"):
+            operation(np.zeros(3))

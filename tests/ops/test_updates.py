@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minicnn import ops
+from minicnn.errors import ShapeError
 from tests.comparison import assert_close
 from tests.oracles import updates as oracle
 
@@ -34,7 +35,7 @@ def test_sgd_equals_the_loops(shape, momentum, nesterov, weight_decay, mode, dty
 def test_adam_equals_the_loops(shape, step, weight_decay, mode, dtype, rng):
     value, grad, mean = (rng.standard_normal(shape).astype(dtype) for _ in range(3))
     square = rng.random(shape).astype(dtype)
-    settings = (step, 0.01, 0.9, 0.999, 1e-8, weight_decay)
+    settings = (1 - 0.9**step, 1 - 0.999**step, 0.01, 0.9, 0.999, 1e-8, weight_decay)
     expected = oracle.adam_update(value, grad, mean, square, *settings)
     grad_before = grad.copy()
     ops.adam_update(value, grad, mean, square, *settings)
@@ -55,8 +56,10 @@ def test_a_value_that_is_a_view_is_changed_in_place(mode, dtype, rng):
     np.testing.assert_array_equal(whole[1::2], before[1::2])
 
     mean, square = np.zeros((6, 8), dtype)[::2, 1::3], np.zeros_like(value)
-    expected_value, expected_mean, _ = oracle.adam_update(value, grad, mean, square, 1, 0.1, 0.9, 0.999, 1e-8, 0.0)
-    ops.adam_update(value, grad, mean, square, 1, 0.1, 0.9, 0.999, 1e-8, 0.0)
+    expected_value, expected_mean, _ = oracle.adam_update(
+        value, grad, mean, square, 0.1, 0.001, 0.1, 0.9, 0.999, 1e-8, 0.0
+    )
+    ops.adam_update(value, grad, mean, square, 0.1, 0.001, 0.1, 0.9, 0.999, 1e-8, 0.0)
     assert_close(whole[::2, 1::3], expected_value, dtype)
     assert_close(mean, expected_mean, dtype)
 
@@ -72,7 +75,7 @@ def test_sgd_without_decay_keeps_an_infinite_weight_infinite(with_momentum, nest
 
 def test_adam_without_decay_keeps_an_infinite_weight_infinite(mode, dtype):
     value, mean, square = np.array([np.inf, -np.inf], dtype), np.zeros(2, dtype), np.zeros(2, dtype)
-    ops.adam_update(value, np.ones(2, dtype), mean, square, 1, 0.1, 0.9, 0.999, 1e-8, 0.0)
+    ops.adam_update(value, np.ones(2, dtype), mean, square, 0.1, 0.001, 0.1, 0.9, 0.999, 1e-8, 0.0)
     np.testing.assert_array_equal(value, np.array([np.inf, -np.inf], dtype))
 
 
@@ -88,4 +91,14 @@ def test_an_array_that_may_not_be_written_is_refused(mode, dtype):
     with pytest.raises(ValueError, match="read-only"):
         ops.sgd_update(value, grad, None, 0.1, 0.0, False, 0.0)
     with pytest.raises(ValueError, match="read-only"):
-        ops.adam_update(value, grad, np.zeros(3, dtype), np.zeros(3, dtype), 1, 0.1, 0.9, 0.999, 1e-8, 0.0)
+        ops.adam_update(value, grad, np.zeros(3, dtype), np.zeros(3, dtype), 0.1, 0.001, 0.1, 0.9, 0.999, 1e-8, 0.0)
+
+
+def test_arrays_of_other_shapes_are_refused_and_nothing_changes(mode):
+    """NumPy would stretch a single gradient over all weights."""
+    value, grad = np.ones((3, 2)), np.ones((1, 2))
+    with pytest.raises(ShapeError, match=r"sgd_update: .* value \(3, 2\), grad \(1, 2\)"):
+        ops.sgd_update(value, grad, None, 0.1, 0.0, False, 0.0)
+    with pytest.raises(ShapeError, match=r"adam_update: .* grad \(1, 2\), mean \(3, 2\)"):
+        ops.adam_update(value, grad, value.copy(), value.copy(), 0.1, 0.1, 0.1, 0.9, 0.999, 1e-8, 0.0)
+    np.testing.assert_array_equal(value, 1)

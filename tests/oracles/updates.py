@@ -21,14 +21,14 @@ def sgd_update(value, grad, velocity, lr, momentum, nesterov, weight_decay):
     return new_value, new_velocity
 
 
-def adam_update(value, grad, mean, square, step, lr, beta1, beta2, epsilon, weight_decay):
-    """Return (w, m, s) after step number `step` of Adam, counted from 1."""
+def adam_update(value, grad, mean, square, mean_share, square_share, lr, beta1, beta2, epsilon, weight_decay):
+    """Return (w, m, s) after a step of Adam; the shares are 1 − β₁ᵗ and 1 − β₂ᵗ."""
     results = np.zeros((3, *value.shape))
     for index in np.ndindex(value.shape):
         gradient = float(grad[index]) + weight_decay * float(value[index])
         m = beta1 * float(mean[index]) + (1 - beta1) * gradient
         s = beta2 * float(square[index]) + (1 - beta2) * gradient**2
-        m_hat, s_hat = m / (1 - beta1**step), s / (1 - beta2**step)
+        m_hat, s_hat = m / mean_share, s / square_share
         w = float(value[index]) - lr * m_hat / (math.sqrt(s_hat) + epsilon)
         results[(slice(None), *index)] = w, m, s
     return tuple(results)

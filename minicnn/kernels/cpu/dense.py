@@ -15,7 +15,6 @@ from minicnn.kernels.cpu.blas import gemm, one_blas_thread
 from minicnn.kernels.cpu.compiling import contracting_entry, entry
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.team import share, team_size, work_together
-from minicnn.ops.windows import require_shape
 
 SMALLEST = 1 << 18  # products: below that NumPy's BLAS uses one thread, and waking others does not pay
 WIDE = 64  # units: from there on a single picture's sums are faster without BLAS, which is made for several
@@ -29,11 +28,7 @@ PACKED_PIECE = 1 << 16  # weights, for many pictures: with as much of dweight it
 
 def dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Multiply by the weights and add the bias: the twin of `minicnn.ops.dense.dense`."""
-    require_shape(
-        x.ndim == 2 and x.shape[1] == weight.shape[0] and bias.shape == weight.shape[1:],
-        "dense", x=x.shape, weight=weight.shape, bias=bias.shape,
-    )  # fmt: skip
-    if not _takes(x, weight, bias):
+    if not _takes(x, weight):
         return NotImplemented
     n, units, threads = x.shape[0], weight.shape[1], team_size(x.shape[0] * weight.size)
     y = empty((n, units), x.dtype)
@@ -54,11 +49,7 @@ def dense_backward(
     dy: np.ndarray, x: np.ndarray, weight: np.ndarray, input_gradient: bool = True
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
     """Turn the output's gradient into those at the inputs: the twin of `minicnn.ops.dense.dense_backward`."""
-    require_shape(
-        dy.ndim == 2 and x.shape == (dy.shape[0], weight.shape[0]) and dy.shape[1] == weight.shape[1],
-        "dense_backward", dy=dy.shape, x=x.shape, weight=weight.shape,
-    )  # fmt: skip
-    if not _takes(x, weight, dy):
+    if not _takes(x, weight):
         return NotImplemented
     dweight = empty(weight.shape, weight.dtype)
     dx = empty(x.shape if input_gradient else (1, 1), x.dtype)
@@ -69,12 +60,11 @@ def dense_backward(
         work_together(
             _backward, team_size(2 * n * weight.size), dy, x, weight, dx, dweight, rows, transposed_rows, input_gradient
         )
-    return dx if input_gradient else None, dweight, dy.sum(axis=0)
+    return dx if input_gradient else None, dweight, dy.sum(axis=0, dtype=np.float64).astype(dy.dtype)
 
 
-def _takes(x: np.ndarray, weight: np.ndarray, other: np.ndarray) -> bool:
-    same = x.dtype == weight.dtype == other.dtype and x.dtype in FLOATS
-    return same and x.shape[0] * weight.size > SMALLEST
+def _takes(x: np.ndarray, weight: np.ndarray) -> bool:
+    return x.dtype in FLOATS and x.shape[0] * weight.size > SMALLEST
 
 
 def _rows_at_a_time(n: int, units: int) -> tuple[int, int]:

@@ -25,7 +25,7 @@ def dropout(x: np.ndarray, rate: float, seed: int) -> tuple[np.ndarray, np.ndarr
 
 def dropout_backward(dy: np.ndarray, keep: np.ndarray, rate: float) -> np.ndarray:
     """Let the gradient through where the value was kept: the twin of `minicnn.ops.dropout.dropout_backward`."""
-    if not takes(dy) or keep.shape != dy.shape or keep.dtype != np.bool_:
+    if not takes(dy) or keep.dtype != np.bool_:
         return NotImplemented
     dx = empty(dy.shape, dy.dtype)
     run_divided(_dropout_backward, (flat(dy), flat(keep), dx.reshape(-1)), dy.dtype.type(1 / (1 - rate)))

@@ -13,7 +13,7 @@ from minicnn.ops.windows import Pair
 
 def crop_and_flip(images: np.ndarray, windows: np.ndarray, size: Pair) -> np.ndarray:
     """Cut a window out of each picture and mirror it where asked: the twin of `minicnn.ops.images.crop_and_flip`."""
-    if images.dtype != np.uint8 or images.ndim != 4 or windows.dtype != np.int32 or windows.shape != (len(images), 3):
+    if images.dtype != np.uint8 or windows.dtype != np.int32:
         return NotImplemented
     y = empty((len(images), *size, images.shape[3]), images.dtype)
     run_divided(_crop_and_flip, (plain(images), plain(windows), y))
@@ -26,8 +26,6 @@ def normalize_pixels(
     """Scale bytes to 0–1, then normalise each channel: the twin of `minicnn.ops.images.normalize_pixels`."""
     channels = images.shape[-1]
     if images.dtype != np.uint8 or images.size < SMALLEST or np.dtype(dtype) not in FLOATS:
-        return NotImplemented
-    if len(mean) != channels or len(std) != channels:
         return NotImplemented
     # A byte has 256 values: each channel's results are looked up, which also makes them the formula's to the last bit.
     bytes_as_floats = np.arange(256, dtype=dtype).reshape(256, 1) / 255

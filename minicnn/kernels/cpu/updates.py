@@ -30,15 +30,14 @@ def sgd_update(
 
 
 def adam_update(
-    value: np.ndarray, grad: np.ndarray, mean: np.ndarray, square: np.ndarray, step: int, lr: float, beta1: float,
-    beta2: float, epsilon: float, weight_decay: float,
+    value: np.ndarray, grad: np.ndarray, mean: np.ndarray, square: np.ndarray, mean_share: float, square_share: float,
+    lr: float, beta1: float, beta2: float, epsilon: float, weight_decay: float,
 ) -> None:  # fmt: skip
     """Step along the running mean, in place: the twin of `minicnn.ops.updates.adam_update`."""
     rows = flat_in_place(value, mean, square) if takes(grad, value, mean, square) else None
     if rows is None:
         return NotImplemented
-    correction1, correction2 = 1 / (1 - beta1**step), 1 / (1 - beta2**step)
-    numbers = (lr * correction1, weight_decay, beta1, 1 - beta1, beta2, 1 - beta2, correction2, epsilon)
+    numbers = (lr / mean_share, weight_decay, beta1, 1 - beta1, beta2, 1 - beta2, 1 / square_share, epsilon)
     run_divided(_adam, [flat(grad), *rows], *map(value.dtype.type, numbers))
     return None
 
@@ -66,7 +65,7 @@ def _descend_with_momentum(grad, value, velocity, lr, decay, momentum, nesterov)
 
 @entry
 def _adam(grad, value, mean, square, lr, decay, beta1, rest1, beta2, rest2, correction, epsilon):
-    # lr is already divided by 1 − β₁ᵗ, and correction is 1 / (1 − β₂ᵗ).
+    # lr is already divided by mean_share, and correction is 1 / square_share.
     for i in range(value.size):
         g = _decayed(grad[i], value[i], decay)
         m = beta1 * mean[i] + rest1 * g

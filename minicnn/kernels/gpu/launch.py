@@ -29,15 +29,16 @@ Layout = tuple[tuple[int, ...], tuple[int, ...]]  # grid (in blocks) and block (
 
 
 def kernels_take(*arrays: Array) -> bool:
-    """Return whether the kernels can work on `arrays`: all float32 or all float64, none too large, and CuPy's.
+    """Return whether the kernels can work on `arrays`: all float32 or all float64, none empty or too large, and CuPy's.
 
-    An array of another library than CuPy has no `RawModule` to launch CUDA C with; it gets the formula.
+    For no element at all, CUDA refuses to start a kernel. An array of another library than CuPy has no `RawModule` to
+    launch CUDA C with. Both get the formula.
     """
     dtype = arrays[0].dtype
     return (
         hasattr(array_module(arrays[0]), "RawModule")
         and dtype in (np.float32, np.float64)
-        and all(a.dtype == dtype and a.size <= LARGEST for a in arrays)
+        and all(a.dtype == dtype and 0 < a.size <= LARGEST for a in arrays)
     )
 
 

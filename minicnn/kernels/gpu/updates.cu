@@ -1,12 +1,18 @@
 // One optimizer step on one parameter, in place, one thread a weight: every array is read and written once.
 // Formulas as in minicnn/ops/updates.py; value w, grad, velocity v, mean m and square s hold `count` numbers.
 
+// grad + λ·w; without decay the gradient alone, since 0 times an infinite weight is NaN
+__device__ REAL decayed(REAL grad, REAL value, REAL weight_decay)
+{
+    return weight_decay != 0 ? grad + weight_decay * value : grad;
+}
+
 // w ← w − lr·g        with g = grad + λ·w
 extern "C" __global__ void sgd(REAL* value, const REAL* grad, int count, REAL lr, REAL weight_decay)
 {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
-    REAL g = grad[i] + weight_decay * value[i];
+    REAL g = decayed(grad[i], value[i], weight_decay);
     value[i] -= lr * g;
 }
 
@@ -16,7 +22,7 @@ extern "C" __global__ void sgd_momentum(REAL* value, const REAL* grad, REAL* vel
 {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
-    REAL g = grad[i] + weight_decay * value[i];
+    REAL g = decayed(grad[i], value[i], weight_decay);
     REAL v = momentum * velocity[i] + g;
     velocity[i] = v;
     value[i] -= lr * (nesterov ? g + momentum * v : v);
@@ -30,7 +36,7 @@ extern "C" __global__ void adam(REAL* value, const REAL* grad, REAL* mean, REAL*
 {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
-    REAL g = grad[i] + weight_decay * value[i];
+    REAL g = decayed(grad[i], value[i], weight_decay);
     REAL m = beta1 * mean[i] + new1 * g;
     REAL s = beta2 * square[i] + new2 * g * g;
     mean[i] = m;

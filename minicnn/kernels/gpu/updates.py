@@ -24,14 +24,14 @@ def sgd_update(
 
 
 def adam_update(
-    value: Array, grad: Array, mean: Array, square: Array, step: int, lr: float, beta1: float, beta2: float,
-    epsilon: float, weight_decay: float,
+    value: Array, grad: Array, mean: Array, square: Array, mean_share: float, square_share: float, lr: float,
+    beta1: float, beta2: float, epsilon: float, weight_decay: float,
 ) -> None:  # fmt: skip
     """Step along the scaled running mean of the gradient: the twin of `minicnn.ops.updates.adam_update`."""
     if not _in_place([value, mean, square], grad):
         return NotImplemented
     grad = array_module(grad).ascontiguousarray(grad)
-    numbers = (lr, beta1, 1 - beta1, beta2, 1 - beta2, 1 - beta1**step, 1 - beta2**step, epsilon, weight_decay)
+    numbers = (lr, beta1, 1 - beta1, beta2, 1 - beta2, mean_share, square_share, epsilon, weight_decay)
     arguments = (value, grad, mean, square, value.size, *map(float, numbers))
     launch("updates.cu", "adam", elements(value.size), arguments, real=value.dtype)
     return None
@@ -39,4 +39,4 @@ def adam_update(
 
 def _in_place(changed: list[Array], grad: Array) -> bool:
     """Return whether the kernels can change the arrays `changed` where they lie."""
-    return kernels_take(*changed, grad) and all(a.flags.c_contiguous and a.shape == grad.shape for a in changed)
+    return kernels_take(*changed, grad) and all(a.flags.c_contiguous for a in changed)

@@ -77,7 +77,8 @@ class RawKernel:
 
     def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
         """Run all blocks of `grid` with the threads of `block`."""
-        sizes = [*(max(1, size) for size in (*grid, 1, 1)[:3]), *(max(1, size) for size in (*block, 1, 1)[:3])]
+        sizes = [*(*grid, 1, 1)[:3], *(*block, 1, 1)[:3]]
+        assert min(sizes) > 0, f"{self.name}: a grid of {grid} blocks of {block} threads, which CUDA refuses"
         assert sizes[0] < 2**31 and sizes[1] < 2**16 and sizes[2] < 2**16, f"{self.name}: a grid of {grid} blocks"
         assert np.prod(sizes[3:]) <= 1024, f"{self.name}: a block of {block} threads"
         assert len(arguments) == len(self.parameters), (

@@ -264,7 +264,46 @@ def test_sgd(check, momentum, nesterov, weight_decay, dtype, rng):
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_adam(check, step, weight_decay, dtype, rng):
     value, grad, mean, square = (rng.standard_normal((33, 17)).astype(dtype) for _ in range(4))
-    check("adam_update", (value, grad, mean, square**2, step, 1e-3, 0.9, 0.999, 1e-8, weight_decay), dtype)
+    shares = (1 - 0.9**step, 1 - 0.999**step)
+    check("adam_update", (value, grad, mean, square**2, *shares, 1e-3, 0.9, 0.999, 1e-8, weight_decay), dtype)
+
+
+def test_without_decay_an_infinite_weight_stays_infinite(check, dtype):
+    """λ·w with λ = 0 would make NaN of it."""
+    value, one, zero = (np.array(numbers, dtype) for numbers in ([np.inf, -np.inf, 1], [1, 1, 1], [0, 0, 0]))
+    for velocity in (None, zero.copy()):
+        check("sgd_update", (value.copy(), one, velocity, 0.5, 0.9, False, 0.0), dtype)
+    check("adam_update", (value.copy(), one, zero.copy(), zero.copy(), 0.1, 0.001, 0.1, 0.9, 0.999, 1e-8, 0.0), dtype)
+
+
+EMPTY = np.zeros((0, 6, 7, 3), "float32")
+FILTERS, BIAS = np.ones((3, 3, 3, 4), "float32"), np.ones(4, "float32")
+OF_NO_PICTURE = {
+    "relu": (EMPTY,),
+    "gelu_backward": (EMPTY, EMPTY),
+    "dropout": (EMPTY, 0.5, 1),
+    "max_pool2d": (EMPTY, (2, 2), (2, 2), (0, 0)),
+    "avg_pool2d_backward": (EMPTY[:, :3, :3], EMPTY.shape, (2, 2), (2, 2), (0, 0)),
+    "global_avg_pool2d": (EMPTY,),
+    "im2col": (EMPTY, (3, 3), (1, 1), (0, 0)),
+    "conv2d": (EMPTY, FILTERS, BIAS),
+    "conv2d_backward": (np.zeros((0, 4, 5, 4), "float32"), EMPTY, FILTERS, (1, 1), (0, 0)),
+    "dense": (np.zeros((0, 3), "float32"), np.ones((3, 4), "float32"), BIAS),
+    "dense_backward": (np.zeros((0, 4), "float32"), np.zeros((0, 3), "float32"), np.ones((3, 4), "float32")),
+    "softmax": (np.zeros((0, 3), "float32"),),
+    "crop_and_flip": (EMPTY.astype("uint8"), np.zeros((0, 3), "int32"), (2, 2)),
+    "normalize_pixels": (EMPTY.astype("uint8"), (0.5,) * 3, (0.5,) * 3),
+}
+
+
+@pytest.mark.parametrize("name", OF_NO_PICTURE)
+def test_an_empty_batch_gives_what_it_gives_on_the_cpu(device, name):
+    arguments = OF_NO_PICTURE[name]
+    on_device = [device.array(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    got, right = getattr(ops, name)(*on_device), getattr(ops, name).reference(*arguments)
+    for ours, expected in zip(*(r if isinstance(r, tuple) else (r,) for r in (got, right)), strict=True):
+        assert ours.dtype == expected.dtype
+        np.testing.assert_array_equal(ours.get(), expected)
 
 
 @pytest.mark.parametrize("name", [name for name in WITH_KERNEL if name.removesuffix("_backward") in ACTIVATIONS])
