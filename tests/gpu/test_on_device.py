@@ -14,12 +14,13 @@ import sys
 import numpy as np
 import pytest
 
-from minicnn import Conv2D, Dense, MaxPool2D, gradcheck, models, ops, use_kernels
+from minicnn import gradcheck, models, ops, use_kernels
 from minicnn.backend import to_device, to_numpy
 from minicnn.data import UncutBatch
 from minicnn.devices import device_session, require_cupy, tf32_products
 from minicnn.errors import DeviceError, UsageError
-from minicnn.layers import AvgPool2D, Dropout, Flatten, ReLU, Sequential, Sigmoid, Tanh
+from minicnn.inspection.checks import layer_cases
+from minicnn.layers import Sequential
 from minicnn.training.feeding import feed
 from minicnn.training.losses import SoftmaxCrossEntropy
 from minicnn.training.normalization import Normalization
@@ -57,22 +58,7 @@ def test_gradients_of_every_network(model):
     assert report.passed, report.describe()
 
 
-@pytest.mark.parametrize(
-    "layer, shape",
-    [
-        (Conv2D(4, (3, 2), stride=(2, 1), padding=((1, 0), (0, 1))), (7, 6, 3)),
-        (Conv2D(4, 1), (5, 4, 3)),
-        (MaxPool2D(3, stride=2, padding=1), (7, 8, 2)),
-        (AvgPool2D(2), (6, 7, 3)),
-        (Dense(5), (7,)),
-        (Dropout(0.4), (40,)),
-        (ReLU(), (4, 3, 2)),
-        (Sigmoid(), (9,)),
-        (Tanh(), (9,)),
-        (Sequential([Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(3)]), (8, 7, 2)),
-    ],
-    ids=repr,
-)
+@pytest.mark.parametrize("layer, shape", layer_cases(), ids=repr)
 def test_gradients_of_every_layer(layer, shape):
     report = gradcheck(layer, shape, device="gpu")
     assert report.passed, report.describe()
