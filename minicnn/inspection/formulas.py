@@ -49,6 +49,20 @@ def source_of(operation: Any, name: str, place: int | None, ran: str) -> str:
     return f"{path.relative_to(_PACKAGE) if path.is_relative_to(_PACKAGE) else path}:{line}"
 
 
+def handed_on_as(maker: Any, operation: Any, parameter: str) -> str | None:
+    """Return what the formula of `maker` calls the variable that it hands to an operation as `parameter`, if it is one.
+
+    conv2d_backward hands "dcolumns" to col2im as "columns".
+    """
+    place = list(inspect.signature(operation).parameters).index(parameter)
+    for node in ast.walk(_tree(maker.formula)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == operation.__name__:
+            given = [keyword.value for keyword in node.keywords if keyword.arg == parameter] or node.args[place:]
+            if given and isinstance(given[0], ast.Name):
+                return given[0].id
+    return None
+
+
 def _equations(docstring: str) -> Iterator[str]:
     """Yield the formulas "name = …" of a docstring: those after the first line's colon, and those on indented lines."""
     first, _, rest = docstring.partition("\n\n")
@@ -98,6 +112,8 @@ def _made_at(function: Any, place: int) -> ast.stmt | None:
 
 def _variable(node: ast.AST | None) -> str | None:
     """Return the variable that an expression is, or is an element or a method's result of: y in y.reshape(n, f)."""
+    if isinstance(node, ast.IfExp):
+        node = node.body
     while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
         if isinstance(node, ast.Call) and not isinstance(node.func, ast.Attribute):
             return None

@@ -13,7 +13,7 @@ import numpy as np
 
 from minicnn.backend import Array, is_array, to_numpy
 from minicnn.dispatch import Call
-from minicnn.inspection.formulas import formula_of, source_of
+from minicnn.inspection.formulas import formula_of, handed_on_as, source_of
 from minicnn.inspection.terms import result_names
 from minicnn.layers.base import Layer
 from minicnn.layers.plan import FusedStep
@@ -155,30 +155,32 @@ class Names:
         self.arrays: dict[str, Named] = {}  # in the order in which they were made
         self._given = given
         self._taken: dict[str, Snapshot] = {}  # names that are, or are going to be, in `arrays`
+        self._outer: set[str] = set()  # names of what layers' own calls, not those inside these, got and returned
         self._names: dict[int, dict[str, str]] = {}  # of a snapshot, by its id: layer → name
 
-    def take(self, step: Step, above: tuple[Step, ...] = (), own: frozenset[str] = frozenset()) -> None:
+    def take(self, step: Step, above: tuple[Step, ...] = ()) -> None:
         """Name what a call was given, what its formula and the calls inside it made, and what it returned.
 
-        above: the calls that it was made in, outermost first. own: the names of what the outermost was given and
-        returned.
+        above: the calls that it was made in, outermost first.
         """
+        if not above:
+            self._outer |= {_full(step, name) for name in (*step.arguments, *step.results)}
         for name, snapshot in step.arguments.items():
-            if isinstance(snapshot, Snapshot):
-                (self._take_handed_on if above else self._take_argument)(step, name, snapshot, above, own)
+            if isinstance(snapshot, Snapshot) and above:
+                self._take_handed_on(step, name, snapshot, above)
+            elif isinstance(snapshot, Snapshot):
+                self._take_argument(step, name, snapshot)
         results = {}
         for place, (result, snapshot) in enumerate(step.results.items()):
-            full = self._free_name(step, result, snapshot, above, own)
+            full = self._free_name(step, result, snapshot, above)
             if full is not None:
                 source = source_of(step.operation, result, place, step.ran)
                 results[full] = Named(snapshot, formula_of(step.operation, result), source, step, result)
-        if not above:
-            own = frozenset(self._full(step, name) for name in (*step.arguments, *step.results))
         for inner in step.inside:
-            self.take(inner, (*above, step), own)
+            self.take(inner, (*above, step))
         self.arrays.update(results)
 
-    def _take_argument(self, step: Step, name: str, snapshot: Snapshot, *_: object) -> None:
+    def _take_argument(self, step: Step, name: str, snapshot: Snapshot) -> None:
         """Name what a layer gave to its operation: mostly what another layer returned, under its name here."""
         other = self._name_of(snapshot)
         full = self._free_name(step, name, snapshot)
@@ -192,43 +194,35 @@ class Names:
             said = (text for array, text in self._given if array is snapshot.seen)
             self.arrays[full] = Named(snapshot, next(said, "made without an operation"))
 
-    def _take_handed_on(
-        self, step: Step, name: str, snapshot: Snapshot, above: tuple[Step, ...], own: frozenset[str]
-    ) -> None:
+    def _take_handed_on(self, step: Step, name: str, snapshot: Snapshot, above: tuple[Step, ...]) -> None:
         """Name what a formula made on the way and handed to another operation: the dcolumns that col2im gets."""
         if snapshot.view or self._name_of(snapshot) is not None:
             return
         maker = above[-1]
-        name = f"d{name}" if step.backward and not name.startswith("d") else name
-        full = self._free_name(maker, name, snapshot, above[:-1], own)
+        name = handed_on_as(maker.operation, step.operation, name) or f"{step.name}.{name}"
+        full = self._free_name(maker, name, snapshot, above[:-1])
         if full is not None:
             maker.on_the_way[name] = snapshot
             source = source_of(maker.operation, name, None, maker.ran)
             self.arrays[full] = Named(snapshot, formula_of(maker.operation, name), source, maker, name)
 
-    def _free_name(
-        self, step: Step, name: str, snapshot: Snapshot, above: tuple[Step, ...] = (), own: frozenset[str] = frozenset()
-    ) -> str | None:
+    def _free_name(self, step: Step, name: str, snapshot: Snapshot, above: tuple[Step, ...] = ()) -> str | None:
         """Return a name for an array of a call, taken from now on, or None if it has one there or needs none."""
         if step.layer in self._names.get(id(snapshot), {}):
             return None
-        if self._full(step, name) in own:
+        if above and _full(step, name) in self._outer:
             if any(outer.operation is step.operation for outer in above):
                 return None  # one group's part of a convolution's own array
             name = f"{step.name}.{name}"
-        full, count = self._full(step, name), 1
+        full, count = _full(step, name), 1
         while full in self._taken:
             if step.backward and equal(self._taken[full], snapshot):
                 return None  # backward computes anew what forward has shown
             count += 1
-            full = f"{self._full(step, name)}{count}"
+            full = f"{_full(step, name)}{count}"
         self._taken[full] = snapshot
         self._names.setdefault(id(snapshot), {})[step.layer] = full
         return full
-
-    @staticmethod
-    def _full(step: Step, name: str) -> str:
-        return f"{step.layer}.{name}" if step.layer else name
 
     def _name_of(self, snapshot: Snapshot | None) -> str | None:
         """Return a name that an array has already, in this shape or another one."""
@@ -238,6 +232,10 @@ class Names:
                 return names[-1]
             snapshot = snapshot.same_as
         return None
+
+
+def _full(step: Step, name: str) -> str:
+    return f"{step.layer}.{name}" if step.layer else name
 
 
 def equal(a: Snapshot, b: Snapshot) -> bool:
