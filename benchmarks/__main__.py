@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks import gpu, machine, report
 from benchmarks.engines import COMPARED, ENGINES, installed
 from benchmarks.measure import QUICK, THOROUGH, measure, measure_layers, measure_threads, say
-from benchmarks.workloads import BY_PYTORCH_ALONE, IMAGE_SIZES, documented, scaling
+from benchmarks.workloads import BY_PYTORCH_ALONE, IMAGE_SIZES, LAYERS_ALONE, documented, scaling
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("networks", "layers", "scaling")
@@ -27,7 +27,9 @@ def arguments() -> argparse.Namespace:
         "300 MB; PyTorch comes as its own site says.",
     )
     parser.add_argument("--quick", action="store_true", help="few short turns, networks only, against PyTorch alone")
-    parser.add_argument("--only", action="append", choices=IMAGE_SIZES, metavar="NAME", help="only this network")
+    parser.add_argument(
+        "--only", action="append", choices=IMAGE_SIZES | LAYERS_ALONE, metavar="NAME", help="only this network"
+    )
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part of the measurements")
     parser.add_argument("--task", choices=("training", "inference"), help="only this task")
     parser.add_argument(
@@ -82,7 +84,8 @@ def tables(results: dict[str, Any]) -> str:
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Measure what was asked for."""
-    models = options.only or list(IMAGE_SIZES)
+    chosen = options.only or [*IMAGE_SIZES, *LAYERS_ALONE]
+    models = [name for name in chosen if name in IMAGE_SIZES]
     parts = options.part or (["networks"] if options.quick else list(PARTS))
     effort = QUICK if options.quick else THOROUGH
     engines = ["minicnn", *(options.engine or [e for e in installed() if e != "minicnn"])]
@@ -94,13 +97,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "device": options.device, "effort": {"rounds": effort.rounds, "seconds": effort.seconds},
     }  # fmt: skip
     if "networks" in parts:
-        chosen = [w for w in documented(models, options.threads) if options.task in (None, w.task)]
-        results["workloads"] = [measure(w, able(engines, w.model), effort, options.device) for w in chosen]
+        workloads = [w for w in documented(models, options.threads) if options.task in (None, w.task)]
+        results["workloads"] = [measure(w, able(engines, w.model), effort, options.device) for w in workloads]
     if "layers" in parts:
-        training = [w for w in documented(models, options.threads) if w.task == "training"]
+        training = [w for w in documented(chosen, options.threads) if w.task == "training"]
         networks = [name for name in compared if name != "sgemm"]
         results["layers"] = [measure_layers(w, networks, effort.rounds, options.device) for w in training]
-    if "scaling" in parts:
+    if "scaling" in parts and models:
         model = models[0]
         results["scaling"] = [measure(w, compared, effort, options.device) for w in scaling(model, options.threads)]
         if options.threads > 1:

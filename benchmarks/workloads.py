@@ -1,4 +1,5 @@
-"""What is measured: the documents' networks at their documented sizes, and a ResNet-18, training and inference."""
+"""What is measured: the documents' networks at their documented sizes, and a ResNet-18, training and inference; of a
+network of depthwise layers, the layers."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 IMAGE_SIZES = {
     "cnn3": 224, "cnn2": 224, "cifar_cnn": 32, "torch_cnn": 224, "simple_cnn": 224, "dcnn5": 224, "resnet18": 64,
 }  # fmt: skip
+LAYERS_ALONE = {"depthwise": 112}  # networks, with their image size, that are measured layer by layer alone
 CLASSES = {"resnet18": 10}  # as in their source for the others
 BY_PYTORCH_ALONE = ("resnet18",)  # the other peers know no batch norm here
 BATCH_SIZES = {"cifar_cnn": 128}  # 32 for the others
@@ -32,8 +34,9 @@ class Workload:
 
 def documented(models: list[str], threads: int) -> list[Workload]:
     """Return training, inference and batch-1 inference of each model at its documented size."""
+    sizes = IMAGE_SIZES | LAYERS_ALONE
     return [
-        Workload(model, task, IMAGE_SIZES[model], batch, threads)
+        Workload(model, task, sizes[model], batch, threads)
         for model in models
         for task, batch in (
             ("training", BATCH_SIZES.get(model, 32)),

@@ -23,6 +23,7 @@ class MinicnnEngine:
     """See `benchmarks.engines.Engine`."""
 
     def __init__(self, model: str, image_size: int, batch: int, threads: int, device: str) -> None:
+        import benchmarks.depthwise  # noqa: F401  (a network to find by its name)
         import minicnn
         from minicnn.backend import to_device
 

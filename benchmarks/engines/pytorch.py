@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+import benchmarks.depthwise  # noqa: F401  (a network to find by its name)
 from benchmarks.engines import LEARNING_RATE, MOMENTUM
 from benchmarks.workloads import CLASSES
 from minicnn import Layer, Sequential, models

@@ -66,7 +66,8 @@ class Conv2D(Layer):
             )
         window = spread(self.kernel_size, self.dilation)
         self.padding = resolve_padding(self.padding_setting, (h, w), window, self.stride)
-        self.weight = Parameter.declared((*self.kernel_size, c // self.groups, self.filters), self.initializer)
+        shape = (*self.kernel_size, c // self.groups, self.filters)
+        self.weight = Parameter.declared(shape, self.initializer, self.groups)
         self.bias = Parameter.declared((self.filters,)) if self.with_bias else None
         return (*output_size((h, w), window, self.stride, self.padding), self.filters)
 

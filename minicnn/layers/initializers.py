@@ -1,8 +1,9 @@
 """How weights begin. Each initialiser draws an array of `shape` whose spread keeps signals alive through the layers.
 
-fan_in is the number of inputs that one output sums over, fan_out the number of outputs that one input reaches:
-for a kernel (KH, KW, C, F) KH·KW·C and KH·KW·F, for a dense weight (D, U) D and U. `dtype` is the array's; whatever it
-is, the numbers are drawn as float64 and rounded, so that a seed means the same weights in both precisions.
+fan_in is the number of inputs that one output sums over, fan_out the number of outputs that one input reaches: for a
+kernel (KH, KW, C/groups, F) KH·KW·C/groups and KH·KW·F/groups, for a dense weight (D, U) D and U. `dtype` is the
+array's; whatever it is, the numbers are drawn as float64 and rounded, so that a seed means the same weights in both
+precisions.
 """
 
 from __future__ import annotations
@@ -17,23 +18,23 @@ from minicnn.errors import UsageError
 PIECE = 1 << 16  # numbers drawn at once: 512 KiB in float64, whatever the size of the weight
 
 
-def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+def fans(shape: tuple[int, ...], groups: int = 1) -> tuple[int, int]:
     """Return (fan_in, fan_out) of a weight of `shape`."""
     window = prod(shape[:-2])
-    return window * shape[-2], window * shape[-1]
+    return window * shape[-2], window * shape[-1] // groups
 
 
-def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.ndarray:
+def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str, groups: int = 1) -> np.ndarray:
     """Uniform in ±√(6 / (fan_in + fan_out)): equal variance forwards and backwards, for tanh and for shallow nets.
 
     Source: Glorot & Bengio 2010, eq. 16. Keras's default, and the documents'.
     """
-    fan_in, fan_out = fans(shape)
+    fan_in, fan_out = fans(shape, groups)
     limit = sqrt(6 / (fan_in + fan_out))
     return _fill(shape, dtype, lambda count: rng.uniform(-limit, limit, count))
 
 
-def he_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.ndarray:
+def he_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: str, groups: int = 1) -> np.ndarray:
     """Normal with deviation √(2 / fan_in): the 2 makes up for the half of the signal that ReLU drops.
 
     Source: He et al. 2015, "Delving Deep into Rectifiers", eq. 10.
@@ -42,7 +43,7 @@ def he_normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> n
     return _fill(shape, dtype, lambda count: rng.normal(0.0, deviation, count))
 
 
-def he_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.ndarray:
+def he_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str, groups: int = 1) -> np.ndarray:
     """Uniform in ±√(6 / fan_in), of the same variance as `he_normal`.
 
     Source: He et al. 2015.
@@ -51,7 +52,7 @@ def he_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> 
     return _fill(shape, dtype, lambda count: rng.uniform(-limit, limit, count))
 
 
-def zeros(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.ndarray:
+def zeros(shape: tuple[int, ...], rng: np.random.Generator, dtype: str, groups: int = 1) -> np.ndarray:
     """All zero: right for biases, wrong for weights.
 
     Document 004 §3.2 allows kernels of zeros. With them all filters of a layer compute the same output, receive the
@@ -61,7 +62,7 @@ def zeros(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.nd
     return np.zeros(shape, dtype)
 
 
-def ones(shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.ndarray:
+def ones(shape: tuple[int, ...], rng: np.random.Generator, dtype: str, groups: int = 1) -> np.ndarray:
     """All one: where a factor begins that changes nothing, such as batch norm's."""
     return np.ones(shape, dtype)
 
@@ -76,16 +77,19 @@ def _fill(shape: tuple[int, ...], dtype: str, draw: Callable[[int], np.ndarray])
     return weight
 
 
-INITIALIZERS: dict[str, Callable[[tuple[int, ...], np.random.Generator, str], np.ndarray]] = {
+INITIALIZERS: dict[str, Callable[[tuple[int, ...], np.random.Generator, str, int], np.ndarray]] = {
     function.__name__: function for function in (glorot_uniform, he_normal, he_uniform, zeros, ones)
 }
 
 
-def initialize(name: str, shape: tuple[int, ...], rng: np.random.Generator, dtype: str) -> np.ndarray:
+def initialize(
+    name: str, shape: tuple[int, ...], rng: np.random.Generator, dtype: str, groups: int = 1
+) -> np.ndarray:  # fmt: skip
     """Return a weight of `shape` and `dtype` drawn by the initialiser called `name`.
 
+    groups: of a convolution; an output sums over one group's inputs, an input reaches one group's outputs.
     Raises UsageError for an unknown name.
     """
     if name not in INITIALIZERS:
         raise UsageError(f"unknown initializer {name!r}: choose one of {', '.join(INITIALIZERS)}")
-    return INITIALIZERS[name](shape, rng, dtype)
+    return INITIALIZERS[name](shape, rng, dtype, groups)

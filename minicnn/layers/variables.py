@@ -24,19 +24,23 @@ class Variable:
     """
 
     def __init__(
-        self, value: Array | None = None, *, shape: tuple[int, ...] = (), initializer: str = "zeros"
+        self, value: Array | None = None, *, shape: tuple[int, ...] = (), initializer: str = "zeros", groups: int = 1
     ) -> None:  # fmt: skip
         if value is not None and (not is_array(value) or value.dtype.kind != "f"):
             kind = value.dtype if is_array(value) else type(value).__name__
             raise UsageError(f"a {type(self).__name__} needs an array of float32 or float64, got {kind}")
         self.value: Array = value
         self.initializer = None if value is not None else initializer
+        self._groups = groups
         self._declared_shape = tuple(shape)
 
     @classmethod
-    def declared(cls: type[Kind], shape: tuple[int, ...], initializer: str = "zeros") -> Kind:
-        """Return one of `shape`, to be drawn by the initializer of that name when the network is built."""
-        return cls(shape=shape, initializer=initializer)
+    def declared(cls: type[Kind], shape: tuple[int, ...], initializer: str = "zeros", groups: int = 1) -> Kind:
+        """Return one of `shape`, to be drawn by the initializer of that name when the network is built.
+
+        groups: of a convolution, which an initializer has to know.
+        """
+        return cls(shape=shape, initializer=initializer, groups=groups)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -48,7 +52,7 @@ class Variable:
         if self.initializer is None:
             self.convert(dtype)
         else:
-            self.value = initialize(self.initializer, self.shape, rng, dtype)
+            self.value = initialize(self.initializer, self.shape, rng, dtype, self._groups)
 
     def convert(self, dtype: str | None = None, device: str | None = None) -> None:
         """Bring the value to `dtype` and to `device`, each unless None."""
@@ -66,9 +70,9 @@ class Parameter(Variable):
     """An array that learns: its `value`, and `grad`, the sum of the gradients since the last `zero_grad` (or None)."""
 
     def __init__(
-        self, value: Array | None = None, *, shape: tuple[int, ...] = (), initializer: str = "zeros"
+        self, value: Array | None = None, *, shape: tuple[int, ...] = (), initializer: str = "zeros", groups: int = 1
     ) -> None:  # fmt: skip
-        super().__init__(value, shape=shape, initializer=initializer)
+        super().__init__(value, shape=shape, initializer=initializer, groups=groups)
         self.grad: Array | None = None
 
     def accumulate(self, gradient: Array, own: bool = False) -> None:

@@ -15,6 +15,13 @@ SHAPES = [(3, 3, 32, 64), (5, 5, 16, 32), (500, 200)]
 def test_fans_count_what_goes_in_and_what_comes_out():
     assert fans((3, 5, 4, 7)) == (3 * 5 * 4, 3 * 5 * 7)
     assert fans((10, 20)) == (10, 20)
+    assert fans((3, 3, 4, 6), groups=2) == (3 * 3 * 4, 3 * 3 * 3)
+
+
+def test_a_depthwise_weight_is_drawn_as_one_filter_for_one_channel():
+    net = Sequential([Conv2D(2000, 3, groups=2000, initializer="glorot_uniform")], (3, 3, 2000))
+    weight = net.layers[0].weight.value
+    assert weight.var() == pytest.approx(2 / (9 + 9), rel=0.05)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
