@@ -8,6 +8,7 @@ from minicnn import layers, models, ops
 from minicnn.dispatch import use_kernels
 from minicnn.inspection import gradcheck, trace
 from minicnn.layers import *
+from minicnn.memory import release_memory
 from minicnn.threads import get_threads, set_threads
 from minicnn.training import optimizers, schedules
 from minicnn.training.losses import SoftmaxCrossEntropy
@@ -18,5 +19,5 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SGD", "Adam", "SoftmaxCrossEntropy", "Trainer", "get_threads", "gradcheck", "models", "ops", "optimizers",
-    "schedules", "set_threads", "trace", "use_kernels", *layers.__all__,
+    "release_memory", "schedules", "set_threads", "trace", "use_kernels", *layers.__all__,
 ]  # fmt: skip

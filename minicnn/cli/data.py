@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
+from minicnn.cli.options import one_of
+from minicnn.data import NAMED_DATASETS
 from minicnn.errors import UsageError
+
+DOWNLOADS = tuple(name for name, dataset in NAMED_DATASETS.items() if dataset.url is not None)
 
 app = typer.Typer(help="List, download and make data sets.", rich_markup_mode=None)
 
@@ -15,8 +19,6 @@ app = typer.Typer(help="List, download and make data sets.", rich_markup_mode=No
 @app.command("list")
 def list_sets() -> None:
     """List the data sets that `minicnn train` knows by name."""
-    from minicnn.data import NAMED_DATASETS
-
     for dataset in NAMED_DATASETS.values():
         images = ", ".join(f"{count:,} in {part}/" for part, count in dataset.images.items())
         missing = "made on first use" if dataset.url is None else f"not here: minicnn data download {dataset.name}"
@@ -27,7 +29,7 @@ def list_sets() -> None:
 
 @app.command()
 def download(
-    name: Annotated[str, typer.Argument(help="A name from `minicnn data list`.")],
+    name: Annotated[str, typer.Argument(help=f"{one_of(DOWNLOADS)}.", autocompletion=lambda: list(DOWNLOADS))],
     source: Annotated[
         str | None, typer.Option(help="Another address, or a file, of the same archive.", show_default=False)
     ] = None,

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from minicnn.cli.options import CHOICES, Checkpoint, Device, OwnNetwork, completion, one_of
+
 
 def evaluate(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The folder of a training run.")],
@@ -17,13 +19,20 @@ def evaluate(
             help="A named set or a folder with train/ and val/ (or test/), of which the validation images are taken, "
             "or a folder of class folders, of which all images are. [what RUN was trained on]",
             show_default=False,
+            autocompletion=completion("data"),
         ),
     ] = None,
-    part: Annotated[str, typer.Option(help="Which images, where there are parts: validation or test.")] = "validation",
-    checkpoint: Annotated[str, typer.Option(help="Which weights: best or last.")] = "best",
+    part: Annotated[
+        str,
+        typer.Option(
+            help=f"Which images, where there are parts: {one_of(CHOICES['part'])}.", autocompletion=completion("part")
+        ),
+    ] = "validation",
+    checkpoint: Checkpoint = "best",
+    model: OwnNetwork = None,
     batch_size: Annotated[int, typer.Option(help="Images at once; changes no result but the last digits.")] = 64,
     workers: Annotated[int, typer.Option(help="Threads that read images.")] = 2,
-    device: Annotated[str, typer.Option(help="cpu, gpu or auto.")] = "cpu",
+    device: Device = "cpu",
     strict: Annotated[bool, typer.Option("--strict", help="Refuse files that are no images; else skip them.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
@@ -34,7 +43,7 @@ def evaluate(
     from minicnn.runs.trained import TrainedRun, listed
     from minicnn.training import evaluation
 
-    trained = TrainedRun.open(run, checkpoint, device)
+    trained = TrainedRun.open(run, checkpoint, device, model)
     images = trained.images(data, part, strict)
     loader = Loader(images, batch_size, trained.transform, workers=workers, cache=False)
     with device_session(trained.device, batch_size):

@@ -6,11 +6,17 @@ from typing import Annotated
 
 import typer
 
+from minicnn.cli.options import CHOICES, completion, one_of
+
 
 def gradcheck(
     model: Annotated[
         str | None,
-        typer.Option(help="Check this network as well, on a small image.", show_default=False),
+        typer.Option(
+            help=f"Check this network as well, on a small image: {one_of(CHOICES['model'])}; or your own, FILE.py.",
+            show_default=False,
+            autocompletion=completion("model"),
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, samples and the elements looked at.")] = 0,
 ) -> None:

@@ -28,7 +28,6 @@ app = typer.Typer(
     name="minicnn",
     epilog="`minicnn train` alone draws a set of pictures and learns it; `minicnn VERB --help` tells the rest.",
     rich_markup_mode=None,  # plain help: importing rich for its boxes would double the time that --help takes
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command()(train.train)

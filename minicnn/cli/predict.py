@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from minicnn.cli.options import Checkpoint, Device, OwnNetwork
 from minicnn.errors import UsageError
 
 
@@ -14,8 +15,9 @@ def predict(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The folder of a training run.")],
     images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files.")],
     top: Annotated[int, typer.Option(help="How many classes to name for each image.")] = 5,
-    checkpoint: Annotated[str, typer.Option(help="Which weights: best or last.")] = "best",
-    device: Annotated[str, typer.Option(help="cpu, gpu or auto.")] = "cpu",
+    checkpoint: Checkpoint = "best",
+    model: OwnNetwork = None,
+    device: Device = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Name the likeliest classes of images. Nothing is predicted unless all of them can be read."""
@@ -25,7 +27,7 @@ def predict(
     from minicnn.devices import device_session
     from minicnn.runs.trained import IMAGES_AT_ONCE, TrainedRun
 
-    trained = TrainedRun.open(run, checkpoint, device)
+    trained = TrainedRun.open(run, checkpoint, device, model)
     with device_session(trained.device, IMAGES_AT_ONCE):
         predictions = trained.predict(images)
     likeliest: list[list[dict[str, Any]]] = [

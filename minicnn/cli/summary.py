@@ -6,9 +6,16 @@ from typing import Annotated
 
 import typer
 
+from minicnn.cli.options import CHOICES, completion, one_of
+
 
 def summary(
-    model: Annotated[str, typer.Argument(help="cnn2, cnn3, cifar_cnn, torch_cnn, simple_cnn or dcnn5.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help=f"{one_of(CHOICES['model'])}; or a network of your own, FILE.py.", autocompletion=completion("model")
+        ),
+    ],
     image_size: Annotated[
         int | None, typer.Option(help="Side of the square images, in pixels. [as in its source]", show_default=False)
     ] = None,

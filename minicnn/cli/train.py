@@ -8,42 +8,51 @@ from typing import Annotated, Any
 
 import typer
 
+from minicnn.cli.options import CHOICES, completion, one_of
 from minicnn.errors import UsageError
 from minicnn.runs.settings import Settings
 
 DEFAULTS = {field.name: field.default for field in fields(Settings)}
-CHANGEABLE = ("epochs", "workers", "device")  # when a run is taken up again
+CHANGEABLE = ("epochs", "workers", "device", "model")  # when a run is taken up again; model names its own network
 
 
 def _option(name: str, text: str) -> Any:
     """Return the option for a setting. It is None unless given, so that --resume can tell what was asked for."""
-    return typer.Option(f"--{name.replace('_', '-')}", help=f"{text} [{DEFAULTS[name]}]", show_default=False)
+    return typer.Option(
+        f"--{name.replace('_', '-')}", help=f"{text} [{DEFAULTS[name]}]", show_default=False,
+        autocompletion=completion(name) if name in CHOICES else None,
+    )  # fmt: skip
 
 
 def train(
     data: Annotated[
         str | None,
         typer.Argument(
-            help="A set from `minicnn data list`, or a folder: train/ and val/ (or test/) with a folder a class in "
-            "each, or just a folder a class. [shapes, which minicnn draws itself]",
+            help=f"A set from `minicnn data list` ({one_of(CHOICES['data'])}), or a folder: train/ and val/ (or test/) "
+            "with a folder a class in each, or just a folder a class. [shapes, which minicnn draws itself]",
             show_default=False,
+            autocompletion=completion("data"),
         ),
     ] = None,
     model: Annotated[
         str | None,
-        _option("model", "Network: cnn2, cnn3, cifar_cnn, torch_cnn, simple_cnn or dcnn5."),
+        _option(
+            "model",
+            f"Network: {one_of(CHOICES['model'])}; or FILE.py (FILE.py:FUNCTION), a function of your own that takes "
+            "the number of classes and returns a list of layers.",
+        ),
     ] = None,
     image_size: Annotated[
         int | None, _option("image_size", "Side of the square to which images are squashed, in pixels.")
     ] = None,
     epochs: Annotated[int | None, _option("epochs", "Passes over the training images.")] = None,
     batch_size: Annotated[int | None, _option("batch_size", "Images a step.")] = None,
-    optimizer: Annotated[str | None, _option("optimizer", "adam or sgd.")] = None,
+    optimizer: Annotated[str | None, _option("optimizer", f"{one_of(CHOICES['optimizer'])}.")] = None,
     lr: Annotated[float | None, _option("lr", "Learning rate (the highest one, where a schedule moves it).")] = None,
     momentum: Annotated[float | None, _option("momentum", "Momentum of sgd.")] = None,
     weight_decay: Annotated[float | None, _option("weight_decay", "L2 penalty, added to the gradient.")] = None,
     schedule: Annotated[
-        str | None, _option("schedule", "How the learning rate moves: constant, step, cosine or one_cycle.")
+        str | None, _option("schedule", f"How the learning rate moves: {one_of(CHOICES['schedule'])}.")
     ] = None,
     warmup: Annotated[
         float | None, _option("warmup", "Share of all steps over which the learning rate first rises.")
@@ -53,11 +62,16 @@ def train(
     ] = None,
     augment: Annotated[
         str | None,
-        _option("augment", "Random changes to training images, joined by commas: flip, crop, rotate, scale, color."),
+        _option(
+            "augment", f"Random changes to training images, joined by commas: {', '.join(CHOICES['augment'])}; or none."
+        ),
     ] = None,
     normalize: Annotated[
         str | None,
-        _option("normalize", "Pixels: 0-1, or imagenet (its mean and deviation taken off as well)."),
+        _option(
+            "normalize",
+            f"Pixels: {one_of(CHOICES['normalize'])}; imagenet also takes off its mean and divides by its deviation.",
+        ),
     ] = None,
     seed: Annotated[int | None, _option("seed", "Of weights, order, augmentation, dropout and split.")] = None,
     workers: Annotated[int | None, _option("workers", "Threads that read images; changes no result.")] = None,
@@ -83,7 +97,7 @@ def train(
         typer.Option(
             metavar="RUN",
             help="Go on with the run in this folder, bit by bit as if it had never stopped. Only --epochs, "
-            "--workers and --device may stand beside it.",
+            "--workers and --device may stand beside it, and --model FILE.py for a network of your own.",
             show_default=False,
         ),
     ] = None,

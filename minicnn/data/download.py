@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tarfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +60,9 @@ def download(name: str, *, source: str | None = None, progress: Progress | None 
 
 
 def _fetch(address: str, archive: Path, dataset: NamedDataset, progress: Progress | None) -> dict[str, str | int]:
+    import urllib.error  # with what it needs for it, it takes longer to import than all of minicnn
+    import urllib.request
+
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     url = Path(address).resolve().as_uri() if Path(address).exists() else address
     try:
@@ -86,6 +86,8 @@ def _fetch(address: str, archive: Path, dataset: NamedDataset, progress: Progres
 
 
 def _unpack(archive: Path, folder: Path, dataset: NamedDataset) -> None:
+    import tarfile
+
     unpacked = folder / ".unpacked"
     try:
         with tarfile.open(archive) as tar:

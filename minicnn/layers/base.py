@@ -18,6 +18,7 @@ from minicnn.backend import Array, array_module, to_numpy
 from minicnn.errors import ShapeError, UsageError
 from minicnn.layers.variables import Parameter, Randomness, Variable
 from minicnn.layers.weights import load_variables, save_arrays
+from minicnn.memory import release_with
 from minicnn.ops.windows import as_whole
 
 Shape = tuple[int, ...]  # of one sample, without the batch axis: (H, W, C) for a picture, (D,) for a vector
@@ -238,6 +239,7 @@ class Layer:
         """
         require_dtype(dtype)
         output_shape = self.fix_shapes(input_shape)
+        release_with(self)
         for path, layer in list(self.walk()):
             layer.name = path or layer.name
             layer.dtype = dtype

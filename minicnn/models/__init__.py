@@ -6,9 +6,10 @@ Every file of this package is imported here, and each function in it with `@mode
 import importlib
 import pkgutil
 
-from minicnn.models.registry import MODELS, Model, build, find, model, outline
+from minicnn.models.own_file import is_file
+from minicnn.models.registry import MODELS, Model, build, find, known, model, outline
 
 for _file in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_file.name}")
 
-__all__ = ["MODELS", "Model", "build", "find", "model", "outline"]
+__all__ = ["MODELS", "Model", "build", "find", "is_file", "known", "model", "outline"]

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from minicnn.errors import UsageError
+from minicnn.errors import ShapeError, UsageError
 from minicnn.layers import Layer, Sequential
+from minicnn.layers.base import shape_text
+from minicnn.models.own_file import OwnFile, is_file
 
 Recipe = Callable[[int], list[Layer]]
+OWN_IMAGE_SIZE, OWN_CLASSES = 40, 10  # of a file of one's own where nothing else is said: as `minicnn train` by itself
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network's recipe, and the image size (pixels) and number of classes that its source gives it."""
+    """A network's recipe, and the image size (pixels) and number of classes that its source gives it.
 
+    file: where the recipe comes from, if it is the user's own.
+    """
+
+    name: str
     layers: Recipe
     image_size: int
     classes: int
+    file: OwnFile | None = None
 
 
 MODELS: dict[str, Model] = {}
@@ -27,53 +35,78 @@ def model(image_size: int, classes: int) -> Callable[[Recipe], Recipe]:
     """Make a function of the number of classes, which returns layers, a network of the function's name."""
 
     def register(recipe: Recipe) -> Recipe:
-        MODELS[recipe.__name__] = Model(recipe, image_size, classes)
+        MODELS[recipe.__name__] = Model(recipe.__name__, recipe, image_size, classes)
         return recipe
 
     return register
 
 
-def find(name: str) -> Model:
-    """Return the model called `name`. Raises UsageError, listing the names, when there is none."""
+def known(name: str) -> Model:
+    """Return the model that minicnn knows as `name`. Raises UsageError, listing the names, when there is none."""
     if name not in MODELS:
-        raise UsageError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")
+        raise UsageError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}, or a file of your own, FILE.py")
     return MODELS[name]
 
 
-def outline(name: str, input_shape: tuple[int, ...] | None = None, classes: int | None = None) -> Sequential:
-    """Return the network called `name` with its shapes, but without weights: enough to see what it would cost.
+def find(name: str) -> Model:
+    """Return the model called `name`, or the one in the user's own file of that name (see `own_file`), executing it.
 
-    input_shape, classes: as for `build`. Raises UsageError for an unknown name, ShapeError (with the layer at fault)
-    for an image that is too small.
+    Raises UsageError when there is none, or something is wrong with the file.
     """
-    layers, shape = _recipe(name, input_shape, classes)
-    net = Sequential(layers)
+    if not is_file(name):
+        return known(name)
+    file = OwnFile.execute(name)
+    return Model(file.function.__name__, file, OWN_IMAGE_SIZE, OWN_CLASSES, file)
+
+
+def outline(network: str | Model, input_shape: tuple[int, ...] | None = None, classes: int | None = None) -> Sequential:
+    """Return a network with its shapes, but without weights: enough to see what it would cost.
+
+    network, input_shape, classes: as for `build`. Raises UsageError for an unknown name or a faulty file, ShapeError
+    (with the layer at fault) for an image that is too small.
+    """
+    model, classes, shape = _settled(network, input_shape, classes)
+    net = Sequential(model.layers(classes))
     net.fix_shapes(shape)
+    _require_logits(model, net, classes)
     return net
 
 
 def build(
-    name: str, input_shape: tuple[int, ...] | None = None, classes: int | None = None, seed: int = 0,
+    network: str | Model, input_shape: tuple[int, ...] | None = None, classes: int | None = None, seed: int = 0,
     dtype: str = "float32",
 ) -> Sequential:  # fmt: skip
-    """Build the network called `name`.
+    """Build a network.
 
-    input_shape: (H, W, C) in pixels; classes: how many outputs; both as in the source if left out. seed: for the
-    weights. dtype: "float32" or "float64". Returns a Sequential whose output is (N, classes) logits.
-    Raises UsageError for an unknown name, ShapeError (with the layer at fault) for an image that is too small,
-    MemoryError for one so large that the weights do not fit into memory.
+    network: its name, a file of the user's own (FILE.py or FILE.py:FUNCTION), or what `find` returned. input_shape: (H,
+    W, C) in pixels; classes: how many outputs; both as in the source if left out. seed: for the weights. dtype:
+    "float32" or "float64". Returns a Sequential whose output is (N, classes) logits.
+    Raises UsageError for an unknown name or a faulty file, ShapeError (with the layer at fault) for an image that is
+    too small, MemoryError for one so large that the weights do not fit into memory.
     """
-    layers, shape = _recipe(name, input_shape, classes)
+    model, classes, shape = _settled(network, input_shape, classes)
     try:
-        return Sequential(layers, shape, seed=seed, dtype=dtype)
+        net = Sequential(model.layers(classes), shape, seed=seed, dtype=dtype)
+        _require_logits(model, net, classes)
+        return net
     except UsageError:
         raise
     except (ValueError, OverflowError) as error:  # NumPy's, where an array would have more elements than it can count
-        raise MemoryError(f"{name} for pictures of {shape}: {error}") from error
+        raise MemoryError(f"{model.name} for pictures of {shape}: {error}") from error
 
 
-def _recipe(name: str, input_shape: tuple[int, ...] | None, classes: int | None) -> tuple[list[Layer], tuple[int, ...]]:
-    """Return the layers, still without shapes, and the input's shape, with what was left out as in the source."""
-    model = find(name)
-    layers = model.layers(classes if classes is not None else model.classes)
-    return layers, input_shape if input_shape is not None else (model.image_size, model.image_size, 3)
+def _settled(
+    network: str | Model, input_shape: tuple[int, ...] | None, classes: int | None
+) -> tuple[Model, int, tuple[int, ...]]:
+    """Return the model, the number of classes and the input's shape, with what was left out as in the source."""
+    model = find(network) if isinstance(network, str) else network
+    shape = input_shape if input_shape is not None else (model.image_size, model.image_size, 3)
+    return model, classes if classes is not None else model.classes, shape
+
+
+def _require_logits(model: Model, net: Sequential, classes: int) -> None:
+    if net.output_shape != (classes,):
+        raise ShapeError(
+            f"{model.name} ends with {shape_text(net.output_shape or ())} for an image, where one number for each of "
+            f"{classes} classes is needed, such as Dense(classes) gives"
+        )

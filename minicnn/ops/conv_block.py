@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from minicnn.backend import Array, array_module
+from minicnn.backend import Array
 from minicnn.dispatch import accelerated
 from minicnn.ops.activations import relu, relu_backward
-from minicnn.ops.convolution import conv2d, conv2d_backward
+from minicnn.ops.convolution import check_conv2d, conv2d, conv2d_backward
 from minicnn.ops.pooling import max_pool2d, max_pool2d_backward, require_pooling_padding
-from minicnn.ops.windows import Padding, Pair, output_size, require_one_dtype, require_shape
+from minicnn.ops.windows import Padding, Pair, output_size, require_one_dtype, require_shape, spread
 
 
 class Convolution(NamedTuple):
@@ -52,10 +52,8 @@ def block_shapes(
 
     Raises ShapeError when a window does not fit, or one may lie in the padding alone.
     """
-    (kh, kw, _, f), (n, h, w, _) = weight_shape, x_shape
-    (dh, dw), pool = convolution.dilation, epilogue.pool
-    reach = ((kh - 1) * dh + 1, (kw - 1) * dw + 1)
-    z = y = output_size((h, w), reach, convolution.stride, convolution.padding)
+    (kh, kw, _, f), (n, h, w, _), pool = weight_shape, x_shape, epilogue.pool
+    z = y = output_size((h, w), spread((kh, kw), convolution.dilation), convolution.stride, convolution.padding)
     if pool is not None:
         require_pooling_padding(pool.size, pool.padding)
         y = output_size(z, *pool)
@@ -66,18 +64,15 @@ def _check(
     x: Array, weight: Array, bias: Array | None, convolution: Convolution, epilogue: Epilogue,
     scale: Array | None = None, residual: Array | None = None, indices: bool = True,
 ) -> None:  # fmt: skip
-    each_filter = tuple(row.shape for row in (bias, scale) if row is not None)
-    require_shape(
-        x.ndim == weight.ndim == 4 and x.shape[3] == weight.shape[2] * convolution.groups
-        and all(shape == weight.shape[3:] for shape in each_filter),
-        "conv_block", x=x.shape, weight=weight.shape, **_shapes(bias=bias, scale=scale),
-    )  # fmt: skip
+    check_conv2d(x, weight, bias, *convolution)
+    shapes = {"x": x.shape, "weight": weight.shape}
+    if scale is not None:
+        require_shape(scale.shape == weight.shape[3:], "conv_block", **shapes, scale=scale.shape)
     z_shape, _ = block_shapes(x.shape, weight.shape, convolution, epilogue)
-    require_shape(
-        residual is None or residual.shape == z_shape,
-        "conv_block", x=x.shape, weight=weight.shape, **_shapes(residual=residual),
-    )  # fmt: skip
-    _require_one_dtype("conv_block", x=x, weight=weight, bias=bias, scale=scale, residual=residual)
+    if residual is not None:
+        require_shape(residual.shape == z_shape, "conv_block", **shapes, residual=residual.shape)
+    optional = {name: array for name, array in (("scale", scale), ("residual", residual)) if array is not None}
+    require_one_dtype("conv_block", x=x, **optional)
 
 
 @accelerated(_check)
@@ -93,12 +88,9 @@ def conv_block(
     indices. Raises ShapeError when the shapes do not belong together or a window does not fit, TypeError when dtypes
     differ.
     """
-    nothing = array_module(x).zeros(weight.shape[3], dtype=x.dtype)
-    z = conv2d(x, weight, nothing, convolution.stride, convolution.padding)
+    z = conv2d(x, weight, bias if scale is None else None, *convolution)
     if scale is not None:
-        z = z * scale
-    if bias is not None:
-        z = z + bias
+        z = z * scale if bias is None else z * scale + bias
     if residual is not None:
         z = z + residual
     y = relu(z) if epilogue.relu else z
@@ -119,7 +111,7 @@ def _check_backward(
     if epilogue.pool is not None:
         argmax_shape = None if argmax is None else argmax.shape
         require_shape(argmax_shape == dy.shape, "conv_block_backward", dy=dy.shape, argmax=argmax_shape)
-    _require_one_dtype("conv_block_backward", dy=dy, x=x, weight=weight, y=y)
+    require_one_dtype("conv_block_backward", dy=dy, x=x, weight=weight, y=y)
 
 
 @accelerated(_check_backward)
@@ -137,12 +129,5 @@ def conv_block_backward(
     if epilogue.pool is not None:
         z_shape, _ = block_shapes(x.shape, weight.shape, convolution, epilogue)
         dz = max_pool2d_backward(dz, argmax, z_shape, *epilogue.pool)
-    return conv2d_backward(dz, x, weight, convolution.stride, convolution.padding, input_gradient)
-
-
-def _shapes(**arrays: Array | None) -> dict[str, tuple[int, ...]]:
-    return {name: array.shape for name, array in arrays.items() if array is not None}
-
-
-def _require_one_dtype(operation: str, **arrays: Array | None) -> None:
-    require_one_dtype(operation, **{name: array for name, array in arrays.items() if array is not None})
+    stride, padding, groups, dilation = convolution
+    return conv2d_backward(dz, x, weight, stride, padding, input_gradient, groups, dilation)

@@ -31,10 +31,11 @@ from minicnn.ops.windows import Padding, Pair, as_whole, output_size, require_on
 ROWS_AT_A_TIME = 4096  # of the long sum of dW in float64: few enough for little memory, enough for a fast product
 
 
-def _check_conv2d(
+def check_conv2d(
     x: Array, weight: Array, bias: Array | None, stride: Pair = (1, 1), padding: Padding = (0, 0), groups: int = 1,
     dilation: Pair = (1, 1),
 ) -> None:  # fmt: skip
+    """Raise what `conv2d` raises for arguments that do not belong together."""
     shapes = {"x": x.shape, "weight": weight.shape, "bias": None if bias is None else bias.shape}
     require_shape(x.ndim == weight.ndim == 4 and shapes["bias"] in (None, weight.shape[3:]), "conv2d", **shapes)
     _require_groups("conv2d", groups, shapes)
@@ -42,7 +43,7 @@ def _check_conv2d(
     output_size(x.shape[1:3], spread(weight.shape[:2], dilation), stride, padding)
 
 
-@accelerated(_check_conv2d)
+@accelerated(check_conv2d)
 def conv2d(
     x: Array, weight: Array, bias: Array | None, stride: Pair = (1, 1), padding: Padding = (0, 0), groups: int = 1,
     dilation: Pair = (1, 1),

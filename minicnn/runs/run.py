@@ -15,6 +15,7 @@ from minicnn.dispatch import kernel_mode
 from minicnn.errors import Interrupted, UsageError
 from minicnn.files import write_whole
 from minicnn.runs.checkpoints import load_checkpoint, save_checkpoint
+from minicnn.runs.own_network import network_of_run, settings_name
 from minicnn.runs.pixels import NORMALIZATIONS, make_transforms
 from minicnn.runs.plots import draw_confusion, draw_curves
 from minicnn.runs.run_directory import DirectoryTaken, RunDirectory, free_run_directory
@@ -29,6 +30,7 @@ from minicnn.training.schedules import make_schedule
 from minicnn.training.trainer import Diverged, Trainer
 
 REDRAW_INTERVAL = 60.0  # seconds between two drawings of the curves while training goes on
+CODE_NOTICE = "This folder holds a network's code. It is executed only when --model names the file: read it first."
 FILES_NAMED = 10  # of those that were skipped; more are only counted
 
 
@@ -38,8 +40,11 @@ class Run:
     Use `Run.start` or `Run.resume`, then `train`. Nothing is written before everything that can be refused has been.
     """
 
-    def __init__(self, settings: Settings, directory: RunDirectory, progress: Progress | None = None) -> None:
+    def __init__(
+        self, settings: Settings, network: models.Model, directory: RunDirectory, progress: Progress | None = None
+    ) -> None:
         self.settings = settings
+        self.network = network
         self.directory = directory
         self.progress = progress or Progress()
         device = resolve_device(settings.device)
@@ -48,10 +53,10 @@ class Run:
         self.normalization = _choose("normalization", settings.normalize, NORMALIZATIONS)
         self.train_transform, self.transform = make_transforms(settings.image_size, settings.augment)
         input_shape = (settings.image_size, settings.image_size, 3)
-        models.outline(settings.model, input_shape)  # refuses images too small for it before any file is read
+        models.outline(network, input_shape)  # refuses images too small for it before any file is read
         self.splits = open_dataset(settings.data, seed=settings.seed, strict=settings.strict)
         classes = len(self.splits.classes)
-        net = models.build(settings.model, input_shape, classes=classes, seed=settings.seed)
+        net = models.build(network, input_shape, classes=classes, seed=settings.seed)
         with device_memory(device, f"what {settings.model} and its optimizer keep", "try a smaller --image-size"):
             self.net = net.to(device)
             optimizer = _make_optimizer(self.net.parameters(), settings)
@@ -74,19 +79,22 @@ class Run:
     def start(cls, settings: Settings, out: str | None = None, progress: Progress | None = None) -> Run:
         """Prepare a new run in the folder `out` (runs/DATA-MODEL-NUMBER if None) and make that folder.
 
-        Raises UsageError, leaving nothing behind, for settings, images or a folder that cannot be used.
+        A `model` that is a file of the user's own is executed, and a copy of it kept. Raises UsageError, leaving
+        nothing behind, for settings, images or a folder that cannot be used.
         """
-        directory = RunDirectory(out) if out is not None else free_run_directory(settings.data, settings.model)
+        network = models.find(settings.model)
+        directory = RunDirectory(out) if out is not None else free_run_directory(settings.data, network.name)
         directory.require_unused()
-        run = cls(settings, directory, progress)
+        run = cls(settings.changed(model=settings_name(network)), network, directory, progress)
+        others = {network.file.path.name: network.file.content} if network.file is not None else {}
         while True:
             try:
-                run.directory.create(run.config())
+                run.directory.create(run.config(), others)
                 break
             except DirectoryTaken:  # by another run that began meanwhile
                 if out is not None:
                     raise
-                run.directory = free_run_directory(settings.data, settings.model)
+                run.directory = free_run_directory(settings.data, network.name)
         try:
             save_checkpoint(run.trainer, run.directory.state)
         except BaseException:
@@ -95,17 +103,19 @@ class Run:
         return run
 
     @classmethod
-    def resume(cls, path: str, progress: Progress | None = None, **changes: Any) -> Run:
+    def resume(cls, path: str, progress: Progress | None = None, model: str | None = None, **changes: Any) -> Run:
         """Take up the run in the folder `path` after the last epoch that it finished.
 
-        changes: settings to change on the way: `epochs`, `workers`, `device`. With none of them, the run goes on bit by
-        bit as if it had never stopped; one whose last epoch was done finishes its pictures. Raises UsageError, changing
-        nothing, when it is no run, is damaged, is done already, or its images are not the same any more.
+        model: the file of the user's own that the run was trained with, if it was: it is executed only when it is
+        named here. changes: settings to change on the way: `epochs`, `workers`, `device`. With none of them, the run
+        goes on bit by bit as if it had never stopped; one whose last epoch was done finishes its pictures.
+        Raises UsageError, changing nothing, when it is no run, is damaged, is done already, or its images are not the
+        same any more.
         """
         directory = RunDirectory(path)
         config = directory.read_config()
         settings = read_settings(directory, config).changed(**changes)
-        run = cls(settings, directory, progress)
+        run = cls(settings, network_of_run(directory, settings.model, model), directory, progress)
         if config.get("images") != run.config()["images"] or config["classes"] != list(run.splits.classes):
             raise UsageError(
                 f"the images in {settings.data} are not those that {path} was trained on: "
@@ -141,8 +151,8 @@ class Run:
             except Diverged as error:
                 raise Diverged(f"{error}. {self._kept()}") from None
             except KeyboardInterrupt:
-                path = self.directory.path
-                raise Interrupted(f"interrupted. {self._kept()}: minicnn train --resume {path} goes on") from None
+                command = f"minicnn train --resume {self.directory.path}{self._consent}"
+                raise Interrupted(f"interrupted. {self._kept()}: {command} goes on") from None
             finally:
                 self.draw_curves()
         title = f"{self.title}: {result.accuracy:.1%} of {result.images:,} validation images right"
@@ -160,10 +170,13 @@ class Run:
         done = len(trainer.history)
         lines = [
             f"{self.splits.folder}: {counts}; {len(self.splits.classes)} classes",
-            f"{settings.model} on {settings.image_size}×{settings.image_size} pixels: {parameters:,} parameters; "
+            f"{self.network.name} on {settings.image_size}×{settings.image_size} pixels: {parameters:,} parameters; "
             f"{settings.optimizer}, learning rate {settings.lr:g}, batches of {settings.batch_size}; {where}",
             f"run directory: {self.directory.path}",
         ]
+        if self.network.file is not None:
+            file = self.network.file.path.name
+            lines.append(f"it keeps a copy of {file}, which is code: it is executed only when --model names it")
         if done:
             following = "going on" if done < settings.epochs else "finishing the pictures"
             lines.append(f"{done} of {settings.epochs} epochs are done, {following}")
@@ -171,17 +184,24 @@ class Run:
 
     def describe_result(self, result: Evaluation) -> list[str]:
         """Return in a few lines what came out of it and what can be done with it."""
-        path = self.directory.path
+        path, consent = self.directory.path, self._consent
         return [
             f"best epoch {best_epoch(self.trainer.history).epoch}: {result.accuracy:.2%} of {result.images:,} "
             f"validation images right, top-5 {result.top5_accuracy:.2%}, macro F1 {result.f1:.4f}",
-            f"see {path}/curves.png and confusion.png; minicnn evaluate {path}; minicnn predict {path} IMAGE",
+            f"see {path}/curves.png and confusion.png; minicnn evaluate {path}{consent}; "
+            f"minicnn predict {path} IMAGE{consent}",
         ]
+
+    @property
+    def _consent(self) -> str:
+        """What has to stand behind a command so that it executes the run's own network."""
+        file = self.network.file
+        return "" if file is None else f" --model {self.directory.path / file.path.name}"
 
     @property
     def title(self) -> str:
         """The network and what it learns."""
-        return f"{self.settings.model} on {self.splits.folder.name}"
+        return f"{self.network.name} on {self.splits.folder.name}"
 
     def draw_curves(self) -> None:
         """Draw curves.png, if an epoch is done."""
@@ -196,6 +216,7 @@ class Run:
         on_gpu = self.trainer.device == "gpu"
         return {
             "settings": settings.to_config(),
+            **({"code": CODE_NOTICE} if self.network.file is not None else {}),
             "input_shape": list(self.net.input_shape or ()),
             "classes": list(self.splits.classes),
             "class_names": list(self.splits.class_names),

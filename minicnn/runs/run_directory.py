@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ class RunDirectory:
     """A folder with config.json (what was asked for), metrics.csv (a row an epoch), weights and pictures.
 
     best.safetensors: weights of the epoch with the highest validation accuracy; last.safetensors: of the last epoch;
-    state.safetensors: all that `minicnn train --resume` needs. curves.png, confusion.png: pictures of the run.
+    state.safetensors: all that `minicnn train --resume` needs. curves.png, confusion.png: pictures of the run. Of a
+    network of the user's own, a copy of its file, which makes the folder code: see `minicnn.runs.own_network`.
     Raises UsageError for an empty name, which would mean the current folder.
     """
 
@@ -38,6 +40,7 @@ class RunDirectory:
         self.curves = self.path / "curves.png"
         self.confusion = self.path / "confusion.png"
         self._made: list[Path] = []  # the folders that `create` made, the innermost first
+        self._others: list[Path] = []  # the files beside config.json that it made
 
     def clear_leftovers(self) -> None:
         """Remove what runs in this folder left half-written when they were killed."""
@@ -56,8 +59,10 @@ class RunDirectory:
             )
         raise DirectoryTaken(f"{self.path} exists and is not an empty folder: name another one with --out")
 
-    def create(self, config: dict[str, Any]) -> None:
+    def create(self, config: dict[str, Any], others: Mapping[str, bytes] | None = None) -> None:
         """Make the folder, with config.json in it; of several processes that try at once, one succeeds.
+
+        others: the contents of other files that belong to the run from the beginning, by name.
 
         Raises DirectoryTaken when the folder is in use, and UsageError when it cannot be made; both leave nothing
         behind.
@@ -68,6 +73,9 @@ class RunDirectory:
             self.require_unused()
             with self.config.open("xb") as file:  # "x": whoever makes this file owns the folder
                 write_synced(file, _to_json(config))
+            for name, content in (others or {}).items():
+                self._others.append(self.path / name)
+                write_whole(self._others[-1], content)
         except FileExistsError as error:
             self.require_unused()
             raise DirectoryTaken(f"{self.path} is in use: name another folder with --out") from error
@@ -81,7 +89,7 @@ class RunDirectory:
 
     def remove(self) -> None:
         """Take back what `create` made, and the state: for a run that could not begin."""
-        for file in (self.config, self.state):
+        for file in (self.config, self.state, *self._others):
             with contextlib.suppress(OSError):
                 file.unlink()
         for folder in self._made:

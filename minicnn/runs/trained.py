@@ -14,6 +14,7 @@ from minicnn.devices import device_memory, resolve_device
 from minicnn.errors import UsageError
 from minicnn.files import in_home
 from minicnn.layers import Sequential
+from minicnn.runs.own_network import network_of_run
 from minicnn.runs.run import read_settings
 from minicnn.runs.run_directory import RunDirectory
 from minicnn.runs.settings import Settings
@@ -35,9 +36,10 @@ class TrainedRun:
     device: str
 
     @classmethod
-    def open(cls, path: str, checkpoint: str = "best", device: str = "cpu") -> TrainedRun:
+    def open(cls, path: str, checkpoint: str = "best", device: str = "cpu", model: str | None = None) -> TrainedRun:
         """Read the run in the folder `path` with its "best" or "last" weights, onto `device`.
 
+        model: the file of the user's own that the run was trained with, if it was: it is executed only when named here.
         Raises UsageError when it is no run, has no such weights, or is damaged.
         """
         directory = RunDirectory(path)
@@ -53,7 +55,8 @@ class TrainedRun:
                 raise UsageError(f"input_shape should be [height, width, channels]; got {config['input_shape']}")
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise UsageError(f"{directory.config} is damaged: {error}") from error
-        net = models.build(settings.model, input_shape, classes=len(classes), seed=settings.seed)
+        network = network_of_run(directory, settings.model, model)
+        net = models.build(network, input_shape, classes=len(classes), seed=settings.seed)
         with device_memory(device, f"the weights of {settings.model}", "use --device cpu"):
             net = net.to(device)
         net.load(directory.weights(checkpoint))

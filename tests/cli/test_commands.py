@@ -15,6 +15,10 @@ import numpy as np
 import pytest
 
 import minicnn as package
+from minicnn.data import NAMED_DATASETS
+from minicnn.runs.pixels import AUGMENTATIONS, NORMALIZATIONS
+from minicnn.training.optimizers import OPTIMIZERS
+from minicnn.training.schedules import SCHEDULES
 from tests.cli.command import SMALL, Command
 from tests.processes import started
 
@@ -32,10 +36,38 @@ def test_every_verb_has_help(minicnn: Command, verb: list[str]) -> None:
     assert answer.code == 0 and answer.out.startswith("Usage: minicnn")
 
 
-@pytest.mark.parametrize("verb", ["train", "summary"])
+@pytest.mark.parametrize("verb", ["train", "summary", "gradcheck"])
 def test_the_help_names_every_model(minicnn: Command, verb: str) -> None:
     answer = minicnn(verb, "--help")
     assert all(name in answer.out for name in package.models.MODELS)
+
+
+def test_the_help_of_training_names_all_that_registries_hold(minicnn: Command) -> None:
+    answer = minicnn("train", "--help")
+    for registry in (OPTIMIZERS, SCHEDULES, AUGMENTATIONS, NORMALIZATIONS, NAMED_DATASETS):
+        assert all(name in answer.out for name in registry)
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("train --model cn", {"cnn2", "cnn3"}),
+        ("train --optimizer ", {"sgd", "adam"}),
+        ("train --schedule co", {"constant", "cosine"}),
+        ("train --augment flip,s", {"flip,scale"}),
+        ("train sha", {"shapes"}),
+        ("evaluate runs/one --checkpoint ", {"best", "last"}),
+        ("summary torch", {"torch_cnn"}),
+        ("data download ci", {"cifar10"}),
+    ],
+)
+def test_the_tab_key_completes_names(
+    minicnn: Command, monkeypatch: pytest.MonkeyPatch, typed: str, completed: set[str]
+) -> None:
+    monkeypatch.setenv("_MINICNN_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"minicnn {typed}")
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" "))))
+    assert set(minicnn().out.split()) == completed
 
 
 def test_version(minicnn: Command) -> None:
@@ -46,7 +78,8 @@ def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom minicnn.cli.main import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
-        "print([name for name in ('numba', 'scipy', 'matplotlib', 'PIL', 'rich', 'cupy') if name in sys.modules])"
+        "heavy = {'numba', 'scipy', 'matplotlib', 'urllib.request', 'rich', 'cupy'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "[]"

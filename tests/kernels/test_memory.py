@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import weakref
 
 import numpy as np
 import pytest
 
-from minicnn import ops
+from minicnn import Conv2D, Dense, Flatten, MaxPool2D, ReLU, Sequential, ops, release_memory
 from minicnn.kernels.cpu import memory
 
 LARGE = (memory.SMALLEST_KEPT, 3)
@@ -20,8 +22,7 @@ def address(array: np.ndarray) -> int:
 
 @pytest.fixture(autouse=True)
 def own_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_blocks", [])
-    monkeypatch.setattr(memory, "_last_used", [])
+    monkeypatch.setattr(memory, "_kept", memory._Kept())
 
 
 def test_a_dropped_array_gives_its_memory_to_the_next() -> None:
@@ -63,8 +64,8 @@ def test_idle_memory_goes_back_to_the_system(monkeypatch: pytest.MonkeyPatch) ->
     memory.empty((3_000_000,), np.uint8)  # dropped at once, and never wanted again
     for still_there in (True, True, False):
         held.append(memory.empty(LARGE, np.float32))
-        assert (3_000_000 in [block.nbytes for block in memory._blocks]) == still_there
-    assert [block.nbytes for block in memory._blocks] == [array.nbytes for array in held]
+        assert (3_000_000 in [block.nbytes for block in memory._kept.blocks]) == still_there
+    assert [block.nbytes for block in memory._kept.blocks] == [array.nbytes for array in held]
 
 
 def test_results_that_the_user_keeps_stay_as_they_are(rng: np.random.Generator) -> None:
@@ -84,3 +85,29 @@ def test_a_child_that_is_forked_while_memory_is_being_taken_may_take_some() -> N
             memory.empty(LARGE, np.float32)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_memory_is_given_back_on_request_and_what_is_held_stays_whole() -> None:
+    held, dropped = memory.empty(LARGE, np.float32), memory.empty(LARGE, np.float32)
+    held.fill(1)
+    block = weakref.ref(dropped.base)
+    del dropped
+    assert block() is not None
+    release_memory()
+    assert block() is None
+    memory.empty(LARGE, np.float32).fill(2)
+    assert (held == 1).all()
+    block = weakref.ref(held.base)
+    del held
+    assert block() is None, "what was held goes back with its last array"
+
+
+def test_a_deleted_network_leaves_no_memory_behind(rng: np.random.Generator) -> None:
+    net = Sequential([Conv2D(8, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(10)], input_shape=(64, 64, 3))
+    logits = net.forward(rng.standard_normal((8, 64, 64, 3), dtype=np.float32), training=True)
+    net.backward(np.ones_like(logits))
+    assert memory._kept.blocks
+    blocks = [weakref.ref(block) for block in memory._kept.blocks]
+    del logits, net
+    gc.collect()
+    assert [block for block in blocks if block() is not None] == []

@@ -195,6 +195,20 @@ def test_a_missing_argmax_is_refused(mode, rng):
         ops.conv_block_backward(y, x, weight, y, None, *RELU_AND_POOL)
 
 
+def test_groups_and_dilation_are_the_convolution_s(mode, dtype, rng):
+    x, weight, bias = (rng.standard_normal(s).astype(dtype) for s in ((2, 9, 8, 4), (3, 2, 2, 6), (6,)))
+    settings = Convolution((2, 1), (1, 0), groups=2, dilation=(1, 3)), Epilogue(relu=True)
+    z = ops.conv2d.reference(x, weight, bias, *settings[0])
+    y, argmax = ops.conv_block(x, weight, bias, *settings)
+    assert_close(y, np.maximum(z, 0), dtype, "y")
+    dy = rng.standard_normal(y.shape).astype(dtype)
+    stride, padding, groups, dilation = settings[0]
+    right = ops.conv2d_backward.reference(dy * (y > 0), x, weight, stride, padding, True, groups, dilation)
+    gradients = ops.conv_block_backward(dy, x, weight, y, argmax, *settings)
+    for what, got, expected in zip(("dx", "dweight", "dbias"), gradients, right, strict=True):
+        assert_close(got, expected, dtype, what)
+
+
 @pytest.mark.parametrize("wrong", ["bias", "scale", "residual"])
 def test_a_row_or_residual_of_another_shape_is_refused(wrong, mode, rng):
     x, weight, _ = arrays(((1, 8, 8, 3), 4, (3, 3)), "float32", rng)
@@ -218,7 +232,7 @@ def test_a_picture_without_its_batch_is_refused_by_its_shape(mode, rng):
     for pool in (None, POOL_2):
         settings = Convolution(), Epilogue(True, pool)
         y, argmax = ops.conv_block(x, weight, bias, *settings)
-        with pytest.raises(ShapeError, match=r"conv_block.*x \(8, 8, 3\)"):
+        with pytest.raises(ShapeError, match=r"conv2d.*x \(8, 8, 3\)"):
             ops.conv_block(x[0], weight, bias, *settings)
         with pytest.raises(ShapeError, match=r"conv_block_backward.*x \(8, 8, 3\)"):
             ops.conv_block_backward(y, x[0], weight, y, argmax, *settings)

@@ -20,6 +20,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # The compiler may fuse a product and a sum, which rounds once instead of twice. No other liberty: NaN and ∞ are not
 # hidden, and sums keep their order, but in the entries that say otherwise.
 _CONTRACTING = {"fastmath": {"contract"}}
+# Without the wrappers by which Python and C would call them: to compile those for every inner function takes long.
+_FOR_KERNELS_ONLY = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _REORDERING = {"fastmath": {"contract", "reassoc"}}
 
 
@@ -40,7 +42,7 @@ def reordering_entry(function: Function) -> Function:
 
 def inner(function: Function) -> Function:
     """Compile what kernels call, together with each that calls it; whether it is inlined is left to LLVM."""
-    return njit(error_model="numpy")(function)
+    return njit(error_model="numpy", **_FOR_KERNELS_ONLY)(function)
 
 
 def inlined(function: Function) -> Function:

@@ -7,7 +7,8 @@ import numpy as np
 from minicnn.kernels.cpu.algorithms import choose_algorithm
 from minicnn.kernels.cpu.arrays import FLOATS, plain, whole
 from minicnn.kernels.cpu.memory import empty
-from minicnn.kernels.cpu.strips import Block, Finish, block_geometry, products
+from minicnn.kernels.cpu.schedule import backward, forward
+from minicnn.kernels.cpu.strips import Block, Finish, Received, block_geometry, multiplications
 from minicnn.kernels.cpu.team import team_size
 from minicnn.ops.conv_block import Convolution, Epilogue
 from minicnn.ops.pooling import argmax_dtype
@@ -30,12 +31,12 @@ def conv_block(
     finish = Finish(
         np.zeros(block.filters, x.dtype) if bias is None else plain(bias),
         np.ones(block.filters, x.dtype) if scale is None else plain(scale),
-        np.empty((1, 1, 1, 1), x.dtype) if residual is None else plain(residual),
+        np.zeros((1, 1, 1, block.filters), x.dtype) if residual is None else plain(residual),
         y,
         argmax,
     )
-    threads = team_size(products(block, x.shape[0]))
-    choose_algorithm(block, x.shape[0], x.dtype).forward(plain(x), plain(weight), finish, block, threads)
+    algorithm, threads = choose_algorithm(block, x.shape[0], x.dtype), team_size(multiplications(block, x.shape[0]))
+    forward(algorithm, plain(x), plain(weight), finish, block, threads)
     return y, argmax if indices else None
 
 
@@ -51,11 +52,11 @@ def conv_block_backward(
     elif argmax.dtype != argmax_dtype(epilogue.pool.size):
         return NotImplemented
     block = _geometry(x, weight, convolution, epilogue)
-    dy, x, weight, y, argmax = (plain(array) for array in (dy, x, weight, y, argmax))
+    received = Received(plain(dy), plain(y), plain(argmax))
     dx = empty(x.shape if input_gradient else (1, 1, 1, 1), x.dtype)
-    algorithm, threads = choose_algorithm(block, x.shape[0], x.dtype), team_size(products(block, x.shape[0]))
-    dweight, dbias = algorithm.backward(dy, x, weight, y, argmax, dx, block, input_gradient, threads)
-    return dx if input_gradient else None, dweight.reshape(weight.shape), dbias
+    algorithm, threads = choose_algorithm(block, x.shape[0], x.dtype), team_size(multiplications(block, x.shape[0]))
+    gradients = backward(algorithm, received, plain(x), plain(weight), dx, block, input_gradient, threads)
+    return dx if input_gradient else None, *gradients
 
 
 def _plain_windows(convolution: Convolution) -> bool:

@@ -22,17 +22,19 @@ def finish_strip(z, z_from, numbers, windows, block, n, y_from, y_to, finish):
     y = finish.y[n, y_from:y_to]
     if not block.pooled:
         if block.scaled or block.added:
-            _scale_and_add(z, finish, block, n, y_from, y)
+            residual = finish.residual[n, y_from:y_to] if block.added else finish.residual[0]
+            _scale_and_add(z, finish.scale, finish.bias, block.relu, residual, block.added, y)
         else:
             _add_bias(z, finish.bias, block.relu, y)
         return
     if block.scaled:
-        _scale(z, finish.scale)
+        for i in range(z.shape[0]):
+            row = z[i].reshape(-1)
+            for start in range(0, row.size, finish.scale.size):
+                for f in range(finish.scale.size):
+                    row[start + f] *= finish.scale[f]
     if not block.indexed:
-        if pools_2x2(block):
-            _largest_of_2x2(z, finish.bias, block.relu, y)
-        else:
-            _largest_of_any(z, z_from, finish.bias, block, y_from, y)
+        _largest(z, z_from, finish.bias, block, y_from, y)
         return
     if pools_2x2(block):
         _pool_2x2(z, finish.bias, block.relu, y, finish.argmax[n, y_from:y_to])
@@ -42,29 +44,15 @@ def finish_strip(z, z_from, numbers, windows, block, n, y_from, y_to, finish):
 
 
 @inner
-def _scale(z, scale):
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            pixel = z[i, j]
-            for f in range(scale.size):
-                pixel[f] *= scale[f]
-
-
-@inner
-def _scale_and_add(z, finish, block, n, y_from, y):
-    zero, relu, scale, bias = finish.bias.dtype.type(0), block.relu, finish.scale, finish.bias
+def _scale_and_add(z, scale, bias, relu, residual, added, y):
+    """Scale z, and add the bias and, if `added`, the rows of the residual; else that is one pixel of zeros."""
+    zero = bias.dtype.type(0)
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
-            source, pixel = z[i, j], y[i, j]
-            if block.added:
-                residual = finish.residual[n, y_from + i, j]
-                for f in range(bias.size):
-                    value = source[f] * scale[f] + bias[f] + residual[f]
-                    pixel[f] = zero if relu and value <= zero else value
-            else:
-                for f in range(bias.size):
-                    value = source[f] * scale[f] + bias[f]
-                    pixel[f] = zero if relu and value <= zero else value
+            source, pixel, other = z[i, j], y[i, j], residual[i, j] if added else residual[0, 0]
+            for f in range(bias.size):
+                value = source[f] * scale[f] + bias[f] + other[f]
+                pixel[f] = zero if relu and value <= zero else value
 
 
 @inner
@@ -122,30 +110,9 @@ def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
 
 
 @inner
-def _largest_of_2x2(z, bias, relu, y):
-    zero = bias.dtype.type(0)
-    lowest = zero if relu else bias.dtype.type(-np.inf)
-    for i in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            a, b, c, d = z[2 * i, 2 * j], z[2 * i, 2 * j + 1], z[2 * i + 1, 2 * j], z[2 * i + 1, 2 * j + 1]
-            pixel = y[i, j]
-            for f in range(bias.size):
-                best = _largest(a[f] + bias[f], lowest)
-                best = _largest(b[f] + bias[f], best)
-                best = _largest(c[f] + bias[f], best)
-                pixel[f] = _largest(d[f] + bias[f], best)
-
-
-@inner
-def _largest(candidate, best):
-    """Return the larger of the two, or the first NaN."""
-    return candidate if (not candidate <= best) & (best == best) else best
-
-
-@inner
-def _largest_of_any(z, z_from, bias, block, y_from, y):
-    zero = bias.dtype.type(0)
-    lowest = zero if block.relu else bias.dtype.type(-np.inf)
+def _largest(z, z_from, bias, block, y_from, y):
+    """Pool without saying where the largest were."""
+    lowest = bias.dtype.type(0 if block.relu else -np.inf)
     for i in range(y.shape[0]):
         row = (y_from + i) * block.pool_stride_h - block.pool_top
         for j in range(block.y_width):
@@ -156,15 +123,17 @@ def _largest_of_any(z, z_from, bias, block, y_from, y):
                 for kx in range(max(0, -column), min(block.pool_w, block.z_width - column)):
                     candidates = z[row + ky - z_from, column + kx]
                     for f in range(bias.size):
-                        pixel[f] = _largest(candidates[f] + bias[f], pixel[f])
+                        candidate, best = candidates[f] + bias[f], pixel[f]
+                        pixel[f] = candidate if (not candidate <= best) & (best == best) else best  # as `_larger`
 
 
 @inner
-def gradient_strip(dy, y, argmax, block, n, z_from, z_to, dz, dbias):
-    """Fill dz, rows z_from…z_to−1 of the gradient at the convolution's output, and add it up into dbias.
+def gradient_strip(received, block, n, z_from, z_to, dz, dbias):
+    """Fill dz, rows z_from…z_to−1 of the gradient at the convolution's output, and add it up into dbias (float64).
 
     dz may reach beyond the needed rows and columns of z: there it is left alone.
     """
+    dy, y, argmax = received
     if not block.pooled:
         _mask(dy[n, z_from:z_to], y[n, z_from:z_to], block.relu, dz, dbias)
     elif pools_2x2(block) and z_from % 2 == 0 and z_to % 2 == 0:
@@ -194,10 +163,10 @@ def _let_through(gradient, activation, relu, result):
 
 @inner
 def _unpool_2x2(dy, y, argmax, relu, dz, dbias):
-    masked, row_sums = np.empty(dy[0].size, dz.dtype), np.zeros(dy[0].size, dz.dtype)
+    masked = np.empty(dy[0].size, dz.dtype)
     for i in range(dy.shape[0]):
         _let_through(dy[i].reshape(-1), y[i].reshape(-1), relu, masked)
-        add_row(masked, row_sums)
+        _sum_pixels(masked, dbias)
         where = argmax[i].reshape(-1)
         # One pixel of the windows at a time: for four outputs in one loop the compiler would not prove that they do not
         # overlap.
@@ -206,7 +175,6 @@ def _unpool_2x2(dy, y, argmax, relu, dz, dbias):
                 index, target = where.dtype.type(2 * ky + kx), dz[2 * i + ky, kx:].reshape(-1)
                 for j in range(dy.shape[1]):
                     _set_where(where, index, masked, j * dbias.size, target, 2 * j * dbias.size, dbias.size)
-    _sum_pixels(row_sums, dbias)
 
 
 @inner
@@ -255,6 +223,16 @@ def _add_where(where, index, source, source_start, target, target_start, count):
 
 @inner
 def _sum_pixels(row, sums):
-    """Add all pixels of a row, (columns·F,), up into `sums` (F,)."""
-    for start in range(0, row.size, sums.size):
-        add_row(row[start : start + sums.size], sums)
+    """Add all pixels of a row, (columns·F,), up into `sums` (F,), which is float64.
+
+    Four pixels at a time: float64 is rarely touched, so this takes no longer than float32 would.
+    """
+    size = sums.size
+    fours = row.size // (4 * size) * (4 * size)
+    for start in range(0, fours, 4 * size):
+        a, b = row[start : start + size], row[start + size : start + 2 * size]
+        c, d = row[start + 2 * size : start + 3 * size], row[start + 3 * size : start + 4 * size]
+        for f in range(size):
+            sums[f] += (a[f] + b[f]) + (c[f] + d[f])
+    for start in range(fours, row.size, size):
+        add_row(row[start : start + size], sums)

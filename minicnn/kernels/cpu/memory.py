@@ -19,15 +19,45 @@ from numpy.typing import DTypeLike
 SMALLEST_KEPT = 1 << 16  # bytes; below that the C allocator does well
 IDLE_REQUESTS = 256  # a block that no request took for so long goes back to the system
 
-_blocks: list[np.ndarray] = []
-_last_used: list[int] = []
-_requests = 0
+
+class _Kept:
+    """The blocks that are kept, when each was last asked for, and how many requests there were."""
+
+    def __init__(self) -> None:
+        self.blocks: list[np.ndarray] = []
+        self.last_used: list[int] = []
+        self.requests = 0
+
+    def take(self, size: int) -> np.ndarray:
+        """Return a block of at least `size` bytes that no array refers to."""
+        self.requests += 1
+        best = -1
+        for index in range(len(self.blocks)):
+            # At most a quarter of a block is wasted, so that a small array does not hold a large one's memory.
+            fits = size <= self.blocks[index].size <= size + size // 4
+            if fits and self._is_unused(index) and (best < 0 or self.blocks[index].size < self.blocks[best].size):
+                best = index
+        if best < 0:
+            self._drop_idle()
+            self.blocks.append(np.empty(size, np.uint8))
+            self.last_used.append(self.requests)
+            best = len(self.blocks) - 1
+        self.last_used[best] = self.requests
+        return self.blocks[best]
+
+    def _is_unused(self, index: int) -> bool:
+        """Return whether only the list of blocks refers to block `index`: that list and the call are two references."""
+        return sys.getrefcount(self.blocks[index]) <= 2
+
+    def _drop_idle(self) -> None:
+        """Forget the unused blocks that no request has taken for long."""
+        for index in reversed(range(len(self.blocks))):
+            if self.last_used[index] < self.requests - IDLE_REQUESTS and self._is_unused(index):
+                del self.blocks[index], self.last_used[index]
+
+
+_kept = _Kept()
 _lock = threading.Lock()
-
-
-def _is_unused(index: int) -> bool:
-    """Return whether only the list of blocks refers to block `index`: that list and the call are two references."""
-    return sys.getrefcount(_blocks[index]) <= 2
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
@@ -37,7 +67,7 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     if size < SMALLEST_KEPT:
         return np.empty(shape, dtype)
     with _lock:
-        block = _take_block(size)
+        block = _kept.take(size)
         # Every view of a block refers to the block itself, so its reference count tells whether one is still alive.
         return block[:size].view(dtype).reshape(shape)
 
@@ -52,26 +82,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-def _take_block(size: int) -> np.ndarray:
-    global _requests
-    _requests += 1
-    best = -1
-    for index in range(len(_blocks)):
-        # At most a quarter of a block is wasted, so that a small array does not hold a large one's memory.
-        fits = size <= _blocks[index].size <= size + size // 4
-        if fits and _is_unused(index) and (best < 0 or _blocks[index].size < _blocks[best].size):
-            best = index
-    if best < 0:
-        _drop_idle()
-        _blocks.append(np.empty(size, np.uint8))
-        _last_used.append(_requests)
-        best = len(_blocks) - 1
-    _last_used[best] = _requests
-    return _blocks[best]
+def release() -> None:
+    """Forget all blocks: unused ones go back to the system now, each other one with the last array that refers to it.
 
-
-def _drop_idle() -> None:
-    """Forget the unused blocks that no request has taken for long."""
-    for index in reversed(range(len(_blocks))):
-        if _last_used[index] < _requests - IDLE_REQUESTS and _is_unused(index):
-            del _blocks[index], _last_used[index]
+    It takes no lock, as it may be called while a network is being deleted, in the middle of anything.
+    """
+    global _kept
+    _kept = _Kept()

@@ -1,4 +1,4 @@
-"""Strips: the pieces in which every convolution kernel works through a picture.
+"""Strips: the pieces of a picture that convolution kernels work on, how they are read and how they are given back.
 
 A strip is a few rows of the convolution's output z, so few that all a thread needs for them stays in its L2 cache: the
 input rows under them, what the algorithm makes of these, and z itself. So z, the largest array of a network, never
@@ -7,12 +7,10 @@ travels to main memory when it is pooled at once:
     forward     load_strip   x → padded      the algorithm   padded → z          finish_strip   z → bias, ReLU, pool → y
     backward    gradient_strip  dy, y, argmax → dz     the algorithm  padded, dz → dweight, dpadded     add_strip → dx
 
-`finish_strip` and `gradient_strip`, which know bias, ReLU and pooling, stand in `epilogue`.
+`finish_strip` and `gradient_strip`, which know bias, ReLU and pooling, stand in `epilogue`; which thread works on which
+strips stands in `schedule`.
 
-Threads take equal, contiguous shares of all strips of all pictures, so a single picture is shared too, and the same
-thread count always adds in the same order: results are the same bit for bit.
-
-Shapes: x (N, H, W·C); padded (rows, columns·C), the zero-padded input rows under a strip; z and dz (rows, ZW, F);
+Shapes: x (N, H, W·C); padded (rows, columns, C), the zero-padded input under a strip; z and dz (rows, ZW, F);
 y, dy, argmax (N, YH, YW, F). The scratch for z may be larger than needed. Rows and columns of z behind the last pooling
 window are not computed (but for what completes a tile).
 """
@@ -24,8 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicnn.kernels.cpu.compiling import entry, inner
-from minicnn.kernels.cpu.team import share
+from minicnn.kernels.cpu.compiling import inner
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts
 
 
@@ -40,6 +37,7 @@ class Block(NamedTuple):
     left: int
     channels: int
     filters: int
+    window: int  # numbers that a window of the convolution holds: pixels times channels
     z_height: int  # rows and columns of the convolution's output that are needed
     z_width: int
     y_height: int
@@ -71,6 +69,14 @@ class Finish(NamedTuple):
     argmax: np.ndarray
 
 
+class Received(NamedTuple):
+    """What a block's backward pass goes out from: dy, and y and argmax of its forward pass; (N, YH, YW, F) each."""
+
+    dy: np.ndarray
+    y: np.ndarray
+    argmax: np.ndarray
+
+
 @functools.lru_cache(maxsize=1024)  # a network asks for the same few blocks at every step
 def block_geometry(
     x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Padding, relu: bool,
@@ -80,7 +86,7 @@ def block_geometry(
     kh, kw, c, f = weight_shape
     (top, _), (left, _) = pad_amounts(padding)
     z = output_size((x_shape[1], x_shape[2]), (kh, kw), stride, padding)
-    convolution = (kh, kw, *stride, top, left, c, f)
+    convolution = (kh, kw, *stride, top, left, c, f, kh * kw * c)
     if pool is None:
         return Block(*convolution, *z, *z, relu, scaled, added, False, False, 1, 1, 1, 1, 0, 0)
     size, pool_stride, pool_padding = pool
@@ -94,10 +100,9 @@ def block_geometry(
     return Block(*convolution, *used, *y, *ending, *size, *pool_stride, pool_top, pool_left)
 
 
-def products(block: Block, images: int) -> int:
+def multiplications(block: Block, images: int) -> int:
     """Return how many multiplications the plain convolution of `images` pictures takes."""
-    window = block.kernel_h * block.kernel_w * block.channels
-    return images * block.z_height * block.z_width * window * block.filters
+    return images * block.z_height * block.z_width * block.window * block.filters
 
 
 def rows_per_strip(rows: int, images: int, threads: int, affordable: int) -> int:
@@ -146,6 +151,7 @@ def add_row(source, target):
 def load_strip(x, n, first_row, block, padded):
     """Copy the rows of picture n from first_row on, which may lie outside, into `padded`, with zeros around them."""
     height, width = x.shape[1], x.shape[2]
+    padded = padded.reshape(padded.shape[0], -1)
     before = min(block.left * block.channels, padded.shape[1])
     copied = min(width, padded.shape[1] - before)
     for row in range(padded.shape[0]):
@@ -165,9 +171,10 @@ def add_strip(dpadded, dx, n, z_from, z_to, own_from, block, seam):
 
     Strips overlap by KH − SH rows, which earlier strips have begun: those are added to, the rows after them are set.
     own_from is the thread's first row of z in this picture. Where that is not 0, the rows that another thread has begun
-    are collected in `seam`, for `add_seams`.
+    are collected in `seam`, as `schedule` explains.
     """
     height, width = dx.shape[1], dx.shape[2]
+    dpadded = dpadded.reshape(dpadded.shape[0], -1)
     overlap = max(block.kernel_h - block.stride_h, 0)
     first_row = z_from * block.stride_h - block.top
     begun = first_row + overlap if z_from > 0 else 0
@@ -188,20 +195,15 @@ def add_strip(dpadded, dx, n, z_from, z_to, own_from, block, seam):
             dx[n, y].fill(0)
 
 
-@entry
-def padded_rows(block, z_rows):
-    """Return how many padded input rows lie under so many rows of z, those between strides included."""
+def rows_under(block: Block, z_rows: int) -> int:
+    """Return how many padded rows of the input lie under so many rows of z, those between strides included."""
     return (z_rows - 1) * block.stride_h + max(block.kernel_h, block.stride_h)
 
 
-@entry
-def add_seams(dx, seams, block, strip_rows):
-    """Add what threads that began within a picture collected for the rows of the thread before them."""
-    strips = -(-block.z_height // strip_rows)
-    overlap = max(block.kernel_h - block.stride_h, 0)
-    for thread in range(1, seams.shape[0]):
-        n, strip = divmod(share(dx.shape[0] * strips, thread, seams.shape[0])[0], strips)
-        first_row = strip * strip_rows * block.stride_h - block.top
-        if strip > 0:
-            for row in range(max(0, -first_row), min(overlap, dx.shape[1] - first_row)):
-                add_row(seams[thread, row], dx[n, first_row + row])
+padded_rows = inner(rows_under)  # the same for kernels
+
+
+@inner
+def beginning(memory, pictures, rows, columns, channels):
+    """Return the beginning of flat `memory` as (pictures, rows, columns, channels)."""
+    return memory[: pictures * rows * columns * channels].reshape(pictures, rows, columns, channels)

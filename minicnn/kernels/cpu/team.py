@@ -14,14 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from minicnn.kernels.cpu.compiling import inner
 from minicnn.threads import available_cores, get_threads
 
-SMALLEST_SHARE = 4_000_000  # products, some 50 µs: handing less than that to another thread costs more than it saves
+SMALLEST_SHARE = 4_000_000  # multiplications, some 50 µs: to hand less than that to another thread costs more
 
 _pool: ThreadPoolExecutor | None = None
 
 
-def team_size(products: int) -> int:
+def team_size(multiplications: int) -> int:
     """Return how many threads are worth waking for so many multiplications: at most `get_threads()`."""
-    return team_of(products // SMALLEST_SHARE)
+    return team_of(multiplications // SMALLEST_SHARE)
 
 
 def team_of(shares: int) -> int:

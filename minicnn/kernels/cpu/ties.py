@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn.kernels.cpu.compiling import inlined, inner
-from minicnn.kernels.cpu.strips import pools_2x2
+from minicnn.kernels.cpu.strips import Block, pools_2x2
 
 
 class Windows(NamedTuple):
@@ -25,6 +25,12 @@ class Windows(NamedTuple):
     runs: int
     length: int
     apart: int
+
+
+def windows_in(block: Block, row: int) -> Windows:
+    """Return where the windows lie in the padded input under a strip, whose rows are of `row` numbers each."""
+    across, length = block.stride_w * block.channels, block.kernel_w * block.channels
+    return Windows(block.stride_h * row, across, block.kernel_h, length, row)
 
 
 @inner

@@ -15,217 +15,153 @@ Three layouts of the columns, chosen by `column_layout`:
               Network".
     INPUT     a 1×1 kernel's columns are the picture itself: nothing is copied.
 
-Shapes: x (N, H, W·C); weight (KH·KW·C, F); the rest as in `strips`. A leading axis of scratch memory counts threads.
+Where windows are multiplied together, they are of a strip, or of several small pictures. Shapes: weight (KH·KW·C, F);
+the rest as in `strips`; a leading axis of memory counts threads.
 """
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
-from minicnn.kernels.cpu.compiling import entry, inner
-from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
-from minicnn.kernels.cpu.scratch import scratches, zeroed_scratch
-from minicnn.kernels.cpu.strips import (
-    Block,
-    Finish,
-    add_row,
-    add_seams,
-    add_strip,
-    load_strip,
-    padded_rows,
-    rows_per_strip,
-    z_rows_under,
-)  # fmt: skip
-from minicnn.kernels.cpu.team import share, work_together
-from minicnn.kernels.cpu.ties import Windows
+from minicnn.kernels.cpu.blas import add_transposed_product, multiply
+from minicnn.kernels.cpu.compiling import inner
+from minicnn.kernels.cpu.strips import Block, add_row, padded_rows, rows_per_strip, rows_under
 
 SEPARATE, SHARED, INPUT = 0, 1, 2
 STRIP_ELEMENTS = 200_000  # of columns and z together: 800 KB in float32, about an L2 cache
 GROUP_ROWS = 256  # windows that make a product efficient; small pictures are multiplied together up to that
 
 
-def column_layout(block: Block, x_height: int, x_width: int) -> int:
-    """Return the layout of the columns that suits the block and a picture of that size."""
+class ByColumns(NamedTuple):
+    """What convolution by columns works with: W (or Wᵀ, backward), flat, and memory for the columns of a unit."""
+
+    layout: int
+    weight: np.ndarray
+    columns: np.ndarray
+
+
+def column_layout(block: Block, x_shape: tuple[int, ...]) -> int:
+    """Return the layout of the columns that suits the block and pictures of x's shape (N, H, W, C)."""
     pixelwise = (block.kernel_h, block.kernel_w, block.stride_h, block.stride_w, block.top, block.left)
-    if pixelwise == (1, 1, 1, 1, 0, 0) and block.z_height <= x_height and block.z_width == x_width:
+    if pixelwise == (1, 1, 1, 1, 0, 0) and block.z_height <= x_shape[1] and block.z_width == x_shape[2]:
         return INPUT
     return SHARED if block.channels <= 4 else SEPARATE
 
 
-def _elements(block: Block, layout: int, z_rows: int) -> tuple[int, int, int]:
-    """Return how many elements padded rows, columns and z take for a strip of so many rows of z."""
-    rows, width = _padded_shape(block, z_rows)
-    return rows * width, _columns_size(block, layout, z_rows), z_rows * block.z_width * block.filters
+def pads_input(block: Block, x_shape: tuple[int, ...]) -> bool:
+    """Return whether the padded input is copied before its windows are."""
+    return column_layout(block, x_shape) != INPUT
 
 
-def _affordable_rows(block: Block, layout: int) -> int:
-    _, columns, z = _elements(block, layout, 8)
-    return STRIP_ELEMENTS * 8 // (columns + z)
+def tile_of(block: Block) -> int:
+    """Return how many rows and columns of z are computed at a time."""
+    return 1
 
 
-def _pictures_at_a_time(block: Block, layout: int, strips: int, images: int, threads: int) -> int:
-    """Return how many whole pictures to multiply together: more than one where they are small."""
-    if layout != SEPARATE or strips > 1:
-        return 1
-    return max(1, min(GROUP_ROWS // (block.z_height * block.z_width), images // (2 * threads)))
+def strips_and_groups(
+    block: Block, x_shape: tuple[int, ...], rows: int, row_height: int, threads: int
+) -> tuple[int, int]:
+    """Return how many of a picture's `rows` make a strip, and how many pictures are multiplied together.
+
+    row_height: rows of z that stand under one of those rows.
+    """
+    layout = column_layout(block, x_shape)
+    z_row = block.z_width * block.filters
+    affordable = STRIP_ELEMENTS * 8 // (_columns_size(block, layout, 8) + 8 * z_row) // row_height
+    strip = rows_per_strip(rows, x_shape[0], threads, affordable)
+    if layout != SEPARATE or strip < rows:
+        return strip, 1
+    return strip, max(1, min(GROUP_ROWS // (block.z_height * block.z_width), x_shape[0] // (2 * threads)))
 
 
-@functools.lru_cache(maxsize=256)  # with one small picture, planning would take as long as computing
-def _forward_plan(
-    block: Block, images: int, x_size: tuple[int, ...], threads: int
-) -> tuple[int, int, int, tuple[int, ...]]:
-    """Return the layout, the rows of y in a strip, the pictures at a time, and the elements of each scratch memory."""
-    layout = column_layout(block, *x_size)
-    step = block.pool_stride_h
-    rows = rows_per_strip(block.y_height, images, threads, _affordable_rows(block, layout) // step)
-    group = _pictures_at_a_time(block, layout, -(-block.y_height // rows), images, threads)
-    sizes = _elements(block, layout, (rows - 1) * step + block.pool_h)
-    return layout, rows, group, tuple(group * size for size in sizes)
+def memory_sizes(
+    block: Block, x_shape: tuple[int, ...], group: int, z_rows: int, padded_size: int, backward: bool
+) -> tuple[int, ...]:
+    """Return how many numbers a thread's own memories take: the columns of a unit."""
+    return (group * _columns_size(block, column_layout(block, x_shape), z_rows),)
 
 
-def forward(x: np.ndarray, weight: np.ndarray, finish: Finish, block: Block, threads: int) -> None:
-    """Fill `finish.y` (and its arg max, where the block pools) from x (N, H, W, C)."""
-    layout, rows, group, sizes = _forward_plan(block, x.shape[0], x.shape[1:3], threads)
-    padded, columns, z = scratches(threads, sizes, x.dtype)
-    with one_blas_thread():
-        work_together(
-            _forward_share, threads, x.reshape(*x.shape[:2], -1), weight.reshape(-1), finish, block, layout,
-            rows, group, padded, columns, z,
-        )  # fmt: skip
+def prepare_forward(
+    weight: np.ndarray, block: Block, x_shape: tuple[int, ...], memories: Sequence[np.ndarray]
+) -> tuple[ByColumns, None]:
+    """Return what `convolve` needs, in the place of this algorithm."""
+    return ByColumns(column_layout(block, x_shape), weight.reshape(-1), *memories), None
 
 
-def backward(
-    dy: np.ndarray, x: np.ndarray, weight: np.ndarray, y: np.ndarray, argmax: np.ndarray, dx: np.ndarray,
-    block: Block, input_gradient: bool, threads: int,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Fill dx (where asked for) and return dweight (KH·KW·C·F,) and dbias (F,)."""
-    layout = column_layout(block, *x.shape[1:3])
-    rows = rows_per_strip(block.z_height, x.shape[0], threads, _affordable_rows(block, layout))
-    rows += rows % 2  # so that strips end where 2×2 pooling windows do
-    group = _pictures_at_a_time(block, layout, -(-block.z_height // rows), x.shape[0], threads)
-    sizes = [group * count for count in _elements(block, layout, rows)]
-    padded, columns, dz = scratches(threads, sizes, x.dtype)
-    dweight = zeroed_scratch(threads, weight.size, x.dtype)
-    dbias = zeroed_scratch(threads, bias_size := weight.shape[3], x.dtype)
-    row_length = x.shape[2] * x.shape[3]
-    seams = np.zeros((threads, max(block.kernel_h - block.stride_h, 1), row_length if input_gradient else 1), x.dtype)
-    dx_rows = dx.reshape(*dx.shape[:2], -1)
-    transposed_weight = np.ascontiguousarray(weight.reshape(-1, block.filters).T).reshape(-1)
-    with one_blas_thread():
-        work_together(
-            _backward_share, threads, dy, x.reshape(*x.shape[:2], -1), transposed_weight, y, argmax, dx_rows,
-            block, layout, rows, group, input_gradient, padded, columns, dz, dweight, dbias, seams,
-        )  # fmt: skip
+def prepare_backward(
+    weight: np.ndarray, block: Block, x_shape: tuple[int, ...], memories: Sequence[np.ndarray]
+) -> tuple[ByColumns, None]:
+    """Return what `gradients` needs, in the place of this algorithm."""
+    transposed = np.ascontiguousarray(weight.reshape(-1, block.filters).T).reshape(-1)
+    return ByColumns(column_layout(block, x_shape), transposed, *memories), None
+
+
+def input_gradient_memory(padded: np.ndarray, memories: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the memory for the padded input's gradient: the input's own, which nobody reads any more by then."""
+    return padded
+
+
+def product_size(block: Block) -> int:
+    """Return how many numbers the gradient has that `gradients` adds up: dW."""
+    return block.window * block.filters
+
+
+@inner
+def convolve(source, inputs, block, by_columns, thread, z):
+    """Fill z (pictures, rows, columns, F) from the padded input, or where nothing is padded from `source`."""
+    columns = _columns_of(source, inputs, z.shape[1], block, by_columns, thread)
+    _multiply(columns, by_columns.weight, block, by_columns.layout, z.shape[0] * z.shape[1], z.reshape(-1))
+
+
+@inner
+def gradients(source, inputs, dz, block, by_columns, thread, input_gradient, dinputs, products):
+    """Add dW to `products` and, where asked for, fill dinputs, both from dz. Returns how many products were added."""
+    layout, z_rows = by_columns.layout, dz.shape[0] * dz.shape[1]
+    columns = _columns_of(source, inputs, dz.shape[1], block, by_columns, thread)
+    _add_weight_gradient(columns, dz.reshape(-1), block, layout, z_rows, products)
     if input_gradient:
-        add_seams(dx_rows, seams, block, rows)
-    return dweight[:, : weight.size].sum(axis=0), dbias[:, :bias_size].sum(axis=0)
-
-
-@entry
-def _forward_share(
-    thread, threads, x, weight, finish, block, layout, strip_rows, group, padded, columns, z
-):  # fmt: skip
-    padded, columns, z = padded[thread], columns[thread], z[thread]
-    strips = -(-block.y_height // strip_rows)
-    places = _windows(block, layout)
-    first, last = share(-(-x.shape[0] // group) * strips, thread, threads)
-    for unit in range(first, last):
-        n_from, y_from = (unit // strips) * group, (unit % strips) * strip_rows
-        n_to, y_to = min(n_from + group, x.shape[0]), min(y_from + strip_rows, block.y_height)
-        z_from, z_to = z_rows_under(block, y_from, y_to)
-        z_rows, z_size = z_to - z_from, (z_to - z_from) * block.z_width * block.filters
-        if layout == INPUT:
-            windows = x[n_from, z_from:z_to].reshape(z_rows * x.shape[2])
-        else:
-            windows = columns
-            _gather_pictures(x, n_from, n_to, z_from, z_rows, block, layout, padded, columns)
-        _multiply(windows, weight, block, layout, (n_to - n_from) * z_rows, z)
-        for n in range(n_from, n_to):
-            z_strip = z[(n - n_from) * z_size : (n - n_from + 1) * z_size]
-            numbers = padded if layout == SHARED else windows[(n - n_from) * _columns_size(block, layout, z_rows) :]
-            finish_strip(
-                z_strip.reshape(z_rows, block.z_width, block.filters), z_from, numbers, places, block, n,
-                y_from, y_to, finish,
-            )  # fmt: skip
-
-
-@entry
-def _backward_share(
-    thread, threads, dy, x, transposed_weight, y, argmax, dx, block, layout, strip_rows, group, input_gradient,
-    padded, columns, dz, dweight, dbias, seams,
-):  # fmt: skip
-    padded, columns, dz, seam = padded[thread], columns[thread], dz[thread], seams[thread]
-    dweight, dbias = dweight[thread], dbias[thread, : block.filters]
-    strips = -(-block.z_height // strip_rows)
-    first, last = share(-(-x.shape[0] // group) * strips, thread, threads)
-    for unit in range(first, last):
-        n_from, z_from = (unit // strips) * group, (unit % strips) * strip_rows
-        n_to, z_to = min(n_from + group, x.shape[0]), min(z_from + strip_rows, block.z_height)
-        own_from = (first % strips) * strip_rows if unit // strips == first // strips else 0
-        z_rows, z_size = z_to - z_from, (z_to - z_from) * block.z_width * block.filters
-        for n in range(n_from, n_to):
-            dz_strip = dz[(n - n_from) * z_size : (n - n_from + 1) * z_size]
-            gradient_strip(
-                dy, y, argmax, block, n, z_from, z_to, dz_strip.reshape(z_rows, block.z_width, block.filters), dbias
-            )
-        if layout == INPUT:
-            windows = x[n_from, z_from:z_to].reshape(z_rows * x.shape[2])
-        else:
-            windows = columns
-            _gather_pictures(x, n_from, n_to, z_from, z_rows, block, layout, padded, columns)
-        _add_weight_gradient(windows, dz, block, layout, (n_to - n_from) * z_rows, dweight)
-        if input_gradient:
-            _column_gradient(dz, transposed_weight, block, layout, (n_to - n_from) * z_rows, columns)
-            rows, width = _padded_shape(block, z_rows)
-            padded_strip = padded[: rows * width].reshape(rows, width)
-            for n in range(n_from, n_to):
-                start = (n - n_from) * _columns_size(block, layout, z_rows)
-                _add_back(columns[start:], block, layout, z_rows, padded_strip)
-                add_strip(padded_strip, dx, n, z_from, z_to, own_from, block, seam)
-
-
-@entry
-def _padded_shape(block, z_rows):
-    """Return how many padded rows lie under a strip, and how many elements each has."""
-    width = (block.z_width - 1) * block.stride_w + block.kernel_w
-    return padded_rows(block, z_rows), width * block.channels
-
-
-@entry
-def _columns_size(block, layout, z_rows):
-    """Return how many elements the columns of one picture's strip have."""
-    run = block.kernel_w * block.channels
-    height = padded_rows(block, z_rows) if layout == SHARED else z_rows * block.kernel_h
-    return height * block.z_width * run
+        dcolumns, size = by_columns.columns[thread], dz.shape[1] * block.z_width * block.window
+        _column_gradient(dz.reshape(-1), by_columns.weight, block, layout, z_rows, dcolumns)
+        for picture in range(dz.shape[0]):
+            _add_back(dcolumns[picture * size :], block, layout, dz.shape[1], dinputs[picture])
+    return _products(block, layout, z_rows)[0]
 
 
 @inner
-def _windows(block, layout):
-    """Return where windows are found again: in the padded rows if columns are shared, else in the columns."""
-    window, run = block.kernel_h * block.kernel_w * block.channels, block.kernel_w * block.channels
+def add_up(products, block, by_columns, dweight):
+    """Add dW to dweight, which is float64, and begin anew."""
+    for e in range(dweight.size):
+        dweight[e] += products[e]
+        products[e] = 0
+
+
+def _columns_size(block: Block, layout: int, z_rows: int) -> int:
+    """Return how many numbers the columns of one picture's strip have."""
     if layout == SHARED:
-        _, row = _padded_shape(block, 1)
-        return Windows(block.stride_h * row, block.stride_w * block.channels, block.kernel_h, run, row)
-    return Windows(block.z_width * window, window, 1, window, window)
+        return rows_under(block, z_rows) * block.z_width * block.kernel_w * block.channels
+    return z_rows * block.z_width * block.window
 
 
 @inner
-def _gather_pictures(x, n_from, n_to, z_from, z_rows, block, layout, padded, columns):
-    """Copy the windows of a strip of each picture into columns."""
-    rows, width = _padded_shape(block, z_rows)
-    padded_strip = padded[: rows * width].reshape(rows, width)
-    for n in range(n_from, n_to):
-        load_strip(x, n, z_from * block.stride_h - block.top, block, padded_strip)
-        start = (n - n_from) * _columns_size(block, layout, z_rows)
-        _gather(padded, rows, width, block, layout, z_rows, columns[start:])
+def _columns_of(source, inputs, z_rows, block, by_columns, thread):
+    """Return the columns of a strip of each picture, flat: gathered, or `source`, the picture's rows, as they are."""
+    layout, columns = by_columns.layout, by_columns.columns[thread]
+    if layout == INPUT:
+        return source.reshape(-1)
+    size = z_rows * block.z_width * block.window  # that of several pictures' columns, which are separate
+    for picture in range(inputs.shape[0]):
+        _gather(inputs[picture], block, layout, z_rows, columns[picture * size :])
+    return columns
 
 
 @inner
-def _gather(padded, rows, width, block, layout, z_rows, columns):
-    """Copy the windows of a strip into columns; `padded` is flat, rows of so many elements."""
+def _gather(padded, block, layout, z_rows, columns):
+    """Copy the windows of a strip into columns."""
+    rows, width = padded.shape[0], padded.shape[1] * block.channels
+    padded = padded.reshape(-1)
     run, step = block.kernel_w * block.channels, block.stride_w * block.channels
     if layout == SHARED:
         for row in range(rows):
@@ -244,6 +180,7 @@ def _gather(padded, rows, width, block, layout, z_rows, columns):
 def _add_back(columns, block, layout, z_rows, padded):
     """Add the gradient of columns back to the padded rows that they were copied from: the transpose of `_gather`."""
     run, step = block.kernel_w * block.channels, block.stride_w * block.channels
+    padded = padded.reshape(padded.shape[0], -1)
     for row in range(padded.shape[0]):
         padded[row].fill(0)
     start = 0
@@ -270,42 +207,41 @@ def _copy_run(source, source_start, target, target_start, count):
 
 
 @inner
-def _row_of_windows(block, layout, z_rows):
-    """Return how the columns of one product lie: (products, windows in each, row length, distance between products)."""
-    window = block.kernel_h * block.kernel_w * block.channels
+def _products(block, layout, z_rows):
+    """Return how the columns are multiplied: (products, windows in each, row length, distance between products)."""
     if layout == SHARED:
         run = block.kernel_w * block.channels
         return z_rows, block.z_width, padded_rows(block, z_rows) * run, block.stride_h * run
-    return 1, z_rows * block.z_width, window, 0
+    return 1, z_rows * block.z_width, block.window, 0
 
 
 @inner
 def _multiply(columns, weight, block, layout, z_rows, z):
     """z = columns·W."""
-    window, filters = block.kernel_h * block.kernel_w * block.channels, block.filters
-    products, windows, length, apart = _row_of_windows(block, layout, z_rows)
+    size, filters = block.window, block.filters
+    products, windows, length, apart = _products(block, layout, z_rows)
     for i in range(products):
         a, c = columns[i * apart :], z[i * windows * filters :]
-        multiply(windows, filters, window, a, length, weight, filters, False, c, filters)
+        multiply(windows, filters, size, a, length, weight, filters, False, c, filters)
 
 
 @inner
 def _add_weight_gradient(columns, dz, block, layout, z_rows, dweight):
     """dW += columnsᵀ·dz."""
-    window, filters = block.kernel_h * block.kernel_w * block.channels, block.filters
-    products, windows, length, apart = _row_of_windows(block, layout, z_rows)
+    size, filters = block.window, block.filters
+    products, windows, length, apart = _products(block, layout, z_rows)
     for i in range(products):
         a, b = columns[i * apart :], dz[i * windows * filters :]
-        add_transposed_product(window, filters, windows, a, length, b, filters, dweight, filters)
+        add_transposed_product(size, filters, windows, a, length, b, filters, dweight, filters)
 
 
 @inner
 def _column_gradient(dz, transposed_weight, block, layout, z_rows, columns):
     """dcolumns = dz·Wᵀ; where windows share columns, their gradients are added up by the product itself."""
-    window, filters = block.kernel_h * block.kernel_w * block.channels, block.filters
-    products, windows, length, apart = _row_of_windows(block, layout, z_rows)
+    size, filters = block.window, block.filters
+    products, windows, length, apart = _products(block, layout, z_rows)
     if layout == SHARED:
         columns[: windows * length].fill(0)
     for i in range(products):
         a, c = dz[i * windows * filters :], columns[i * apart :]
-        multiply(windows, window, filters, a, filters, transposed_weight, window, layout == SHARED, c, length)
+        multiply(windows, size, filters, a, filters, transposed_weight, size, layout == SHARED, c, length)

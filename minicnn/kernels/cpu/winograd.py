@@ -17,23 +17,14 @@ Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
-from minicnn.kernels.cpu.blas import add_transposed_product, multiply, one_blas_thread
+from minicnn.kernels.cpu.blas import add_transposed_product, multiply
 from minicnn.kernels.cpu.compiling import entry, inner
-from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
-from minicnn.kernels.cpu.scratch import scratch, scratches, zeroed_scratch
-from minicnn.kernels.cpu.strips import (
-    Block,
-    Finish,
-    add_seams,
-    add_strip,
-    load_strip,
-    rows_per_strip,
-    z_rows_under,
-)  # fmt: skip
-from minicnn.kernels.cpu.team import share, work_together
-from minicnn.kernels.cpu.ties import Windows
+from minicnn.kernels.cpu.strips import Block, rows_per_strip
 from minicnn.kernels.cpu.winograd_tiles import (
     PLANE,
     POINTS,
@@ -47,6 +38,16 @@ from minicnn.kernels.cpu.winograd_tiles import (
 
 BATCH_ELEMENTS = 5000  # of one plane of V and M together: 36 such planes are 720 KB, about an L2 cache
 SMALLEST_BATCH = 48  # tiles: for fewer, reading U and dU once a batch would cost more than leaving the cache
+
+
+class ByTiles(NamedTuple):
+    """What convolution by tiles works with: tiles in a batch, G, U (backward Uᵀ), and memory for V and M."""
+
+    batch: int
+    g: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    m: np.ndarray
 
 
 def supports(block: Block, dtype: np.dtype) -> bool:
@@ -72,72 +73,66 @@ def _tile_rows(block: Block, rows: int) -> int:
     return -(-rows // outputs)
 
 
-def _strips_and_groups(block: Block, rows: int, row_outputs: int, images: int, threads: int) -> tuple[int, int]:
-    """Return how many rows (of y or z) make a strip and how many whole pictures a group, one of the two at most.
+def pads_input(block: Block, x_shape: tuple[int, ...]) -> bool:
+    """Return whether the padded input is copied before it is transformed: always."""
+    return True
 
-    row_outputs: rows of z that one such row stands for.
+
+def tile_of(block: Block) -> int:
+    """Return how many rows and columns of z are computed at a time: a tile's outputs."""
+    return TILE + 1 - block.kernel_h
+
+
+def strips_and_groups(
+    block: Block, x_shape: tuple[int, ...], rows: int, row_height: int, threads: int
+) -> tuple[int, int]:
+    """Return how many of a picture's `rows` make a strip, and how many pictures are multiplied together.
+
+    row_height: rows of z that stand under one of those rows.
     """
-    tiles_across = _tile_rows(block, block.z_width)
-    wanted = batch_of_tiles(block)
-    tiles = tiles_of(block)
+    images, tiles, wanted = x_shape[0], tiles_of(block), batch_of_tiles(block)
     if tiles <= wanted and images >= threads:
         to_each = -(-images // threads)  # pictures for a thread, in equal groups: a rest of few tiles is inefficient
         groups = -(-to_each // (wanted // tiles))
         return rows, -(-to_each // groups)
-    height = TILE + 1 - block.kernel_h
-    affordable = max(height, -(-wanted // tiles_across) * height) // row_outputs
+    tile = tile_of(block)
+    affordable = max(tile, -(-wanted // _tile_rows(block, block.z_width)) * tile) // row_height
     strip = rows_per_strip(rows, images, threads, affordable)
-    whole_tiles = max(height // row_outputs, 1)
-    return min(-(-strip // whole_tiles) * whole_tiles, rows), 1
+    tile_rows = max(tile // row_height, 1)
+    return min(-(-strip // tile_rows) * tile_rows, rows), 1
 
 
-def forward(x: np.ndarray, weight: np.ndarray, finish: Finish, block: Block, threads: int) -> None:
-    """Fill `finish.y` (and its arg max, where the block pools) from x (N, H, W, C)."""
-    rows, group = _strips_and_groups(block, block.y_height, block.pool_stride_h, x.shape[0], threads)
-    z_rows = min((rows - 1) * block.pool_stride_h + block.pool_h, block.z_height)
-    padded, z, v, m = _scratch(block, z_rows, group, threads)
-    u = transform_filters(weight, filter_matrix(block.kernel_h))
-    with one_blas_thread():
-        work_together(
-            _forward_share, threads, x.reshape(*x.shape[:2], -1), u, finish, block, rows, group,
-            batch_of_tiles(block), padded, z, v, m,
-        )  # fmt: skip
+def memory_sizes(
+    block: Block, x_shape: tuple[int, ...], group: int, z_rows: int, padded_size: int, backward: bool
+) -> tuple[int, ...]:
+    """Return how many numbers a thread's own memories take: V, M and, backward, the padded input's gradient."""
+    return (POINTS * PLANE, POINTS * PLANE, *((padded_size,) if backward else ()))
 
 
-def backward(
-    dy: np.ndarray, x: np.ndarray, weight: np.ndarray, y: np.ndarray, argmax: np.ndarray, dx: np.ndarray,
-    block: Block, input_gradient: bool, threads: int,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Fill dx (where asked for) and return dweight and dbias."""
-    rows, group = _strips_and_groups(block, block.z_height, 1, x.shape[0], threads)
-    padded, dz, v, m = _scratch(block, rows, group, threads)
-    dpadded = scratch(threads, padded.shape[1], x.dtype)
+def prepare_forward(
+    weight: np.ndarray, block: Block, x_shape: tuple[int, ...], memories: Sequence[np.ndarray]
+) -> tuple[None, ByTiles]:
+    """Return what `convolve` needs, in the place of this algorithm."""
     g = filter_matrix(block.kernel_h)
-    transposed_u = transform_filters(np.ascontiguousarray(weight.swapaxes(2, 3)), g)
-    du = zeroed_scratch(threads, transposed_u.size, x.dtype)
-    dbias = zeroed_scratch(threads, block.filters, x.dtype)
-    seams = np.zeros((threads, block.kernel_h - 1, x.shape[2] * x.shape[3] if input_gradient else 1), x.dtype)
-    dx_rows = dx.reshape(*dx.shape[:2], -1)
-    with one_blas_thread():
-        work_together(
-            _backward_share, threads, dy, x.reshape(*x.shape[:2], -1), transposed_u, y, argmax, dx_rows, block, rows,
-            group, batch_of_tiles(block),
-            input_gradient, padded, dpadded, dz, v, m, du, dbias, seams,
-        )  # fmt: skip
-    if input_gradient:
-        add_seams(dx_rows, seams, block, rows)
-    return transform_filter_gradients(du, g, weight.shape), dbias[:, : block.filters].sum(axis=0)
+    return None, ByTiles(batch_of_tiles(block), g, transform_filters(weight, g), *memories)
 
 
-def _scratch(block: Block, z_rows: int, group: int, threads: int) -> tuple[np.ndarray, ...]:
-    """Return a thread's memory for padded rows, z, V and M."""
-    outputs = TILE + 1 - block.kernel_h
-    down, across = _tile_rows(block, z_rows), _tile_rows(block, block.z_width)
-    overlap = block.kernel_h - 1
-    padded = group * (down * outputs + overlap) * (across * outputs + overlap) * block.channels
-    z = group * down * across * outputs * outputs * block.filters
-    dtype = np.dtype(np.float32)
-    return scratches(threads, (padded, z, POINTS * PLANE, POINTS * PLANE), dtype)
+def prepare_backward(
+    weight: np.ndarray, block: Block, x_shape: tuple[int, ...], memories: Sequence[np.ndarray]
+) -> tuple[None, ByTiles]:
+    """Return what `gradients` needs, in the place of this algorithm."""
+    g, transposed = filter_matrix(block.kernel_h), np.ascontiguousarray(weight.swapaxes(2, 3))
+    return None, ByTiles(batch_of_tiles(block), g, transform_filters(transposed, g), *memories[:2])
+
+
+def input_gradient_memory(padded: np.ndarray, memories: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the memory for the padded input's gradient: its own, as later tiles still read the input."""
+    return memories[2]
+
+
+def product_size(block: Block) -> int:
+    """Return how many numbers the gradient has that `gradients` adds up: dU."""
+    return POINTS * block.channels * block.filters
 
 
 @entry
@@ -157,122 +152,72 @@ def transform_filters(weight, g):
     return u
 
 
-@entry
-def transform_filter_gradients(du, g, shape):
-    """dweight = Gᵀ·dU·G, summed over the threads' dU (threads, 36·C·F), in their order."""
-    kernel, _, channels, filters = shape
-    dweight = np.zeros(shape, du.dtype)
-    for thread in range(du.shape[0]):
-        for a in range(TILE):
-            for b in range(TILE):
-                for c in range(channels):
-                    start = ((TILE * a + b) * channels + c) * filters
-                    gradient = du[thread, start : start + filters]
-                    for i in range(kernel):
-                        for j in range(kernel):
-                            factor = g[a, i] * g[b, j]
-                            if factor != 0:
-                                for f in range(filters):
-                                    dweight[i, j, c, f] += factor * gradient[f]
-    return dweight
+@inner
+def convolve(inputs, block, by_tiles, thread, z):
+    """Fill z (pictures, rows, columns, F) from the padded input (pictures, rows, columns, C)."""
+    v, m, tile = by_tiles.v[thread], by_tiles.m[thread], TILE + 1 - block.kernel_h
+    down, across = z.shape[1] // tile, z.shape[2] // tile
+    tiles = z.shape[0] * down * across
+    step = _even_batch(tiles, by_tiles.batch, block)
+    for start in range(0, tiles, step):
+        count = min(step, tiles - start)
+        for t in range(count):
+            picture, row, column = _place(start + t, down, across, tile)
+            transform_input(inputs[picture], row, column, v[t * block.channels :])
+        _multiply(v, by_tiles.u, block, count, m)
+        for t in range(count):
+            picture, row, column = _place(start + t, down, across, tile)
+            transform_output(m[t * block.filters :], tile, z[picture], row, column)
 
 
-@entry
-def _forward_share(thread, threads, x, u, finish, block, strip_rows, group, batch, padded, z, v, m):
-    padded, z, v, m = padded[thread], z[thread], v[thread], m[thread]
-    outputs, strips = TILE + 1 - block.kernel_h, -(-block.y_height // strip_rows)
-    across = -(-block.z_width // outputs)
-    first, last = share(-(-x.shape[0] // group) * strips, thread, threads)
-    for unit in range(first, last):
-        n_from, y_from = (unit // strips) * group, (unit % strips) * strip_rows
-        n_to, y_to = min(n_from + group, x.shape[0]), min(y_from + strip_rows, block.y_height)
-        z_from, z_to = z_rows_under(block, y_from, y_to)
-        down = -(-(z_to - z_from) // outputs)
-        inputs = _load_pictures(x, n_from, n_to, z_from, block, down, across, padded)
-        results = _pictures(z, n_to - n_from, down * outputs, across * outputs, block.filters)
-        tiles = (n_to - n_from) * down * across
-        step = _even_batch(tiles, batch, block)
-        for start in range(0, tiles, step):
-            count = min(step, tiles - start)
-            for t in range(count):
-                picture, row, column = _place(start + t, down, across)
-                transform_input(inputs[picture], row * outputs, column * outputs, v[t * block.channels :])
-            _multiply(v, u, block, count, m)
-            for t in range(count):
-                picture, row, column = _place(start + t, down, across)
-                transform_output(m[t * block.filters :], outputs, results[picture], row * outputs, column * outputs)
-        row, run = inputs.shape[2] * block.channels, block.kernel_w * block.channels
-        windows = Windows(row, block.channels, block.kernel_h, run, row)
-        for n in range(n_from, n_to):
-            numbers = inputs[n - n_from].reshape(-1)
-            finish_strip(results[n - n_from], z_from, numbers, windows, block, n, y_from, y_to, finish)
-
-
-@entry
-def _backward_share(
-    thread, threads, dy, x, transposed_u, y, argmax, dx, block, strip_rows, group, batch, input_gradient,
-    padded, dpadded, dz, v, m, du, dbias, seams,
-):  # fmt: skip
-    padded, dpadded, dz, v, m = padded[thread], dpadded[thread], dz[thread], v[thread], m[thread]
-    du, dbias, seam = du[thread], dbias[thread, : block.filters], seams[thread]
-    outputs, strips = TILE + 1 - block.kernel_h, -(-block.z_height // strip_rows)
-    across = -(-block.z_width // outputs)
-    first, last = share(-(-x.shape[0] // group) * strips, thread, threads)
-    for unit in range(first, last):
-        n_from, z_from = (unit // strips) * group, (unit % strips) * strip_rows
-        n_to, z_to = min(n_from + group, x.shape[0]), min(z_from + strip_rows, block.z_height)
-        own_from = (first % strips) * strip_rows if unit // strips == first // strips else 0
-        down = -(-(z_to - z_from) // outputs)
-        inputs = _load_pictures(x, n_from, n_to, z_from, block, down, across, padded)
-        gradients = _pictures(dz, n_to - n_from, down * outputs, across * outputs, block.filters)
-        if down * outputs > z_to - z_from or across * outputs > block.z_width:
-            dz[: gradients.size].fill(0)  # outputs of the last tiles that are not there
-        for n in range(n_from, n_to):
-            gradient_strip(dy, y, argmax, block, n, z_from, z_to, gradients[n - n_from], dbias)
+@inner
+def gradients(inputs, dz, block, by_tiles, thread, input_gradient, dinputs, products):
+    """Add dU to `products` and, where asked for, fill dinputs, both from dz. Returns how many products were added."""
+    v, m, tile = by_tiles.v[thread], by_tiles.m[thread], TILE + 1 - block.kernel_h
+    down, across = dz.shape[1] // tile, dz.shape[2] // tile
+    tiles = dz.shape[0] * down * across
+    step = _even_batch(tiles, by_tiles.batch, block)
+    if input_gradient:
+        dinputs.reshape(-1).fill(0)
+    for start in range(0, tiles, step):
+        count = min(step, tiles - start)
+        for t in range(count):
+            picture, row, column = _place(start + t, down, across, tile)
+            transform_input(inputs[picture], row, column, v[t * block.channels :])
+            transform_gradient(dz[picture], tile, row, column, m[t * block.filters :])
+        _add_filter_gradient(v, m, block, count, products)
         if input_gradient:
-            dinputs = _pictures(dpadded, n_to - n_from, inputs.shape[1], inputs.shape[2], block.channels)
-            dpadded[: dinputs.size].fill(0)
-        tiles = (n_to - n_from) * down * across
-        step = _even_batch(tiles, batch, block)
-        for start in range(0, tiles, step):
-            count = min(step, tiles - start)
+            _input_gradient(m, by_tiles.u, block, count, v)
             for t in range(count):
-                picture, row, column = _place(start + t, down, across)
-                transform_input(inputs[picture], row * outputs, column * outputs, v[t * block.channels :])
-                transform_gradient(gradients[picture], outputs, row * outputs, column * outputs, m[t * block.filters :])
-            _add_filter_gradient(v, m, block, count, du)
-            if input_gradient:
-                _input_gradient(m, transposed_u, block, count, v)
-                for t in range(count):
-                    picture, row, column = _place(start + t, down, across)
-                    add_transposed_input(v[t * block.channels :], dinputs[picture], row * outputs, column * outputs)
-        if input_gradient:
-            for n in range(n_from, n_to):
-                rows = dinputs[n - n_from].reshape(dinputs.shape[1], dinputs.shape[2] * block.channels)
-                add_strip(rows, dx, n, z_from, z_to, own_from, block, seam)
+                picture, row, column = _place(start + t, down, across, tile)
+                add_transposed_input(v[t * block.channels :], dinputs[picture], row, column)
+    return -(-tiles // step)
 
 
 @inner
-def _pictures(memory, pictures, rows, columns, channels):
-    """Return the beginning of flat `memory` as (pictures, rows, columns, channels)."""
-    return memory[: pictures * rows * columns * channels].reshape(pictures, rows, columns, channels)
+def add_up(products, block, by_tiles, dweight):
+    """Add Gᵀ·dU·G to dweight, flat and float64, and begin dU anew."""
+    kernel, channels, filters, g = block.kernel_h, block.channels, block.filters, by_tiles.g
+    for a in range(TILE):
+        for b in range(TILE):
+            for c in range(channels):
+                start = ((TILE * a + b) * channels + c) * filters
+                gradient = products[start : start + filters]
+                for i in range(kernel):
+                    for j in range(kernel):
+                        factor = g[a, i] * g[b, j]
+                        if factor != 0:
+                            to = ((i * kernel + j) * channels + c) * filters
+                            target = dweight[to : to + filters]
+                            for f in range(filters):
+                                target[f] += factor * gradient[f]
+                gradient.fill(0)
 
 
 @inner
-def _load_pictures(x, n_from, n_to, z_from, block, down, across, padded):
-    """Copy the padded input under the strip's tiles, for each picture of the group."""
-    step, overlap = TILE + 1 - block.kernel_h, block.kernel_h - 1
-    inputs = _pictures(padded, n_to - n_from, down * step + overlap, across * step + overlap, block.channels)
-    for n in range(n_from, n_to):
-        rows = inputs[n - n_from].reshape(inputs.shape[1], inputs.shape[2] * block.channels)
-        load_strip(x, n, z_from - block.top, block, rows)
-    return inputs
-
-
-@inner
-def _place(tile, down, across):
-    """Return (picture, row, column) of a tile of the group."""
-    return tile // (down * across), tile // across % down, tile % across
+def _place(number, down, across, tile):
+    """Return the picture of a tile, and the first row and column of its outputs."""
+    return number // (down * across), number // across % down * tile, number % across * tile
 
 
 @inner

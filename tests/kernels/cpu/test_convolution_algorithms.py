@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
 from minicnn import ops
 from minicnn.errors import UsageError
-from minicnn.kernels.cpu import algorithms, conv_block, strips, tiled, winograd
+from minicnn.kernels.cpu import algorithms, conv_block, schedule, strips, tiled, winograd
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from tests.comparison import assert_close, call_keeping, other_layouts
 
@@ -40,7 +42,7 @@ CASES = {
 
 
 @pytest.fixture(params=["one thread", "three threads", "a thread a strip"])
-def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Share the work between so many threads, who then begin in the middle of pictures, in strips of few rows."""
     threads = {"one thread": 1, "three threads": 3, "a thread a strip": 8}[request.param]
     monkeypatch.setattr(conv_block, "team_size", lambda products: threads)
@@ -48,6 +50,9 @@ def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(tiled, "STRIP_ELEMENTS", 1)
         monkeypatch.setattr(winograd, "BATCH_ELEMENTS", 1)
         monkeypatch.setattr(winograd, "SMALLEST_BATCH", 8)
+    schedule._plan.cache_clear()
+    yield
+    schedule._plan.cache_clear()
 
 
 def arrays(case: str, rng: np.random.Generator, dtype: str) -> tuple[np.ndarray, ...]:
@@ -165,6 +170,44 @@ def test_the_same_threads_give_the_same_bits(case, rng, monkeypatch):
         again = conv_block.conv_block_backward(y, x, weight, y, argmax, *settings)
         for one, other in zip(first, again, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("algorithm", ["tiled", "winograd"])
+@pytest.mark.parametrize("channels", [3, 8], ids=["shared columns", "separate columns"])
+@pytest.mark.parametrize("how", ["no pool", "pool 2", "overlapping pool"])
+def test_sums_over_many_pixels_keep_their_digits(how, channels, algorithm, rng, monkeypatch):
+    """By one thread, whose sums in float32 would be wrong by up to 2e-3 (dbias)."""
+    monkeypatch.setattr(conv_block, "team_size", lambda multiplications: 1)
+    x, weight = rng.random((8, 222, 222, channels), "float32"), np.zeros((3, 3, channels, 4), "float32")
+    settings, (windows, step, _) = (Convolution(), Epilogue(pool=POOLS[how])), POOLS[how] or ((1, 1), (1, 1), None)
+    outputs = (220 - windows[0]) // step[0] + 1
+    dy = np.full((8, outputs, outputs, 4), 0.1, "float32")
+    argmax = None if POOLS[how] is None else np.zeros(dy.shape, "uint8")  # the first pixel of every window
+    with algorithms.force_algorithm(algorithm):
+        _, dweight, dbias = conv_block.conv_block_backward(dy, x, weight, dy, argmax, *settings, input_gradient=False)
+    reach = (outputs - 1) * step[0] + 1
+    seen = [[x[:, i : i + reach : step[0], j : j + reach : step[0]] for j in range(3)] for i in range(3)]
+    right = np.array([[pixels.sum((0, 1, 2), "float64") for pixels in row] for row in seen]) * np.float64(
+        dy[0, 0, 0, 0]
+    )
+    np.testing.assert_allclose(dweight, np.repeat(right[..., None], 4, axis=3), rtol=1e-6)
+    np.testing.assert_allclose(dbias, np.full(4, dy.astype("float64").sum() / 4), rtol=2e-7)
+
+
+@pytest.mark.parametrize("algorithm", ["tiled", "winograd"])
+@pytest.mark.parametrize("channels", [3, 8], ids=["shared columns", "separate columns"])
+def test_small_numbers_are_not_lost_beside_a_large_one(channels, algorithm, monkeypatch):
+    """In float32, 10⁷ + 0.4 is 10⁷: a sum that goes on in float32 would lose all that follows the large number."""
+    monkeypatch.setattr(conv_block, "team_size", lambda multiplications: 1)
+    x, weight = np.ones((8, 222, 222, channels), "float32"), np.zeros((3, 3, channels, 4), "float32")
+    dy = np.full((8, 220, 220, 4), 5e-4, "float32")
+    dy[0, 0, 0] = 1e7
+    right = dy.sum(axis=(0, 1, 2), dtype="float64")
+    settings = Convolution(), Epilogue()
+    with algorithms.force_algorithm(algorithm):
+        _, dweight, dbias = conv_block.conv_block_backward(dy, x, weight, dy, None, *settings, input_gradient=False)
+    np.testing.assert_allclose(dbias, right, rtol=2e-7)
+    np.testing.assert_allclose(dweight, np.broadcast_to(right, weight.shape), rtol=1e-5)  # without care 2e-5
 
 
 @pytest.mark.parametrize("case", ["3x3 tiles", "separate columns"])

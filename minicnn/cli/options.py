@@ -1,0 +1,57 @@
+"""What options may be: the names in the registries, for help texts and the Tab key; and options of several verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Annotated
+
+import typer
+
+from minicnn.data import NAMED_DATASETS
+from minicnn.models import MODELS
+from minicnn.runs.pixels import AUGMENTATIONS, NORMALIZATIONS
+from minicnn.training.optimizers import OPTIMIZERS
+from minicnn.training.schedules import SCHEDULES
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "data": tuple(NAMED_DATASETS),
+    "model": tuple(MODELS),
+    "optimizer": tuple(OPTIMIZERS),
+    "schedule": tuple(SCHEDULES),
+    "augment": tuple(AUGMENTATIONS),
+    "normalize": tuple(NORMALIZATIONS),
+    "device": ("cpu", "gpu", "auto"),
+    "checkpoint": ("best", "last"),
+    "part": ("validation", "test"),
+}
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return names as a sentence has them: adam, sgd or lion."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def completion(option: str) -> Callable[[str], list[str]]:
+    """Return the function that completes what is typed for `option`; of a list joined by commas, its last name."""
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, name = incomplete.rpartition(",") if option == "augment" else ("", "", incomplete)
+        return [before + comma + choice for choice in CHOICES[option] if choice.startswith(name)]
+
+    return complete
+
+
+Checkpoint = Annotated[
+    str, typer.Option(help=f"Which weights: {one_of(CHOICES['checkpoint'])}.", autocompletion=completion("checkpoint"))
+]
+Device = Annotated[str, typer.Option(help=f"{one_of(CHOICES['device'])}.", autocompletion=completion("device"))]
+OwnNetwork = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.py",
+        help="The network of your own that RUN was trained with, such as RUN/FILE.py: it is code, and is only executed "
+        "when you name it.",
+        show_default=False,
+    ),
+]
