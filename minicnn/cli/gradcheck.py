@@ -25,7 +25,7 @@ def gradcheck(
     Every kind of layer, and a network if one is named: by the formulas and by the kernels, unless MINICNN_KERNELS asks
     for one of them. The first line says which files are checked. Exit code 1 if a gradient is wrong.
     """
-    from minicnn.inspection import check_everything, checked_files, not_checked
+    from minicnn.inspection import check_everything, checked_files, coverage
 
     print(f"checking {checked_files()}", flush=True)
     results = check_everything(model=model, seed=seed)
@@ -35,10 +35,13 @@ def gradcheck(
         if not report.passed:
             failed += 1
             print(report.describe())
-    formulas, kernels = not_checked(report for _, report in results)
-    if formulas:
-        print(f"not checked, since no layer's examples lead there: {', '.join(formulas)}")
-    if kernels:
-        print(f"by their formulas alone, since the kernels take no such arrays: {', '.join(kernels)}")
+    reached = coverage(report for _, report in results)
+    if reached.kernels:
+        print(f"kernels that ran: {', '.join(reached.kernels)}")
+    if reached.formulas_alone:
+        print(f"kernels that took no array of these checks: {', '.join(reached.formulas_alone)}")
+    if reached.missed:
+        failed += 1
+        print(f"FAILED  no layer's examples lead to {', '.join(reached.missed)}: nothing of that was checked")
     print("every gradient agrees with finite differences" if not failed else f"{failed} wrong")
     raise typer.Exit(1 if failed else 0)

@@ -4,14 +4,14 @@ Are its gradients right (gradcheck)? What does each layer cost (summary)? Every 
 line by line: `python -m minicnn.inspection.debugger SCRIPT`.
 """
 
-from minicnn.inspection.checks import check_everything, not_checked, smallest_image_size
+from minicnn.inspection.checks import Coverage, check_everything, coverage, smallest_image_size
 from minicnn.inspection.gradcheck import gradcheck, gradcheck_loss, gradcheck_operation
 from minicnn.inspection.gradient_report import ArrayCheck, GradientReport, ModeCheck, PartCheck, Ran, checked_files
 from minicnn.inspection.summary import LayerSummary, Summary, summarize
 from minicnn.inspection.trace import Explanation, Trace, TracedArray, trace
 
 __all__ = [
-    "ArrayCheck", "Explanation", "GradientReport", "LayerSummary", "ModeCheck", "PartCheck", "Ran", "Summary", "Trace",
-    "TracedArray", "check_everything", "checked_files", "gradcheck", "gradcheck_loss", "gradcheck_operation",
-    "not_checked", "smallest_image_size", "summarize", "trace",
+    "ArrayCheck", "Coverage", "Explanation", "GradientReport", "LayerSummary", "ModeCheck", "PartCheck", "Ran",
+    "Summary", "Trace", "TracedArray", "check_everything", "checked_files", "coverage", "gradcheck", "gradcheck_loss",
+    "gradcheck_operation", "smallest_image_size", "summarize", "trace",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterable
 from itertools import count
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -87,17 +88,29 @@ def samples_for_kernels(layer: Layer, input_shape: Shape) -> int:
     return SAMPLES
 
 
-def not_checked(reports: Iterable[GradientReport]) -> tuple[list[str], list[str]]:
-    """Return the operations with gradients that `reports` did not reach: by the formula, and by a kernel there is."""
+class Coverage(NamedTuple):
+    """Which operations with gradients a run of checks reached, by name.
+
+    kernels: those that a kernel computed. formulas_alone: those whose kernel took none of the arrays. missed: those
+    that never ran by their formula, although formulas were checked.
+    """
+
+    kernels: list[str]
+    formulas_alone: list[str]
+    missed: list[str]
+
+
+def coverage(reports: Iterable[GradientReport]) -> Coverage:
+    """Return which operations with gradients all `reports` together reached."""
     ran: dict[str, Ran] = {}
     for mode in (mode for report in reports for mode in report.modes):
         ran[mode.mode] = ran.get(mode.mode, Ran()) | mode.ran
     backward = {name for name in ops.__all__ if name.endswith("_backward")}
     gradients = backward | {name.removesuffix("_backward") for name in backward} & set(ops.__all__)
-    formulas = gradients - ran["reference"].formulas if "reference" in ran else set()
-    with_kernel = {name for name in gradients - formulas if getattr(ops, name).twin("cpu") is not None}
-    kernels = with_kernel - ran["fast"].kernels if "fast" in ran else set()
-    return sorted(formulas), sorted(kernels)
+    missed = gradients - ran["reference"].formulas if "reference" in ran else set()
+    with_kernel = {name for name in gradients - missed if getattr(ops, name).twin("cpu") is not None}
+    kernels = ran["fast"].kernels if "fast" in ran else frozenset()
+    return Coverage(sorted(kernels), sorted(with_kernel - kernels) if "fast" in ran else [], sorted(missed))
 
 
 def smallest_image_size(model: str) -> int:

@@ -30,6 +30,8 @@ from minicnn.layers.base import Layer, Shape
 
 SAMPLES = 2  # in a batch: with one alone, a forgotten sum or mean over the batch would not show
 ELEMENTS = 40  # of a larger array that are checked
+SPREAD = 5.0  # so many times as large as the others is every second sample: ReLU6 bends at 6
+AWAY = 0.25  # from zeros and ones, how far a parameter is moved that begins as such
 
 
 class Loss(Protocol):
@@ -58,7 +60,9 @@ def gradcheck(
         raise UsageError(f"gradcheck needs a layer or a network, got {type(layer).__name__}")
     rng = _generator(seed)
     net = _float64_copy(layer, tuple(input_shape), rng, device)
-    x = to_device(rng.standard_normal((samples, *input_shape)), device)
+    pictures = rng.standard_normal((samples, *input_shape))
+    pictures[1::2] *= SPREAD
+    x = to_device(pictures, device)
 
     labels = None if loss is None else to_device(_random_labels(net.output_shape or (), samples, rng), device)
 
@@ -130,6 +134,9 @@ def _float64_copy(layer: Layer, input_shape: Shape, rng: np.random.Generator, de
     layer = copy.deepcopy(layer)
     if not layer.built:
         layer.build(input_shape, rng, "float64")
+        for parameter in layer.parameters().values():
+            if (parameter.value == parameter.value.flat[0]).all():  # at a scale of 1, one that is forgotten is no error
+                parameter.value = parameter.value + AWAY * rng.standard_normal(parameter.shape)
     layer.convert(dtype="float64", device=device)
     return layer
 

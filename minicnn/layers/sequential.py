@@ -142,9 +142,14 @@ class Sequential(Layer):
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
-        from minicnn.layers import Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU
+        from minicnn.layers import BatchNorm2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Residual
 
-        return [(cls([Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dropout(0.3), Dense(5)]), (7, 8, 3))]
+        before = [Conv2D(3, 3, bias=False), BatchNorm2D(), ReLU()]  # batch norm would take a bias away again
+        body = [Conv2D(4, 3, padding=1, bias=False), BatchNorm2D(), ReLU(), Conv2D(3, 1, bias=False), BatchNorm2D()]
+        return [
+            (cls([Conv2D(4, 3), ReLU(), MaxPool2D(2), Flatten(), Dropout(0.3), Dense(5)]), (7, 8, 3)),
+            (cls([*before, Residual(body), ReLU()]), (5, 6, 2)),
+        ]
 
     def __repr__(self) -> str:
         return "Sequential(\n" + "".join(f"  {layer.name}: {layer!r},\n" for layer in self._layers) + ")"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 import sys
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,29 @@ import pytest
 
 from minicnn import SoftmaxCrossEntropy, gradcheck, ops, use_kernels
 from minicnn.inspection import GradientReport, gradcheck_loss
-from minicnn.layers import AvgPool2D, Conv2D, Dense, Dropout, MaxPool2D, ReLU, Sigmoid, Tanh
+from minicnn.layers import (
+    GELU,
+    AvgPool2D,
+    BatchNorm2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    GlobalAvgPool2D,
+    LayerNorm,
+    LeakyReLU,
+    LocalResponseNorm,
+    MaxPool2D,
+    ReLU,
+    ReLU6,
+    Residual,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
 
 PICTURE = (7, 6, 2)
+FLAT = (Dense, Dropout, ReLU, LeakyReLU, SiLU, GELU, Sigmoid, Tanh, LayerNorm)
 
 
 @dataclass(frozen=True)
@@ -45,6 +66,18 @@ SQUARE_CONV = Conv2D(8, 2)  # KH·KW·C = F, so that a forgotten transpose fits
 STRIDED_CONV = Conv2D(3, 3, stride=2)
 LOPSIDED_CONV = Conv2D(3, 3, padding=((2, 0), (0, 1)))
 SQUARE_DENSE = Dense(6)
+GROUPED_CONV = Conv2D(4, 3, groups=2)
+NORM = BatchNorm2D()
+LAYER_NORM = LayerNorm()
+NORM_BLOCK = Sequential([Conv2D(3, 3), BatchNorm2D(), ReLU()])
+RESIDUAL_BLOCK = Sequential(
+    [Residual([Conv2D(2, 3, padding="same", bias=False), ReLU(), Conv2D(2, 1, bias=False), BatchNorm2D()]), ReLU()]
+)
+BOTH_MEANS = "(dy - dbias / pixels - x_hat * dweight / pixels)"
+TURNED = "(size - 1) // 2, size // 2)"
+RELU6 = Sequential([ReLU6()])
+NEIGHBOURS = LocalResponseNorm(2, 0.8)
+FROZEN = "batch_norm_inference_backward"
 LOSS = SoftmaxCrossEntropy()
 
 MISTAKES = [
@@ -77,6 +110,24 @@ MISTAKES = [
     Mistake("overlap: overwritten", "avg_pool2d_backward", "cols, :] +=", "cols, :] =", AvgPool2D(3, stride=2)),
     Mistake("scale forgotten", "dropout_backward", " * (1 / (1 - rate))", "", Dropout(0.4)),
     Mistake("mask forgotten", "dropout_backward", "dy * keep", "dy", Dropout(0.4)),
+    Mistake("the mean's path forgotten", "batch_norm_backward", BOTH_MEANS, "(dy - x_hat * dweight / pixels)", NORM),
+    Mistake("the variance's path forgotten", "batch_norm_backward", BOTH_MEANS, "(dy - dbias / pixels)", NORM),
+    Mistake("epsilon forgotten", "batch_norm_backward", "variance + epsilon", "variance", BatchNorm2D(epsilon=0.1)),
+    Mistake("weight of the output", "batch_norm_backward", "(dy * x_hat)", "(dy * x)", NORM, "weight"),
+    Mistake("variance for deviation", FROZEN, "xp.sqrt(variance + epsilon)", "(variance + epsilon)", NORM),
+    Mistake("statistics of the batch", FROZEN, "x_hat).sum(", "(x_hat - x_hat.mean((0, 1, 2)))).sum(", NORM, "weight"),
+    Mistake("mask forgotten", "norm_block_backward", "relu_backward(dy, y) if relu else dy", "dy", NORM_BLOCK, "bn1.x"),
+    Mistake("past ReLU", "norm_block_backward", "dz if residual", "dy if residual", RESIDUAL_BLOCK, "residual1.x"),
+    Mistake("the mean's path forgotten", "layer_norm_backward", "dx_hat - dx_hat", "dx_hat - 0 * dx_hat", LAYER_NORM),
+    Mistake("weight forgotten", "layer_norm_backward", "dx_hat = dy * weight", "dx_hat = dy", LAYER_NORM),
+    Mistake("weight forgotten", "batch_norm_backward", "dx = weight / deviation", "dx = 1 / deviation", NORM),
+    Mistake("window turned round", "local_response_norm_backward", TURNED, "size // 2, (size - 1) // 2)", NEIGHBOURS),
+    Mistake("division forgotten", "global_avg_pool2d_backward", " / (h * w)", "", GlobalAvgPool2D()),
+    Mistake("no second bend", "relu6_backward", "((y > 0) & (y < 6))", "(y > 0)", RELU6, "relu61.x"),
+    Mistake("slope forgotten", "leaky_relu_backward", "slope * dy", "0 * dy", LeakyReLU(0.1)),
+    Mistake("x forgotten", "silu_backward", "(1 + near * (1 - share))", "(1 + (1 - share))", SiLU()),
+    Mistake("density forgotten", "gelu_backward", " + near * density", "", GELU()),
+    Mistake("groups in another order", "conv2d_backward", "(dx_parts,", "(dx_parts[::-1],", GROUPED_CONV),
     Mistake("1/N forgotten", CROSS_ENTROPY, "(probabilities - target) / n", "probabilities - target", LOSS),
     Mistake("one-hot label forgotten", CROSS_ENTROPY, "(probabilities - target)", "probabilities", LOSS),
     Mistake("wrong sign", CROSS_ENTROPY, "(probabilities - target)", "(target - probabilities)", LOSS),
@@ -88,8 +139,7 @@ MISTAKES = [
 def check(layer: Any) -> GradientReport:
     if isinstance(layer, SoftmaxCrossEntropy):
         return gradcheck_loss(layer)
-    flat = isinstance(layer, (Dense, ReLU, Sigmoid, Tanh, Dropout))
-    return gradcheck(layer, (6,) if flat else PICTURE)
+    return gradcheck(layer, (6,) if isinstance(layer, FLAT) else PICTURE)
 
 
 def put_in(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,3 +166,31 @@ def test_mistake_is_caught(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) ->
     assert not report.passed
     assert report.max_relative_error > 1e-3
     assert any(problem.startswith(f"{mistake.array}: ") for problem in report.problems), report.describe()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "array"),
+    [
+        ("dx_body + dx_shortcut", "dx_body", "residual1.x"),
+        ("dx_body + dx_shortcut", "dx_body * dx_shortcut", "residual1.x"),
+        ("self.body.backward(dy", "self.body.backward(2 * dy", "residual1.body.weight"),
+    ],
+)
+def test_mistake_in_a_residual_connection_is_caught(
+    right: str, wrong: str, array: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = textwrap.dedent(inspect.getsource(Residual.backward))
+    assert right in source, f"Residual.backward no longer reads {right!r}: describe this mistake anew"
+    namespace = dict(vars(sys.modules[Residual.__module__]))
+    exec(compile(source.replace(right, wrong), "<residual>", "exec"), namespace)
+    monkeypatch.setattr(Residual, "backward", namespace["backward"])
+    report = gradcheck(Sequential([Residual(Dense(6)), Tanh()]), (6,))
+    assert report.at_fault == ["residual1"]  # and not the layer inside
+    assert any(problem.startswith(f"{array}: ") for problem in report.problems), report.describe()
+
+
+def test_a_mistake_in_a_formula_is_caught_although_the_kernels_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    dbias = next(mistake for mistake in MISTAKES if mistake.what == "bias: mean for sum")
+    put_in(dbias, monkeypatch)
+    report = gradcheck(dbias.layer, PICTURE)
+    assert {problem.rpartition(" (")[2] for problem in report.problems} == {"formulas, whole)"}
