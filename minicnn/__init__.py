@@ -12,12 +12,12 @@ from minicnn.memory import release_memory
 from minicnn.threads import get_threads, set_threads
 from minicnn.training import optimizers, schedules
 from minicnn.training.losses import SoftmaxCrossEntropy
-from minicnn.training.optimizers import SGD, Adam
+from minicnn.training.optimizers import *
 from minicnn.training.trainer import Trainer
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "SGD", "Adam", "SoftmaxCrossEntropy", "Trainer", "get_threads", "gradcheck", "models", "ops", "optimizers",
-    "release_memory", "schedules", "set_threads", "trace", "use_kernels", *layers.__all__,
+    "SoftmaxCrossEntropy", "Trainer", "get_threads", "gradcheck", "models", "ops", "optimizers",
+    "release_memory", "schedules", "set_threads", "trace", "use_kernels", *layers.__all__, *optimizers.__all__,
 ]  # fmt: skip

@@ -16,13 +16,14 @@ from minicnn import ops, use_kernels
 from minicnn.dispatch import accelerated, kernel_mode, observe
 from minicnn.errors import DeviceError, ShapeError, UsageError
 from tests.device_stand_in import DeviceArray
+from tests.oracles.updates import UPDATES
 
 ROOMS = [name for _, name, _ in pkgutil.iter_modules(minicnn.ops.__path__) if name != "windows"]
 KERNELS = Path(minicnn.kernels.__path__[0])
 # No twin where the formula is as fast: NumPy's exponential is vectorised, and CuPy's tanh is a single launch.
 WITHOUT_TWIN = {
     "cpu": {"softmax", "softmax_cross_entropy", "softmax_cross_entropy_backward"},
-    "gpu": {"tanh"},
+    "gpu": {"tanh", *(name for name, update in UPDATES.items() if "gpu" not in update.twins)},
 }
 
 

@@ -1,4 +1,4 @@
-"""SGD and Adam: how parameters follow their gradients. The formulas stand in `minicnn.ops.updates`."""
+"""The optimizers: how parameters follow their gradients. The formulas stand in `minicnn.ops.updates`."""
 
 from __future__ import annotations
 
@@ -127,4 +127,5 @@ class Adam(Optimizer):
         )  # fmt: skip
 
 
-OPTIMIZERS: dict[str, Any] = {"sgd": SGD, "adam": Adam}
+OPTIMIZERS: dict[str, Any] = {kind.__name__.lower(): kind for kind in Optimizer.__subclasses__()}
+__all__ = [kind.__name__ for kind in OPTIMIZERS.values()]  # what `minicnn` exports

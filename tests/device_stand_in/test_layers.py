@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minicnn import SGD, Adam, SoftmaxCrossEntropy, keep_for_backward, models, use_kernels
+import minicnn
+from minicnn import SoftmaxCrossEntropy, keep_for_backward, models, use_kernels
 from minicnn.layers import Layer
 from tests.device_stand_in import DeviceArray
 from tests.layers.cases import LAYERS, batch, built
+from tests.oracles.updates import OPTIMIZERS
 
 
 def move(layer: Layer) -> Layer:
@@ -40,21 +42,19 @@ def test_every_layer(name, dtype, rng):
         assert_on_device_and_equal(on_device.parameters()[key].grad, parameter.grad, key)
 
 
-OPTIMIZERS = {
-    "sgd": lambda p: SGD(p, lr=0.1),
-    "sgd, nesterov, decay": lambda p: SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
-    "adam": lambda p: Adam(p, lr=0.01, weight_decay=0.01),
-}
-
-
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_training_steps(optimizer, dtype, rng):
+    kind, settings = OPTIMIZERS[optimizer]
+
+    def make_optimizer(net):
+        return getattr(minicnn, kind)(net.parameters(), **settings)
+
     on_host, on_device = (models.build("cifar_cnn", (18, 18, 3), 5, dtype=dtype) for _ in range(2))
     move(on_device)
     runs = []
     for net, to in ((on_host, np.asarray), (on_device, DeviceArray)):
         rng = np.random.default_rng(3)
-        loss, updates = SoftmaxCrossEntropy(label_smoothing=0.1), OPTIMIZERS[optimizer](net.parameters())
+        loss, updates = SoftmaxCrossEntropy(label_smoothing=0.1), make_optimizer(net)
         losses = []
         with use_kernels("reference"):
             for _ in range(3):

@@ -14,6 +14,7 @@ import numpy as np
 from minicnn import ops
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from tests.oracles.activations import ACTIVATIONS
+from tests.oracles.updates import UPDATES
 
 Arguments = tuple[Any, ...]
 
@@ -129,17 +130,7 @@ def _normalize_pixels(rng: np.random.Generator, dtype: str) -> Arguments:
     return rng.integers(256, size=(2, 4, 5, 3), dtype="uint8"), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), dtype
 
 
-def _sgd_update(rng: np.random.Generator, dtype: str) -> Arguments:
-    return *_normal((5, 3), (5, 3), (5, 3))(rng, dtype), 0.1, 0.9, True, 0.01
-
-
-def _adam_update(rng: np.random.Generator, dtype: str) -> Arguments:
-    value, grad, mean = _normal((5, 3), (5, 3), (5, 3))(rng, dtype)
-    return value, grad, mean, mean**2, 1 - 0.9**3, 1 - 0.999**3, 0.1, 0.9, 0.999, 1e-8, 0.01
-
-
 CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {
-    "adam_update": _adam_update,
     "avg_pool2d": lambda rng, dtype: (*_normal(X_SHAPE)(rng, dtype), *GEOMETRY),
     "avg_pool2d_backward": lambda rng, dtype: (*_normal(Y_SHAPE)(rng, dtype), X_SHAPE, *GEOMETRY),
     "batch_norm": lambda rng, dtype: (*_normal(X_SHAPE, (3,), (3,))(rng, dtype), EPSILON),
@@ -172,15 +163,15 @@ CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {
     "norm_block": _norm_block,
     "norm_block_backward": _norm_block_backward,
     "normalize_pixels": _normalize_pixels,
-    "sgd_update": _sgd_update,
     "softmax": _normal((4, 6)),
     "softmax_cross_entropy": _softmax_cross_entropy,
     "softmax_cross_entropy_backward": _softmax_cross_entropy_backward,
 }
+CALLS |= {name: update.call for name, update in UPDATES.items()}
 for _name in ACTIVATIONS:
     CALLS |= activation_calls(_name)
 
-IN_PLACE = {"sgd_update": (0, 2), "adam_update": (0, 2, 3)}  # the positions of the arguments that are changed
+IN_PLACE = {name: update.changed for name, update in UPDATES.items()}  # the positions of the arguments that are changed
 
 
 def results(name: str, returned: Any, arguments: Arguments) -> list[Any]:

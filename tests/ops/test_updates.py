@@ -13,6 +13,16 @@ from tests.oracles import updates as oracle
 SHAPES = [(1,), (5, 3), (3, 3, 4, 7)]
 
 
+@pytest.mark.parametrize("name", oracle.UPDATES)
+def test_every_update_equals_its_loops(name, mode, dtype, rng):
+    update = oracle.UPDATES[name]
+    arguments = update.call(rng, dtype)
+    expected = update.loops(*arguments)
+    getattr(ops, name)(*arguments)
+    for place, right in zip(update.changed, expected, strict=True):
+        assert_close(arguments[place], right, dtype, f"argument {place}")
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize(
     "momentum, nesterov, weight_decay", [(0.0, False, 0.0), (0.9, False, 0.0), (0.9, True, 0.01), (0.0, False, 0.1)]

@@ -5,22 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minicnn import SGD, Adam
+import minicnn
+from minicnn import SGD, Adam, optimizers
 from minicnn.errors import UsageError
 from minicnn.layers import Parameter
 from tests.comparison import assert_close
+from tests.oracles.updates import OPTIMIZERS
 
-SETTINGS = {
-    "sgd": (SGD, "SGD", {"lr": 0.1}),
-    "sgd, decay": (SGD, "SGD", {"lr": 0.1, "weight_decay": 0.05}),
-    "momentum": (SGD, "SGD", {"lr": 0.1, "momentum": 0.9}),
-    "momentum, decay": (SGD, "SGD", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.05}),
-    "nesterov": (SGD, "SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
-    "nesterov, decay": (SGD, "SGD", {"lr": 0.1, "momentum": 0.8, "nesterov": True, "weight_decay": 0.05}),
-    "adam": (Adam, "Adam", {"lr": 0.01}),
-    "adam, decay": (Adam, "Adam", {"lr": 0.01, "weight_decay": 0.05}),
-    "adam, betas": (Adam, "Adam", {"lr": 0.01, "betas": (0.8, 0.95)}),
-}
+
+def test_every_optimizer_is_tried():
+    assert {name.lower() for name, _ in OPTIMIZERS.values()} == set(optimizers.OPTIMIZERS)
+
+
+def make(kind):
+    return getattr(minicnn, kind)
 
 
 def parameters(rng, dtype="float64"):
@@ -28,13 +26,13 @@ def parameters(rng, dtype="float64"):
     return {name: Parameter(rng.standard_normal(shape).astype(dtype)) for name, shape in shapes.items()}
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_twenty_steps_end_where_pytorch_s_do(name, mode, dtype, rng):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
-    ours, theirs, settings = SETTINGS[name]
+    kind, settings = OPTIMIZERS[name]
     learning = parameters(rng, dtype)
     tensors = [torch.tensor(p.value, requires_grad=True) for p in learning.values()]
-    optimizer, their_optimizer = ours(learning, **settings), getattr(torch.optim, theirs)(tensors, **settings)
+    optimizer, their_optimizer = make(kind)(learning, **settings), getattr(torch.optim, kind)(tensors, **settings)
     for step in range(20):
         for parameter, tensor in zip(learning.values(), tensors, strict=True):
             parameter.grad = rng.standard_normal(parameter.value.shape).astype(dtype)
@@ -47,11 +45,11 @@ def test_twenty_steps_end_where_pytorch_s_do(name, mode, dtype, rng):
         assert_close(parameter.value, tensor.detach().numpy(), dtype)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_step_changes_values_in_place_and_gradients_not_at_all(name, mode, rng):
-    make, _, settings = SETTINGS[name]
+    kind, settings = OPTIMIZERS[name]
     learning = parameters(rng)
-    optimizer = make(learning, **settings)
+    optimizer = make(kind)(learning, **settings)
     arrays = {key: p.value for key, p in learning.items()}
     for parameter in learning.values():
         parameter.grad = rng.standard_normal(parameter.value.shape)
@@ -63,19 +61,19 @@ def test_a_step_changes_values_in_place_and_gradients_not_at_all(name, mode, rng
         np.testing.assert_array_equal(parameter.grad, before[key][1])
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_parameter_without_a_gradient_stays(name, mode, rng):
-    make, _, settings = SETTINGS[name]
+    kind, settings = OPTIMIZERS[name]
     learning = parameters(rng)
     before = learning["conv1.bias"].value.copy()
     learning["conv1.weight"].grad = np.ones((3, 3, 2, 4))
-    make(learning, **settings).step()
+    make(kind)(learning, **settings).step()
     np.testing.assert_array_equal(learning["conv1.bias"].value, before)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_saved_memory_goes_on_as_if_never_interrupted(name, mode, rng):
-    make, _, settings = SETTINGS[name]
+    kind, settings = OPTIMIZERS[name]
     learning = parameters(np.random.default_rng(0))
     gradients = [{key: rng.standard_normal(p.value.shape) for key, p in learning.items()} for _ in range(6)]
 
@@ -85,14 +83,14 @@ def test_saved_memory_goes_on_as_if_never_interrupted(name, mode, rng):
                 parameter.grad = gradient[key]
             optimizer.step()
 
-    whole = make(learning, **settings)
+    whole = make(kind)(learning, **settings)
     steps(whole, gradients)
 
-    first = make(parameters(np.random.default_rng(0)), **settings)
+    first = make(kind)(parameters(np.random.default_rng(0)), **settings)
     steps(first, gradients[:3])
     saved = {key: array.copy() for key, array in first.state_arrays().items()}
     values = {key: Parameter(p.value.copy()) for key, p in first.parameters.items()}
-    second = make(values, **settings)
+    second = make(kind)(values, **settings)
     second.load_state(saved, first.steps)
     steps(second, gradients[3:])
     for key, parameter in whole.parameters.items():
