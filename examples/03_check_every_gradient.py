@@ -12,10 +12,9 @@ from minicnn.inspection import check_everything
 
 def main() -> None:
     network = sys.argv[1] if len(sys.argv) > 1 else "cnn2"
-    results = check_everything(network)
-    for name, report in results:
+    for name, report in check_everything(network):
         print(f"{'passed' if report.passed else 'FAILED'}  {report.max_relative_error:8.1e}  {name}")
-    print(results[-1][1].describe())
+    print(report.describe())
 
 
 if __name__ == "__main__":

@@ -27,15 +27,16 @@ def gradcheck(
     """
     from minicnn.inspection import check_everything, checked_files, coverage
 
+    checks = check_everything(model=model, seed=seed)
     print(f"checking {checked_files()}", flush=True)
-    results = check_everything(model=model, seed=seed)
-    failed = 0
-    for name, report in results:
-        print(f"{'passed' if report.passed else 'FAILED'}  {report.max_relative_error:.1e}  {name}")
+    failed, reports = 0, []
+    for name, report in checks:
+        reports.append(report)
+        print(f"{'passed' if report.passed else 'FAILED'}  {report.max_relative_error:.1e}  {name}", flush=True)
         if not report.passed:
             failed += 1
             print(report.describe())
-    reached = coverage(report for _, report in results)
+    reached = coverage(reports)
     if reached.kernels:
         print(f"kernels that ran: {', '.join(reached.kernels)}")
     if reached.formulas_alone:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import count
 from math import prod
 from typing import NamedTuple
@@ -13,7 +13,7 @@ import numpy as np
 from minicnn import layers, models, ops
 from minicnn.dispatch import kernel_mode, observe
 from minicnn.errors import ShapeError
-from minicnn.inspection.gradcheck import ELEMENTS, SAMPLES, gradcheck, gradcheck_loss
+from minicnn.inspection.gradcheck import ELEMENTS, SAMPLES, generator, gradcheck, gradcheck_loss
 from minicnn.inspection.gradient_report import GradientReport, Ran
 from minicnn.inspection.network_check import NETWORK_ELEMENTS
 from minicnn.inspection.parts import Operations
@@ -41,30 +41,33 @@ def layer_cases() -> list[tuple[Layer, Shape]]:
     return cases
 
 
-def check_everything(model: str | None = None, seed: int = 0) -> list[tuple[str, GradientReport]]:
+def check_everything(model: str | None = None, seed: int = 0) -> Iterator[tuple[str, GradientReport]]:
     """Check every kind of layer and the loss, and the network `model` at the smallest picture that it can read.
 
     model: a name in `minicnn.models`, or None for the layers and the loss alone. seed: of all random numbers. By the
     formulas and by the kernels, as `gradcheck` does; the batches are as large as the kernels ask for. Returns
-    (what was checked, its report) in order. Raises UsageError for an unknown model, TypeError for a kind of layer
-    that gives no examples.
+    (what was checked, its report) in order, each as soon as it is there. Raises UsageError, at once, for an unknown
+    model or a seed below 0, TypeError for a kind of layer that gives no examples.
     """
     if model is not None:
         models.find(model)
-    results = []
-    for layer, shape in layer_cases():
+    generator(seed)
+    return _checks(layer_cases(), model, seed)
+
+
+def _checks(cases: list[tuple[Layer, Shape]], model: str | None, seed: int) -> Iterator[tuple[str, GradientReport]]:
+    for layer, shape in cases:
         samples = samples_for_kernels(layer, shape)
         elements = ELEMENTS if samples == SAMPLES else NETWORK_ELEMENTS
-        results.append((repr(layer), gradcheck(layer, shape, seed, samples=samples, elements=elements)))
+        yield repr(layer), gradcheck(layer, shape, seed, samples=samples, elements=elements)
     for smoothing in (0.0, 0.1):
         loss = SoftmaxCrossEntropy(smoothing)
-        results.append((f"SoftmaxCrossEntropy(label_smoothing={smoothing})", gradcheck_loss(loss, CLASSES, seed)))
+        yield f"SoftmaxCrossEntropy(label_smoothing={smoothing})", gradcheck_loss(loss, CLASSES, seed)
     if model is not None:
         size = smallest_image_size(model)
         network = models.build(model, (size, size, 3), CLASSES, seed)
         report = gradcheck(network, (size, size, 3), seed, loss=SoftmaxCrossEntropy(), elements=NETWORK_ELEMENTS)
-        results.append((f"{model} on {size}×{size} pixels, with its loss", report))
-    return results
+        yield f"{model} on {size}×{size} pixels, with its loss", report
 
 
 def samples_for_kernels(layer: Layer, input_shape: Shape) -> int:

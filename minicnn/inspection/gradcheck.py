@@ -58,7 +58,7 @@ def gradcheck(
     """
     if not isinstance(layer, Layer):
         raise UsageError(f"gradcheck needs a layer or a network, got {type(layer).__name__}")
-    rng = _generator(seed)
+    rng = generator(seed)
     net = _float64_copy(layer, tuple(input_shape), rng, device)
     pictures = rng.standard_normal((samples, *input_shape))
     pictures[1::2] *= SPREAD
@@ -78,7 +78,7 @@ def gradcheck_loss(loss: Loss, classes: int = 5, seed: int = 0) -> GradientRepor
     loss: it is copied and stays as it is. classes: K. seed: of the random logits (N, K), called "x", and labels (N,).
     Returns a report as `gradcheck` does.
     """
-    rng = _generator(seed)
+    rng = generator(seed)
     logits, labels = rng.standard_normal((SAMPLES, classes)), _random_labels((classes,), SAMPLES, rng)
     forward, backward = _behind_loss(lambda x: x, lambda dy, x: {"x": dy}, loss, labels)
     return gradcheck_operation(forward, backward, {"x": logits}, seed)
@@ -95,7 +95,7 @@ def gradcheck_operation(
     of each array by name. arrays: float64, the point to check at; they are copied. seed, elements: as for `gradcheck`.
     Returns a report as `gradcheck` does. Raises UsageError when y is not finite or anything is not float64.
     """
-    _generator(seed)
+    generator(seed)
     copies = {name: array.copy() for name, array in arrays.items()}
 
     def check(mode: str, known: bool) -> ModeCheck:
@@ -104,7 +104,7 @@ def gradcheck_operation(
             backward(forward(**copies).copy(), **copies)
         if known and not operations.ran.kernels:
             return ModeCheck(mode, operations.ran, ())
-        checks = compare_gradients(forward, backward, copies, _generator(seed), elements)
+        checks = compare_gradients(forward, backward, copies, generator(seed), elements)
         return ModeCheck(mode, operations.ran, (PartCheck(("",), checks),))
 
     return _in_each_mode(check)
@@ -119,7 +119,8 @@ def _in_each_mode(check: Callable[[str, bool], ModeCheck]) -> GradientReport:
     return GradientReport(tuple(modes))
 
 
-def _generator(seed: int) -> np.random.Generator:
+def generator(seed: int) -> np.random.Generator:
+    """Return the random numbers of `seed`. Raises UsageError below 0."""
     if seed < 0:
         raise UsageError(f"a seed is a whole number of at least 0; got {seed}")
     return np.random.default_rng(seed)

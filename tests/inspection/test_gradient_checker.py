@@ -228,7 +228,7 @@ def test_wrong_layers_are_caught_and_the_array_is_named() -> None:
 
 def test_check_everything_covers_layers_loss_and_network() -> None:
     with use_kernels("reference"):
-        results = check_everything("torch_cnn")
+        results = list(check_everything("torch_cnn"))
     names = [name for name, _ in results]
     assert all(report.passed for _, report in results)
     assert any(name.startswith("Conv2D") for name in names)
