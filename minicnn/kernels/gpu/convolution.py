@@ -16,6 +16,7 @@ from minicnn.backend import Array, array_module
 from minicnn.errors import UsageError
 from minicnn.kernels.gpu.algorithms import choose_algorithm
 from minicnn.kernels.gpu.bias import sum_rows
+from minicnn.kernels.gpu.depthwise import depthwise, depthwise_backward
 from minicnn.kernels.gpu.launch import LARGEST, kernels_take
 from minicnn.ops.windows import Padding, Pair, output_size, require_shape, spread
 
@@ -29,8 +30,12 @@ def conv2d(
     dilation: Pair = (1, 1),
 ) -> Array:  # fmt: skip
     """Slide F filters over each picture: the twin of `minicnn.ops.convolution.conv2d`."""
-    if groups > 1 or not kernels_take(x, weight):  # the formula takes one group after the other, each by this twin
+    if not kernels_take(x, weight):
         return NotImplemented
+    if groups > 1:
+        if groups != x.shape[3]:
+            return NotImplemented  # the formula takes one group after the other, each by this twin
+        return depthwise(x, weight, bias, stride, padding, dilation)
     return convolve(x, weight, bias, stride, padding, relu=False, dilation=dilation)
 
 
@@ -39,8 +44,12 @@ def conv2d_backward(
     dilation: Pair = (1, 1),
 ) -> Gradients:  # fmt: skip
     """Turn the output's gradient into the inputs': the twin of `minicnn.ops.convolution.conv2d_backward`."""
-    if groups > 1 or not kernels_take(dy, x, weight):
+    if not kernels_take(dy, x, weight):
         return NotImplemented
+    if groups > 1:
+        if groups != x.shape[3]:
+            return NotImplemented
+        return depthwise_backward(dy, x, weight, stride, padding, dilation, input_gradient)
     dy = array_module(dy).ascontiguousarray(dy)
     return convolve_backward(lambda chunk: dy[chunk], x, weight, stride, padding, input_gradient, dilation)
 
