@@ -65,6 +65,8 @@ CONV = Conv2D(3, 3)
 SQUARE_CONV = Conv2D(8, 2)  # KH·KW·C = F, so that a forgotten transpose fits
 STRIDED_CONV = Conv2D(3, 3, stride=2)
 LOPSIDED_CONV = Conv2D(3, 3, padding=((2, 0), (0, 1)))
+DILATED_CONV = Conv2D(3, (3, 2), padding="same", dilation=(1, 2))
+GROUPED_CONV = Conv2D(4, 3, groups=2)
 SQUARE_DENSE = Dense(6)
 GROUPED_CONV = Conv2D(4, 3, groups=2)
 NORM = BatchNorm2D()
@@ -94,6 +96,9 @@ MISTAKES = [
     Mistake("padding put on the wrong side", "im2col", ", padding)", ", [p[::-1] for p in padding])", LOPSIDED_CONV),
     Mistake("stride forgotten on the way back", "col2im", "(oh, ow), stride,", "(oh, ow), (1, 1),", STRIDED_CONV),
     Mistake("rows and columns swapped", "col2im", "window_slice((ky, kx)", "window_slice((kx, ky)", CONV),
+    Mistake("dilation forgotten on the way back", "col2im", "stride, dilation)", "stride)", DILATED_CONV),
+    Mistake("another group's filters", "conv2d_backward", "weight[..., f]", "weight[..., ::-1][..., f]", GROUPED_CONV),
+    Mistake("another group's gradient", "conv2d_backward", "(dy[..., f]", "(dy[..., ::-1][..., f]", GROUPED_CONV),
     Mistake("transpose forgotten", "dense_backward", DX, DX.removesuffix(".T"), SQUARE_DENSE),
     Mistake("factors in the wrong order", "dense_backward", "x.T @ dy", "dy.T @ x", SQUARE_DENSE, "weight"),
     Mistake("bias: mean for sum", "dense_backward", "dy.sum(", "dy.mean(", SQUARE_DENSE, "bias"),

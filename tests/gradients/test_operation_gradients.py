@@ -56,6 +56,25 @@ def test_convolution(geometry: str, mode: str, rng: np.random.Generator) -> None
     )
 
 
+@pytest.mark.parametrize("groups, channels_read", [(1, 4), (2, 2), (4, 1)])
+@pytest.mark.parametrize("stride, dilation", [((1, 1), (1, 1)), ((2, 1), (1, 1)), ((1, 1), (2, 3)), ((2, 3), (3, 2))])
+def test_grouped_and_dilated_convolution(groups, channels_read, stride, dilation, mode, rng) -> None:
+    padding = ((2, 1), (1, 2))
+    assert_gradients(
+        lambda x, weight, bias: ops.conv2d(x, weight, bias, stride, padding, groups, dilation),
+        lambda dy, x, weight, bias: dict(
+            zip(
+                ("x", "weight", "bias"),
+                ops.conv2d_backward(dy, x, weight, stride, padding, True, groups, dilation),
+                strict=True,
+            )
+        ),
+        x=rng.standard_normal((2, 7, 8, 4)),
+        weight=rng.standard_normal((3, 2, channels_read, 4)),
+        bias=rng.standard_normal(4),
+    )
+
+
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_im2col_and_col2im(geometry: str, mode: str, rng: np.random.Generator) -> None:
     kernel, stride, padding = GEOMETRIES[geometry]
