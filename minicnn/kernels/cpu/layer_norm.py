@@ -48,11 +48,11 @@ def _forward(thread, threads, x, weight, bias, epsilon, y, mean, variance):
     first, past = share(rows, thread, threads)
     for i in range(first, past):
         source, target = x[i], y[i]
-        total = 0.0
+        total = np.float64(0)
         for c in range(channels):
             total += source[c]
         centre = total / channels
-        squares = 0.0
+        squares = np.float64(0)
         for c in range(channels):
             squares += (source[c] - centre) * (source[c] - centre)
         mean[i], variance[i] = centre, squares / channels
@@ -69,11 +69,11 @@ def _backward(thread, threads, dy, x, weight, mean, variance, epsilon, dx, sums)
     first, past = share(rows, thread, threads)
     for i in range(first, past):
         gradient, source, target = dy[i], x[i], dx[i]
-        rest = 0.0  # what rounding took off the mean
+        rest = np.float64(0)  # what rounding took off the mean
         for c in range(channels):
             rest += source[c] - np.float64(mean[i])
         centre, scale = mean[i] + rest / channels, 1 / np.sqrt(variance[i] + epsilon)
-        along_one = along_x = 0.0
+        along_one = along_x = np.float64(0)
         for c in range(channels):
             x_hat[c] = (source[c] - centre) * scale
             along_one += gradient[c] * weight[c]
