@@ -129,8 +129,9 @@ def _compare(
     zero = bool(largest <= rounding and not (certain & ~known).any())
     scale = np.maximum(yardstick(claimed, largest), np.abs(numeric))
     errors = np.zeros(len(indices)) if zero else np.abs(claimed - numeric) / scale
-    errors = np.where(known | certain, np.where(np.isfinite(errors), errors, np.inf), 0.0)
-    worst = int(np.argmax(errors))
+    judged = known | certain
+    errors = np.where(judged, np.where(np.isfinite(errors), errors, np.inf), 0.0)
+    worst = int(np.argmax(np.where(judged, errors, -1.0)))
     return ArrayCheck(
         name=name, shape=analytic.shape, checked=int(known.sum()), left_out=int((~known).sum()),
         max_relative_error=float(errors[worst]), worst=indices[worst], analytic=float(claimed[worst]),

@@ -156,6 +156,23 @@ def test_predict(minicnn: Command, run: Path, shapes: Path) -> None:
     assert probabilities == sorted(probabilities, reverse=True)
 
 
+def test_gradcheck_says_which_files_it_checks(minicnn: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINICNN_KERNELS", "reference")  # the quicker half
+    answer = minicnn("gradcheck")
+    lines = answer.out.splitlines()
+    assert answer.code == 0 and answer.err == ""
+    assert lines[0] == f"checking {Path(package.__file__).parent}, its formulas (ops)"
+    assert lines[-1] == "every gradient agrees with finite differences"
+
+
+def test_gradcheck_does_not_pass_what_no_example_reaches(minicnn: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINICNN_KERNELS", "reference")
+    monkeypatch.setattr(package.Tanh, "examples", classmethod(lambda cls: [(package.ReLU(), (3,))]))
+    answer = minicnn("gradcheck")
+    assert answer.code == 1
+    assert "FAILED  no layer's examples lead to tanh, tanh_backward: nothing of that was checked" in answer.out
+
+
 def test_summary(minicnn: Command) -> None:
     answer = minicnn("summary", "cnn3", "--image-size", 64, "--classes", 10)
     assert answer.code == 0 and "conv3" in answer.out

@@ -270,3 +270,12 @@ def test_a_jump_excuses_nobody_else() -> None:
         {"x": np.arange(8.0)},
     )
     assert not report.passed
+
+
+def test_a_kind_of_layer_without_examples_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Dense, "examples", classmethod(lambda cls: []))
+    with pytest.raises(TypeError, match=r"Dense.examples\(\) is empty"):
+        check_everything()
+    monkeypatch.setattr(Dense, "examples", Layer.__dict__["examples"])
+    with pytest.raises(TypeError, match="Dense gives no examples"):
+        check_everything()
