@@ -29,9 +29,9 @@ def built(layer, shape, dtype="float64"):
     return layer
 
 
-def assert_near(got, expected, dtype, what):
+def assert_near(got, expected, dtype, what, times=1):
     assert got.dtype == dtype, what
-    limit = TOLERANCE[dtype] * np.abs(expected).max()
+    limit = times * TOLERANCE[dtype] * np.abs(expected).max()
     np.testing.assert_allclose(got, expected, rtol=0, atol=limit, err_msg=what)
 
 
@@ -47,6 +47,7 @@ def test_batch_norm_learns_as_pytorch_s_does(shape, mean, momentum, mode, dtype,
         value = rng.standard_normal(shape[3:]).astype(dtype)
         layer.parameters()[name].value = value
         getattr(theirs, name).data = torch.tensor(value.astype("float64"))
+    times = 10 if mean and dtype == "float64" else 1  # PyTorch's own rounding of such a mean: see tests/ops
     for training in (True, True, True, False):
         x, dy = (mean + rng.standard_normal(shape)).astype(dtype), rng.standard_normal(shape).astype(dtype)
         tx = torch.tensor(x.astype("float64"), requires_grad=True)
@@ -59,12 +60,12 @@ def test_batch_norm_learns_as_pytorch_s_does(shape, mean, momentum, mode, dtype,
         with keep_for_backward():
             y = layer.forward(x, training=training)
         dx = layer.backward(dy)
-        assert_near(y, ty.detach().numpy(), dtype, "y")
-        assert_near(dx, tx.grad.numpy(), dtype, "dx")
-        assert_near(layer.weight.grad, theirs.weight.grad.numpy(), dtype, "dweight")
-        assert_near(layer.bias.grad, theirs.bias.grad.numpy(), dtype, "dbias")
-        assert_near(layer.running_mean.value, theirs.running_mean.numpy(), dtype, "running_mean")
-        assert_near(layer.running_var.value, theirs.running_var.numpy(), dtype, "running_var")
+        assert_near(y, ty.detach().numpy(), dtype, "y", times)
+        assert_near(dx, tx.grad.numpy(), dtype, "dx", times)
+        assert_near(layer.weight.grad, theirs.weight.grad.numpy(), dtype, "dweight", times)
+        assert_near(layer.bias.grad, theirs.bias.grad.numpy(), dtype, "dbias", times)
+        assert_near(layer.running_mean.value, theirs.running_mean.numpy(), dtype, "running_mean", times)
+        assert_near(layer.running_var.value, theirs.running_var.numpy(), dtype, "running_var", times)
 
 
 def test_the_other_layers_are_pytorch_s(mode, dtype, rng):
