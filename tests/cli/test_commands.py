@@ -52,7 +52,7 @@ def test_the_help_of_training_names_all_that_registries_hold(minicnn: Command) -
     ("typed", "completed"),
     [
         ("train --model cn", {"cnn2", "cnn3"}),
-        ("train --optimizer ", {"sgd", "adam"}),
+        ("train --optimizer ", set(OPTIMIZERS)),
         ("train --schedule co", {"constant", "cosine"}),
         ("train --augment flip,s", {"flip,scale"}),
         ("train sha", {"shapes"}),
