@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from minicnn import ops
+from minicnn import LeakyReLU, ops
 from minicnn.errors import ShapeError, UsageError
 from tests.comparison import assert_close, call_keeping
 from tests.ops.calls import kept_for_backward
@@ -83,3 +83,16 @@ def test_settings_without_a_meaning_are_refused(name, mode):
             getattr(ops, name)(x, *settings)
         with pytest.raises(UsageError, match=re.escape(f"={settings[0]} should be")):
             getattr(ops, f"{name}_backward")(x, x, *settings)
+
+
+def test_leaky_relu_without_a_slope_is_relu(mode, dtype):
+    """0·(−∞) would be NaN."""
+    x = np.array([-np.inf, -1.0, 0.0, 2.0, np.nan], dtype)
+    np.testing.assert_array_equal(ops.leaky_relu(x, 0), ops.relu(x))
+    np.testing.assert_array_equal(ops.leaky_relu_backward(np.ones_like(x), x, 0), [0, 0, 0, 1, 0])
+
+
+@pytest.mark.parametrize("slope", [-0.1, float("nan")])
+def test_a_layer_refuses_a_slope_without_a_meaning(slope):
+    with pytest.raises(UsageError, match=r"slope=.* should be at least 0, and finite"):
+        LeakyReLU(slope)

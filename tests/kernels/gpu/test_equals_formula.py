@@ -282,6 +282,10 @@ def test_without_decay_an_infinite_weight_stays_infinite(check, dtype):
     check("adam_update", (value.copy(), one, zero.copy(), zero.copy(), 0.1, 0.001, 0.1, 0.9, 0.999, 1e-8, 0.0), dtype)
 
 
+def test_leaky_relu_without_a_slope_is_relu(check, dtype):
+    check("leaky_relu", (np.array([-np.inf, -1, -0.0, 0, 2, np.nan], dtype), 0), dtype)
+
+
 EMPTY = np.zeros((0, 6, 7, 3), "float32")
 FILTERS, BIAS = np.ones((3, 3, 3, 4), "float32"), np.ones(4, "float32")
 OF_NO_PICTURE = {
