@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
-from itertools import count
 from math import prod
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from minicnn.layers.variables import State
 from minicnn.training.losses import SoftmaxCrossEntropy
 
 CLASSES = 5
+LARGEST_IMAGE = 256  # pixels: a network that reads none of up to this side reads none at all
 LARGEST_BATCH = 1 << 17  # numbers: no kernel asks for more
 PIXELS_OF_STATISTICS = 4  # that a layer sees of which it keeps statistics: of two numbers, they leave nothing but signs
 
@@ -120,13 +120,14 @@ def smallest_image_size(model: str) -> int:
     """Return the side, in pixels, of the smallest square colour picture that the network called `model` can read.
 
     A layer that keeps statistics of its pixels (batch norm) sees at least PIXELS_OF_STATISTICS of them.
-    Raises UsageError for an unknown model.
+    Raises UsageError for an unknown model, ShapeError for one that reads none of up to LARGEST_IMAGE.
     """
-    models.find(model)
-    for size in count(1):
+    found, refused = models.find(model), None
+    for size in range(1, LARGEST_IMAGE + 1):
         try:
-            net = models.outline(model, (size, size, 3))
-        except ShapeError:
+            net = models.outline(found, (size, size, 3))
+        except ShapeError as error:
+            refused = error
             continue
         seen = [
             prod((layer.input_shape or ())[:-1])
@@ -135,4 +136,4 @@ def smallest_image_size(model: str) -> int:
         ]
         if min(seen, default=PIXELS_OF_STATISTICS) >= PIXELS_OF_STATISTICS:
             return size
-    raise AssertionError("count never ends")
+    raise ShapeError(f"{model} reads no picture of up to {LARGEST_IMAGE}×{LARGEST_IMAGE} pixels: {refused}")

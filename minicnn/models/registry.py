@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from minicnn.errors import ShapeError, UsageError
+from minicnn.errors import UsageError
 from minicnn.layers import Layer, Sequential
 from minicnn.layers.base import shape_text
 from minicnn.models.own_file import OwnFile, is_file
@@ -106,7 +106,7 @@ def _settled(
 
 def _require_logits(model: Model, net: Sequential, classes: int) -> None:
     if net.output_shape != (classes,):
-        raise ShapeError(
+        raise UsageError(
             f"{model.name} ends with {shape_text(net.output_shape or ())} for an image, where one number for each of "
             f"{classes} classes is needed, such as Dense(classes) gives"
         )

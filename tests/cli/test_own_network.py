@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from minicnn.inspection import checks
 from tests.cli.command import SMALL, Answer, Command
 
 NETWORK = """
@@ -134,6 +135,23 @@ def test_summary_and_gradient_check(minicnn: Command, own: tuple[Path, Path], lo
     shown = minicnn("summary", file, "--image-size", 16, "--classes", 3)
     assert shown.code == 0 and "dense1" in shown.out
     assert_refused(minicnn("summary", f"{file}:net"), "has no function 'net'")
+
+
+@pytest.mark.parametrize(
+    ("layers", "part"),
+    [
+        ("Flatten(), Dense(3)", "my_net ends with 3 numbers"),
+        ("Flatten(), Conv2D(4, 3), Flatten(), Dense(classes)", "reads no picture of up to 256×256 pixels: conv1"),
+    ],
+)
+def test_gradient_checks_of_a_network_that_fits_no_picture_end(
+    minicnn: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layers: str, part: str
+) -> None:
+    monkeypatch.setattr(checks, "layer_cases", list)  # the network alone
+    file = tmp_path / "my_net.py"
+    file.write_text(f"from minicnn import *\ndef my_net(classes):\n    return [{layers}]")
+    answer = minicnn("gradcheck", "--model", file)
+    assert answer.code == 2 and part in answer.err and answer.err.count("\n") == 1
 
 
 def test_the_network_in_the_readme(minicnn: Command, tmp_path: Path) -> None:

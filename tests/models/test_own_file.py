@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from minicnn import models
-from minicnn.errors import ShapeError, UsageError
+from minicnn.errors import UsageError
 
 Write = Callable[[str], str]
 
@@ -120,7 +120,7 @@ def test_a_network_that_does_not_end_with_a_number_for_each_class_is_refused(wri
     path = write("from minicnn import *\ndef my_net(n): return [Flatten(), Dense(7)]")
     for make in (models.outline, models.build):
         assert make(path, (4, 4, 3), 7).output_shape == (7,)
-        with pytest.raises(ShapeError, match=r"my_net ends with 7 numbers .* one number for each of 10 classes"):
+        with pytest.raises(UsageError, match=r"my_net ends with 7 numbers .* one number for each of 10 classes"):
             make(path, (4, 4, 3), 10)
 
 
