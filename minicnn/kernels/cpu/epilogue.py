@@ -34,7 +34,10 @@ def finish_strip(z, z_from, numbers, windows, block, n, y_from, y_to, finish):
                 for f in range(finish.scale.size):
                     row[start + f] *= finish.scale[f]
     if not block.indexed:
-        _largest(z, z_from, finish.bias, block, y_from, y)
+        if pools_2x2(block):
+            _largest_2x2(z, finish.bias, block.relu, y)
+        else:
+            _largest(z, z_from, finish.bias, block, y_from, y)
         return
     if pools_2x2(block):
         _pool_2x2(z, finish.bias, block.relu, y, finish.argmax[n, y_from:y_to])
@@ -107,6 +110,21 @@ def _pool_any(z, z_from, bias, block, n, y_from, y_to, y, argmax):
                     index, candidates = ky * block.pool_w + kx, z[row + ky - z_from, column + kx]
                     for f in range(bias.size):
                         pixel[f], where[f] = _larger(candidates[f] + bias[f], index, pixel[f], where[f])
+
+
+@inner
+def _largest_2x2(z, bias, relu, y):
+    """Pool 2×2 windows without saying where the largest were."""
+    lowest = bias.dtype.type(0 if relu else -np.inf)
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            a, b, c, d = z[2 * i, 2 * j], z[2 * i, 2 * j + 1], z[2 * i + 1, 2 * j], z[2 * i + 1, 2 * j + 1]
+            pixel = y[i, j]
+            for f in range(bias.size):
+                best = lowest
+                for candidate in (a[f] + bias[f], b[f] + bias[f], c[f] + bias[f], d[f] + bias[f]):
+                    best = candidate if (not candidate <= best) & (best == best) else best  # as `_larger`
+                pixel[f] = best
 
 
 @inner
