@@ -229,7 +229,7 @@ class Names:
         while snapshot is not None:
             names = [name for name in self._names.get(id(snapshot), {}).values() if name in self.arrays]
             if names:
-                return names[-1]
+                return names[0]
             snapshot = snapshot.same_as
         return None
 

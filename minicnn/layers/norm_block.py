@@ -75,7 +75,7 @@ class ResidualBlock(FusedStep):
         if shortcut is not None:
             dshortcut = shortcut.backward(dshortcut, input_gradient)
         dx = run_backward(self.body, dz, input_gradient)
-        return dx + dshortcut if dx is not None and input_gradient else None
+        return ops.residual_backward(dx, dshortcut) if dx is not None and input_gradient else None
 
 
 def _normalize(norm: BatchNorm2D, relu: ReLU, x: Array, residual: Array | None) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from minicnn import ops
 from minicnn.backend import Array
 from minicnn.errors import ShapeError
 from minicnn.layers.base import Layer, Shape, shape_text
@@ -38,13 +39,13 @@ class Residual(Layer):
         """x: (N, …). Returns y, of the body's output shape."""
         self.require_built()
         y = self.body.forward(x, training)
-        return y + (x if self.shortcut is None else self.shortcut.forward(x, training))
+        return ops.residual(y, x if self.shortcut is None else self.shortcut.forward(x, training))
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """dy: like y. Returns dx = the body's dx + the shortcut's, or None."""
         dx_body = self.body.backward(dy, input_gradient)
         dx_shortcut = dy if self.shortcut is None else self.shortcut.backward(dy, input_gradient)
-        return dx_body + dx_shortcut if input_gradient else None  # type: ignore[operator]
+        return ops.residual_backward(dx_body, dx_shortcut) if input_gradient else None
 
     def operations(self) -> int:
         """Return one addition for every output."""

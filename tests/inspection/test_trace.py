@@ -103,6 +103,8 @@ def test_names_follow_the_pass(x):
     assert t["relu1.x"].formula == "= conv1.y" and t["conv1.x"].formula == "the batch that was given"
     assert t["dropout1.x"].formula == "= pool1.y, in another shape"
     assert t["labels"].value.tolist() == LABELS.tolist()
+    assert t["pool1.x"].formula == "= residual1.y" and t["residual1.y"].formula == "y = body + shortcut"
+    assert t["residual1.shortcut"].formula == "= relu1.y" and t["residual1.dx_shortcut"].formula == "= pool1.dx"
 
 
 def test_the_arrays_on_the_way_are_those_of_the_formula(x):

@@ -163,6 +163,8 @@ CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {
     "norm_block": _norm_block,
     "norm_block_backward": _norm_block_backward,
     "normalize_pixels": _normalize_pixels,
+    "residual": _normal((3, 5, 4), (3, 5, 4)),
+    "residual_backward": _normal((3, 5, 4), (3, 5, 4)),
     "softmax": _normal((4, 6)),
     "softmax_cross_entropy": _softmax_cross_entropy,
     "softmax_cross_entropy_backward": _softmax_cross_entropy_backward,

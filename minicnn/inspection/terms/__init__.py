@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.inspection.terms import convolution, dense, dropout, images, normalization, pooling, softmax
+from minicnn.inspection.terms import convolution, dense, dropout, images, normalization, pooling, residual, softmax
 from minicnn.inspection.terms.parts import Index, Named, Products, Spelled, Speller, element, number, product
 
 __all__ = ["RESULTS", "TERMS", "Index", "Products", "Spelled", "result_names", "spell"]
@@ -53,6 +53,7 @@ TERMS: dict[tuple[str, str], Speller] = {
     **dense.TERMS,
     **dropout.TERMS,
     **normalization.TERMS,
+    **residual.TERMS,
     **softmax.TERMS,
     **images.TERMS,
 }
