@@ -6,7 +6,7 @@ An operation in `minicnn.ops` is a plain function that spells out its formula. `
 2. run the function of the same name and signature in `minicnn.kernels.cpu` for a NumPy array, in `minicnn.kernels.gpu`
    for a CuPy array, or the formula where there is none, where the twin answers `NotImplemented` (a dtype it does not
    take), or where the formula was asked for: `use_kernels("reference")`, or the environment variable
-   MINICNN_KERNELS=reference. This is the only dispatch in minicnn;
+   MINICNN_KERNELS=reference. Which function runs is decided here alone; which steps, by a network's plan;
 3. be seen, by what was given to `observe`.
 """
 
@@ -174,12 +174,13 @@ def _accelerate(check: Callable[..., None] | None, formula: Operation) -> Operat
 def _who_asked(frame: FrameType | None) -> tuple[object | None, str | None]:
     """Return the object whose forward or backward pass calls from `frame`, and which of the two it is.
 
-    It is read off the call stack, and only while somebody observes: so a layer need not say who it is, no layer can
-    forget to, and a pass that nobody watches pays nothing.
+    It is read off the call stack, and only while somebody observes: so a layer need not say who it is, and a pass
+    that nobody watches pays nothing.
     """
     while frame is not None:
-        if frame.f_code.co_name in ("forward", "backward") and "self" in frame.f_locals:
-            return frame.f_locals["self"], frame.f_code.co_name
+        code = frame.f_code
+        if code.co_name in ("forward", "backward") and code.co_argcount and code.co_varnames[0] in frame.f_locals:
+            return frame.f_locals[code.co_varnames[0]], code.co_name
         frame = frame.f_back
     return None, None
 

@@ -13,7 +13,7 @@ from typing import Any
 from minicnn.backend import Array, device_of
 from minicnn.dispatch import Call, kernel_mode, use_kernels
 from minicnn.inspection.gradient_report import Ran
-from minicnn.layers.base import Layer, collect_layers
+from minicnn.layers.base import Layer, collect
 from minicnn.layers.plan import FusedStep, Step, inner_plans, layers_of
 from minicnn.layers.sequential import Sequential
 from minicnn.layers.variables import Parameter, Randomness, State
@@ -74,7 +74,7 @@ def parts_of(net: Layer) -> list[Part]:
 def _inside(step: Step) -> Iterator[Step]:
     held: Sequence[Step]
     if isinstance(step, FusedStep):
-        held = [inner for plan in inner_plans(step, "training") for inner in plan.steps]
+        held = [inner for plan in inner_plans(step, "training").values() for inner in plan.steps]
     elif isinstance(step, Sequential):
         held = step.make_plan("training").steps
     else:
@@ -90,7 +90,7 @@ def hidden_layers(net: Layer) -> list[Part]:
     found: dict[str, Layer] = {}
     for name, layer in net.walk():
         for attribute, value in vars(layer).items():
-            collect_layers(f"{name}.{attribute}" if name else attribute, value, found)
+            collect(f"{name}.{attribute}" if name else attribute, value, Layer, found)
     return [Part(layer, (name,)) for name, layer in found.items() if id(layer) not in tree]
 
 

@@ -22,9 +22,11 @@ class _Activation(Layer):
         """Return dx, from dy and what the forward pass kept: x or y, all alike."""
         raise TypeError(f"{type(self).__name__} does not say what its gradient is")
 
+    operations_each = 1  # arithmetic operations and function values for one number
+
     def operations(self) -> int:
-        """Return one for every value."""
-        return self.output_numbers()
+        """Return as many for every value as its formula has."""
+        return self.operations_each * self.output_numbers()
 
     @classmethod
     def examples(cls) -> list[tuple[Layer, Shape]]:
@@ -93,6 +95,8 @@ class Tanh(_FromOutput):
 class ReLU6(_FromOutput):
     """y = min(max(x, 0), 6), for any shape. Source: Howard et al. 2017 (MobileNet)."""
 
+    operations_each = 2
+
     def function(self, x: Array) -> Array:
         return ops.relu6(x)
 
@@ -105,6 +109,8 @@ class LeakyReLU(_FromOutput):
 
     slope: of the negative side, at least 0. Raises UsageError for another slope.
     """
+
+    operations_each = 2
 
     def __init__(self, slope: float = 0.01) -> None:
         require_slope(slope)
@@ -123,6 +129,8 @@ class LeakyReLU(_FromOutput):
 class SiLU(_FromInput):
     """y = x·σ(x), for any shape; also called swish. Source: Elfwing et al. 2017, §2."""
 
+    operations_each = 2
+
     def function(self, x: Array) -> Array:
         return ops.silu(x)
 
@@ -135,6 +143,8 @@ class GELU(_FromInput):
 
     Source: Hendrycks & Gimpel 2016, §2: the exact function, not its approximation by tanh.
     """
+
+    operations_each = 2
 
     def function(self, x: Array) -> Array:
         return ops.gelu(x)

@@ -26,6 +26,7 @@ Self = TypeVar("Self", bound="Layer")
 DTYPES = ("float32", "float64")
 
 _keeping: ContextVar[bool] = ContextVar("minicnn_keeping", default=False)
+_inside: ContextVar[bool] = ContextVar("minicnn_inside_a_pass", default=False)
 _changes = 0  # how often a layer was made part of another one: plans made before the last time may be out of date
 
 
@@ -49,6 +50,16 @@ def keep_for_backward() -> Iterator[None]:
         yield
     finally:
         _keeping.reset(token)
+
+
+@contextmanager
+def inside_a_pass() -> Iterator[bool]:
+    """Run the block as a part of a network's pass; yields whether that network is the outermost one."""
+    token = _inside.set(True)
+    try:
+        yield token.old_value is not True
+    finally:
+        _inside.reset(token)
 
 
 def keeps_for_backward(training: bool) -> bool:
@@ -94,10 +105,16 @@ class Layer:
                  numbers while training makes a `Randomness()` in `__init__`.
     `forward`    y from x (N, …), with `self.keep(training, x=x)` for what backward will need, which then stands on the
                  layer under that name until the backward pass; `training` is passed on to the layers that it holds.
-    `backward`   dx from dy, after `x = self.take("x")`, with `self.scale.accumulate(dscale)` for what it learns; dx
-                 may be None where `input_gradient` is False.
+    `backward`   dx from dy, which stays as it is, after `x = self.take("x")`, with `self.scale.accumulate(dscale)` for
+                 what it learns; dx may be None where `input_gradient` is False.
     `operations` how many arithmetic operations its own part of the forward pass takes for one sample, for `summary`.
     `examples`   layers and input shapes to try it with; `minicnn gradcheck` and the tests take theirs from here.
+
+    Parameter, State and Randomness are imported from minicnn, and found like layers. A state is changed by a new value:
+    `self.average.value = …`. What is kept is an array or a number, never None. The attributes of every layer, such as
+    `name`, `kind`, `dtype`, `built` and `state`, are taken. A trace shows what operations of `minicnn.ops` compute;
+    what a layer computes in plain NumPy shows where it is handed on. A layer that keeps what it returns returns
+    `self.hand_out(y)`.
 
     Everything else is given: parameters and state by dotted name, save and load, dtype and device, checkpoints, names,
     summary, gradient check and trace all walk this tree. Layers that run one after the other belong into a Sequential,
@@ -171,11 +188,7 @@ class Layer:
 
     def children(self) -> dict[str, Layer]:
         """Return the layers that this one holds, by name, in order: `conv`, or `branches.0` in a list, `heads.left`."""
-        found: dict[str, Layer] = {}
-        for name, value in vars(self).items():
-            if not name.startswith("_"):
-                collect_layers(name, value, found)
-        return found
+        return found_in(self, Layer)
 
     def walk(self) -> Iterator[tuple[str, Layer]]:
         """Yield ("", this layer) and all layers inside it, by dotted name, in order.
@@ -213,8 +226,7 @@ class Layer:
         return {
             f"{path}.{name}" if path else name: value
             for path, layer in self.walk()
-            for name, value in vars(layer).items()
-            if isinstance(value, kind)
+            for name, value in found_in(layer, kind).items()
         }
 
     # Construction: shapes first, then numbers.
@@ -226,27 +238,37 @@ class Layer:
         """
         if not isinstance(input_shape, tuple | list) or len(input_shape) not in (1, 3):
             raise ShapeError(f"input_shape {input_shape!r} should be (height, width, channels) or (numbers,)")
-        self.input_shape = tuple(as_whole(size, "input_shape") for size in input_shape)
-        self.output_shape = self.resolve(self.input_shape)
+        global _changes
+        _changes += 1  # what may run as one depends on what is settled here
         self.built = False
+        self.input_shape = tuple(as_whole(size, "input_shape") for size in input_shape)
+        output_shape = self.resolve(self.input_shape)
+        if not isinstance(output_shape, tuple | list) or not all(isinstance(size, int) for size in output_shape):
+            raise ShapeError(
+                f"{self.name or type(self).__name__}: resolve should return the output's shape, such as (8, 8, 3), and "
+                f"returned {output_shape!r}"
+            )
+        self.output_shape = tuple(output_shape)
         return self.output_shape
 
-    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: str = "float32") -> Shape:
+    def build(self, input_shape: Shape, rng: np.random.Generator, dtype: str | None = None) -> Shape:
         """Fix all shapes, then draw all parameters with `rng`, and return the output's shape (without N).
 
-        Raises ShapeError, before anything is drawn, when the layer cannot read such an input, and UsageError for
-        another dtype than float32 and float64.
+        dtype: "float32" or "float64"; as the layer was told before, if left out. Raises ShapeError, before anything is
+        drawn, when the layer cannot read such an input, and UsageError for another dtype, or when the same layer stands
+        at two places.
         """
+        dtype = dtype or self.dtype
         require_dtype(dtype)
+        list(self.walk())  # refuses a layer inside of itself, which would have no end
         output_shape = self.fix_shapes(input_shape)
         release_with(self)
         for path, layer in list(self.walk()):
             layer.name = path or layer.name
             layer.dtype = dtype
             layer.built = True
-            for owned in vars(layer).values():
-                if isinstance(owned, Variable | Randomness):
-                    owned.draw(rng, dtype)
+            for owned in found_in(layer, (Variable, Randomness)).values():
+                owned.draw(rng, dtype)
         return output_shape
 
     def convert(self, dtype: str | None = None, device: str | None = None) -> None:
@@ -287,6 +309,11 @@ class Layer:
         That is a training pass, or one within `keep_for_backward()`; any other keeps nothing.
         """
         if training or _keeping.get():
+            for name in kept:
+                if isinstance(self.__dict__.get(name), Variable | Randomness | Layer):
+                    raise UsageError(
+                        f"{type(self).__name__} cannot keep {name!r} for backward: it is a part of the layer"
+                    )
             self.__dict__.update(kept)
 
     def take(self, attribute: str) -> Any:
@@ -303,10 +330,10 @@ class Layer:
     def hand_out(self, y: Array) -> Array:
         """Return y for the caller, who may not change it if the layer keeps it for backward.
 
-        A layer within a network hands it to the next, which changes nothing; one that stands alone hands out a
-        read-only view (of an array on a GPU a copy).
+        A layer that runs within a network hands it to the next, which changes nothing; one that was called from
+        elsewhere hands out a read-only view (of an array on a GPU a copy).
         """
-        return y if self.name else read_only(y)
+        return read_only(y) if not _inside.get() and any(y is kept for kept in vars(self).values()) else y
 
     # What a layer asks of its input.
 
@@ -331,16 +358,30 @@ class Layer:
         return f"{type(self).__name__}({self.describe()})"
 
 
-def collect_layers(name: str, value: object, found: dict[str, Layer]) -> None:
-    """Add to `found` the layers that are, or lie in lists, tuples and dicts in, an attribute's value, by name."""
-    if isinstance(value, Layer):
+def found_in(layer: Layer, kind: type[Any] | tuple[type[Any], ...]) -> dict[str, Any]:
+    """Return what a layer holds of a kind, in attributes, lists, tuples and dicts, by name, in order.
+
+    Raises UsageError when two would have one name.
+    """
+    found: dict[str, Any] = {}
+    for name, value in vars(layer).items():
+        if not name.startswith("_"):
+            collect(name, value, kind, found)
+    return found
+
+
+def collect(name: str, value: object, kind: type[Any] | tuple[type[Any], ...], found: dict[str, Any]) -> None:
+    """Add to `found` what is of the kind in an attribute's value, or in lists, tuples and dicts in it, by name."""
+    if isinstance(value, kind):
+        if name in found:
+            raise UsageError(f"two parts of a layer have the name {name}: keys of a dict should have no dots in them")
         found[name] = value
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            collect_layers(f"{name}.{index}", item, found)
+            collect(f"{name}.{index}", item, kind, found)
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            collect_layers(f"{name}.{key}", item, found)
+            collect(f"{name}.{key}", item, kind, found)
 
 
 def _walk(path: str, layer: Layer, inside: tuple[Layer, ...] = ()) -> Iterator[tuple[str, Layer]]:

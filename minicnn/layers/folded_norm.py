@@ -15,7 +15,8 @@ from minicnn.layers.base import Layer
 from minicnn.layers.batch_norm import BatchNorm2D
 from minicnn.layers.conv2d import Conv2D
 from minicnn.layers.conv_block import ConvBlock, pooling_of
-from minicnn.layers.plan import FusedStep, Part, make_plan, run_forward
+from minicnn.layers.norm_block import shortcut_plans
+from minicnn.layers.plan import FusedStep, Part, Plan, make_plan, run_forward
 from minicnn.layers.pooling import MaxPool2D
 from minicnn.layers.residual import Residual
 from minicnn.layers.sequential import Sequential
@@ -64,6 +65,10 @@ class FoldedResidual(FusedStep):
             return False
         conv, norm = body.layers[-2:]
         return type(conv) is Conv2D and type(norm) is BatchNorm2D and ConvBlock.suits(conv)
+
+    def inner_plans(self) -> dict[str, Plan]:
+        """Return the plan of the body, but for its last convolution, and that of the shortcut."""
+        return {"body": self.body, **shortcut_plans(self.residual, "inference")}
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y, of the body's output shape."""

@@ -7,7 +7,7 @@ from minicnn.backend import Array
 from minicnn.layers.activations import ReLU
 from minicnn.layers.base import Absent, Layer
 from minicnn.layers.batch_norm import BatchNorm2D
-from minicnn.layers.plan import FusedStep, Part, make_plan, run_backward, run_forward
+from minicnn.layers.plan import FusedStep, Part, Plan, make_plan, run_backward, run_forward
 from minicnn.layers.residual import Residual
 from minicnn.layers.sequential import Sequential
 
@@ -62,6 +62,10 @@ class ResidualBlock(FusedStep):
         body = parts[0].body  # type: ignore[union-attr]
         return type(body) is Sequential and body.fuse and len(body.layers) > 1 and type(body.layers[-1]) is BatchNorm2D
 
+    def inner_plans(self) -> dict[str, Plan]:
+        """Return the plan of the body, but for its last batch norm, and that of the shortcut."""
+        return {"body": self.body, **shortcut_plans(self.residual, "training")}
+
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y, of the body's output shape."""
         shortcut = self.residual.shortcut
@@ -76,6 +80,12 @@ class ResidualBlock(FusedStep):
             dshortcut = shortcut.backward(dshortcut, input_gradient)
         dx = run_backward(self.body, dz, input_gradient)
         return ops.residual_backward(dx, dshortcut) if dx is not None and input_gradient else None
+
+
+def shortcut_plans(residual: Residual, kind: str) -> dict[str, Plan]:
+    """Return the plan of a residual connection's shortcut, if it has a network there."""
+    shortcut = residual.shortcut
+    return {"shortcut": shortcut.make_plan(kind)} if isinstance(shortcut, Sequential) else {}
 
 
 def _normalize(norm: BatchNorm2D, relu: ReLU, x: Array, residual: Array | None) -> Array:

@@ -44,6 +44,10 @@ class FusedStep:
         """Return whether layers that match the pattern can run as one, whatever else that takes."""
         return True
 
+    def inner_plans(self) -> dict[str, Plan]:
+        """Return the plans of the networks inside, by the name of their place, in order; most steps have none."""
+        return {}
+
     def forward(self, x: Array, training: bool = False) -> Array:
         """Return the output of the last layer."""
         raise NotImplementedError
@@ -77,8 +81,8 @@ class Plan:
         for step in self.steps:
             names = " + ".join(_name(layer) for layer in layers_of(step))
             lines.append(f"{indent}{names:34} {step.why if isinstance(step, FusedStep) else 'by itself'}")
-            for inner in inner_plans(step, self.kind):
-                lines += inner.lines(indent + "    ")
+            for place, inner in inner_plans(step, self.kind).items():
+                lines += [f"{indent}  {place}:", *inner.lines(indent + "    ")]
         return lines
 
 
@@ -110,13 +114,14 @@ def layers_of(step: Step) -> tuple[Layer, ...]:
     return step.layers if isinstance(step, FusedStep) else (step,)
 
 
-def inner_plans(step: Step, kind: str) -> list[Plan]:
-    """Return the plans of the networks inside a step, in order."""
+def inner_plans(step: Step, kind: str) -> dict[str, Plan]:
+    """Return the plans of the networks inside a step, by the name of their place in it, in order."""
     if isinstance(step, FusedStep):
-        return [plan for plan in vars(step).values() if isinstance(plan, Plan)]
-    plans: list[Plan] = []
-    for child in step.children().values():
-        plans += [child.make_plan(kind)] if hasattr(child, "make_plan") else inner_plans(child, kind)
+        return step.inner_plans()
+    plans: dict[str, Plan] = {}
+    for name, child in step.children().items():
+        inner = {"": child.make_plan(kind)} if hasattr(child, "make_plan") else inner_plans(child, kind)
+        plans |= {f"{name}.{place}".rstrip("."): plan for place, plan in inner.items()}
     return plans
 
 

@@ -13,6 +13,7 @@ from minicnn.errors import ShapeError, UsageError
 from minicnn.layers.base import (
     Layer,
     Shape,
+    inside_a_pass,
     keeps_for_backward,
     read_only,
     require_batch,
@@ -43,10 +44,11 @@ class Sequential(Layer):
     ) -> None:  # fmt: skip
         require_dtype(dtype)
         named = _named(layers)
+        self._names = frozenset(named)
         self.fuse = fuse
         self.dtype = dtype
         self._layers = tuple(named.values())
-        self._plans: dict[tuple[str, str, int], Plan] = {}
+        self._plans: dict[tuple[str, str, bool, int], Plan] = {}
         self._ran: Plan | None = None  # what the last forward pass that keeps ran: backward walks back through it
         for name, layer in named.items():
             layer.name = name
@@ -60,12 +62,28 @@ class Sequential(Layer):
         return self._layers
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set an attribute; one of the layers is replaced by another that way, as in net.dense2 = Dense(5)."""
+        """Set an attribute; one of the layers is replaced by another that way, as in net.dense2 = Dense(5).
+
+        Raises UsageError for what would leave a layer out, or hold one that never runs.
+        """
         before = self.__dict__.get(name)
+        if isinstance(before, Layer) or isinstance(value, Layer):
+            if not isinstance(before, Layer) and name not in getattr(self, "_names", ()):
+                raise UsageError(
+                    f"{name} is no layer of this Sequential, which would never run it: put it into the list"
+                )
+            if not isinstance(value, Layer):
+                raise UsageError(f"{name} of a Sequential can only be replaced by another layer, got {value!r}")
         super().__setattr__(name, value)
         if isinstance(before, Layer) and isinstance(value, Layer):
             self._layers = tuple(value if layer is before else layer for layer in self._layers)
             value.name = before.name
+
+    def __delattr__(self, name: str) -> None:
+        """Delete an attribute. Raises UsageError for one of the layers: make a new Sequential without it."""
+        if isinstance(self.__dict__.get(name), Layer):
+            raise UsageError(f"{name} cannot be taken out of a Sequential: make a new one of the layers that stay")
+        super().__delattr__(name)
 
     def resolve(self, input_shape: Shape) -> Shape:
         shape = picture = input_shape  # the last feature map on the way, to explain a Dense that expects another one
@@ -95,9 +113,9 @@ class Sequential(Layer):
 
     def make_plan(self, kind: str) -> Plan:
         """Return the plan for a pass of that kind: "training", "gradient" or "inference"."""
-        key = kind, kernel_mode(), tree_changes()
+        key = kind, kernel_mode(), self.fuse, tree_changes()
         if key not in self._plans:
-            self._plans = {kept: plan for kept, plan in self._plans.items() if kept[2] == key[2]}
+            self._plans = {kept: plan for kept, plan in self._plans.items() if kept[-1] == key[-1]}
             self._plans[key] = make_plan(self._layers, kind, self.fuse)
         return self._plans[key]
 
@@ -114,17 +132,28 @@ class Sequential(Layer):
         if not keeps_for_backward(training):
             return run_forward(plan, x, training)
         self._ran = None  # nothing to go back through if a step fails
-        y = run_forward(plan, x, training)
-        self._ran = plan
-        return read_only(y) if not self.name and self._keeps(y) else y
+        with inside_a_pass() as outermost:
+            y = run_forward(plan, x, training)
+        self._ran, self._returned = plan, (tuple(y.shape), y.dtype)
+        return read_only(y) if outermost and self._keeps(y) else y
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """Run the gradient dy of the last forward pass's output back through all layers.
 
         Adds to every parameter's grad and returns dx like the input, or None if input_gradient is False, which spares
-        the first layer the work. Raises RuntimeError unless a forward pass that keeps came before.
+        the first layer the work. Raises RuntimeError unless a forward pass that keeps came before, ShapeError or
+        TypeError for a dy that is not like what that pass returned.
         """
-        return run_backward(self.take("_ran"), dy, input_gradient)
+        plan = self.take("_ran")
+        shape, dtype = self._returned
+        if tuple(dy.shape) != shape or dy.dtype != dtype:
+            kind = ShapeError if dy.dtype == dtype else TypeError
+            self._ran = plan  # this was none
+            raise kind(
+                f"{self.name or 'the network'} returned {shape} in {dtype}, and its gradient dy should be like that; "
+                f"it is {tuple(dy.shape)} in {dy.dtype}"
+            )
+        return run_backward(plan, dy, input_gradient)
 
     def _keeps(self, y: Array) -> bool:
         """Return whether y is, or is a part of, an array that a layer keeps for backward."""
@@ -163,23 +192,28 @@ def _memory_of(array: Array) -> Array:
 
 def _named(layers: Sequence[Layer] | Mapping[str, Layer]) -> dict[str, Layer]:
     """Return the layers by name, those without one named by kind and number; raise UsageError for what is none."""
+    named: dict[str, Layer] = {}
     if isinstance(layers, Mapping):
         named = dict(layers)
-    else:
+    elif isinstance(layers, Sequence):
         numbers: Counter[str] = Counter()
-        named = {}
         for place, layer in enumerate(layers, start=1):
             if not isinstance(layer, Layer):
                 raise UsageError(f"place {place} of a Sequential holds {layer!r}, which is no layer: write ReLU(), say")
             numbers[layer.kind] += 1
-            named[f"{layer.kind}{numbers[layer.kind]}"] = layer
+            while (name := f"{layer.kind}{numbers[layer.kind]}") in named:  # of a kind that ends in a number itself
+                numbers[layer.kind] += 1
+            named[name] = layer
+    else:
+        raise UsageError(f"a Sequential needs a list of layers, or a dict of them by name, got {layers!r}")
     if not named:
         raise UsageError("a Sequential needs at least one layer")
     for name, layer in named.items():
         if not isinstance(layer, Layer):
             raise UsageError(f"{name} of a Sequential is {layer!r}, which is no layer: write ReLU(), say")
-        if not name.isidentifier() or hasattr(Sequential, name):
-            raise UsageError(f"{name!r} cannot be a layer's name in a Sequential: use another word, without dots")
+        fits = isinstance(name, str) and name.isidentifier() and not name.startswith("_")
+        if not fits or name in ("fuse", "input_shape", "output_shape") or hasattr(Sequential, name):
+            raise UsageError(f"{name!r} cannot be a layer's name: take a word without dots or an underscore in front")
     if len({id(layer) for layer in named.values()}) < len(named):
         raise UsageError("the same layer object stands twice in a Sequential: make a new layer for each place")
     return named

@@ -26,7 +26,7 @@ class Variable:
     def __init__(
         self, value: Array | None = None, *, shape: tuple[int, ...] = (), initializer: str = "zeros", groups: int = 1
     ) -> None:  # fmt: skip
-        if value is not None and (not is_array(value) or value.dtype.kind != "f"):
+        if value is not None and (not is_array(value) or value.dtype.name not in ("float32", "float64")):
             kind = value.dtype if is_array(value) else type(value).__name__
             raise UsageError(f"a {type(self).__name__} needs an array of float32 or float64, got {kind}")
         self.value: Array = value
@@ -56,6 +56,8 @@ class Variable:
 
     def convert(self, dtype: str | None = None, device: str | None = None) -> None:
         """Bring the value to `dtype` and to `device`, each unless None."""
+        if self.value is None:  # declared alone: there is nothing to bring anywhere yet
+            return
         if dtype is not None:
             self.value = self.value.astype(dtype)
         if device is not None:
@@ -81,6 +83,8 @@ class Parameter(Variable):
         gradient: of value's shape and dtype, on its device. own: nobody else holds the array, so that it need not be
         copied to be kept. Raises ShapeError, TypeError or DeviceError unless it fits.
         """
+        if not is_array(gradient):
+            raise TypeError(f"a parameter's gradient should be an array, got {type(gradient).__name__}")
         if gradient.shape != self.value.shape:
             raise ShapeError(f"a gradient of shape {gradient.shape} does not fit a parameter of {self.value.shape}")
         if gradient.dtype != self.value.dtype:

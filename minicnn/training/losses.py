@@ -5,6 +5,7 @@ from __future__ import annotations
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.errors import UsageError
+from minicnn.layers.base import read_only
 
 
 class SoftmaxCrossEntropy:
@@ -23,8 +24,8 @@ class SoftmaxCrossEntropy:
 
     def forward(self, logits: Array, labels: Array) -> Array:
         """logits: (N, K). labels: (N,) integers 0 … K−1. Returns the mean loss, one number in nats."""
-        self.labels = labels
-        loss, self.probabilities = ops.softmax_cross_entropy(logits, labels, self.label_smoothing)
+        loss, probabilities = ops.softmax_cross_entropy(logits, labels, self.label_smoothing)
+        self.labels, self.probabilities = labels.copy(), read_only(probabilities)  # to look at, not to change
         return loss
 
     def backward(self) -> Array:

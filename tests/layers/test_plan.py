@@ -77,6 +77,7 @@ def test_a_plan_prints_every_step_inside_and_out_and_says_why():
     assert lines[0] == "training pass, neighbours as one where that is faster:"
     assert any(line.startswith("  residual1 + relu2") and ResidualBlock.why in line for line in lines)
     assert any(line.startswith("      bn1 + relu1") and NormBlock.why in line for line in lines), "the body's own"
+    assert "    body:" in lines and "    shortcut:" in lines
     assert any(line.startswith("  flatten1") and line.endswith("by itself") for line in lines)
     with use_kernels("reference"):
         assert "in reference mode" in str(network().plan())

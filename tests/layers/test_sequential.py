@@ -263,3 +263,71 @@ def test_a_convolution_with_settings_that_are_none_is_refused(settings):
 def test_a_pair_of_filters_is_refused():
     with pytest.raises(ShapeError, match="filters"):
         Conv2D((3, 4), 3)
+
+
+def test_looking_at_the_plan_before_the_weights_are_there_changes_nothing(rng):
+    net = Sequential([Conv2D(3, 3), ReLU(), Flatten(), Dense(3)])
+    net.plan(training=True)
+    net.build((6, 6, 2), rng)
+    y = net.forward(rng.standard_normal((1, 6, 6, 2)).astype("float32"), training=True)
+    net.backward(np.ones_like(y), input_gradient=False)
+    assert net.conv1.weight.grad is not None
+
+
+def test_settings_that_change_change_the_plan(rng):
+    with use_kernels("fast"):
+        net = Sequential([Conv2D(3, 3, padding=1), ReLU()], (6, 6, 2))
+        assert "conv1 + relu1" in str(net.plan())
+        net.conv1.dilation, net.conv1.padding_setting = (2, 2), 2
+        net.build((6, 6, 2), rng)
+        assert "conv1 + relu1" not in str(net.plan()), "conv_block knows no dilation"
+        net.conv1.dilation, net.conv1.padding_setting = (1, 1), 1
+        net.fuse = False
+        assert "fuse=False" in str(net.plan())
+
+
+def test_a_layer_can_neither_be_taken_out_nor_put_beside():
+    net = Sequential([Conv2D(3, 3), ReLU()], (6, 6, 2))
+    with pytest.raises(UsageError, match="conv1 cannot be taken out of a Sequential"):
+        del net.conv1
+    with pytest.raises(UsageError, match="can only be replaced by another layer, got None"):
+        net.conv1 = None
+    with pytest.raises(UsageError, match="head is no layer of this Sequential"):
+        net.head = Dense(2)
+
+
+def test_names_never_collide():
+    class Conv1(ReLU):
+        kind = "conv1"
+
+    net = Sequential([Conv1(), *(Conv2D(2, 1) for _ in range(11))], (3, 3, 2))
+    assert len(net.layers) == len(net.children()) == 12
+
+
+@pytest.mark.parametrize("name", ["_c", "fuse", "a.b", "forward", 1])
+def test_names_that_cannot_be_used_are_refused(name):
+    with pytest.raises(UsageError, match="cannot be a layer's name"):
+        Sequential({name: ReLU()})
+
+
+@pytest.mark.parametrize("layers", [ReLU(), None, 3])
+def test_what_is_no_list_of_layers_is_refused(layers):
+    with pytest.raises(UsageError, match="needs a list of layers"):
+        Sequential(layers)
+
+
+def test_a_gradient_unlike_the_output_is_refused_and_the_right_one_still_taken(mode, rng):
+    net = Sequential([Dense(3), ReLU()], (4,))
+    y = net.forward(rng.standard_normal((2, 4)).astype("float32"), training=True)
+    with pytest.raises(TypeError, match=r"should be like that; it is .* float64"):
+        net.backward(np.ones((2, 3)))
+    with pytest.raises(ShapeError, match=r"it is \(1,\)"):
+        net.backward(np.ones(1, "float32"))
+    assert net.backward(np.ones_like(y)).shape == (2, 4)
+
+
+def test_what_a_layer_of_a_network_hands_out_directly_cannot_be_changed_either(rng):
+    net = Sequential([ReLU(), Flatten()], (3, 3, 1), dtype="float64")
+    y = net.relu1.forward(rng.standard_normal((1, 3, 3, 1)), training=True)
+    with pytest.raises(ValueError, match="read-only"):
+        y -= 1

@@ -13,8 +13,10 @@ from minicnn import (
     Layer,
     Parameter,
     ReLU,
+    Residual,
     Sequential,
     SoftmaxCrossEntropy,
+    State,
     gradcheck,
 )
 from minicnn.errors import ShapeError, UsageError
@@ -114,3 +116,77 @@ def test_a_gradient_that_does_not_fit_its_parameter_is_refused_and_no_array_of_t
     np.testing.assert_array_equal(gradient, 1)
     gradient += 5
     np.testing.assert_array_equal(parameter.grad, 2)
+
+
+def test_parameters_are_found_in_lists_and_dicts_like_layers(rng):
+    class Scales(Layer):
+        def __init__(self):
+            self.factors = [Parameter(np.ones(2)), Parameter(np.ones(2))]
+            self.kept = {"mean": State(np.zeros(2))}
+            self.wrong = 1
+
+        def forward(self, x, training=False):
+            self.keep(training, x=x)
+            return x * self.factors[0].value * self.factors[1].value
+
+        def backward(self, dy, input_gradient=True):
+            x = self.take("x")
+            first, second = (factor.value for factor in self.factors)
+            self.factors[0].accumulate(self.wrong * (dy * x * second).sum(axis=0))
+            self.factors[1].accumulate((dy * x * first).sum(axis=0))
+            return dy * first * second
+
+    layer = Scales()
+    layer.build((2,), rng, "float64")
+    assert list(layer.state()) == ["factors.0", "factors.1", "kept.mean"]
+    assert gradcheck(layer, (2,)).passed
+    layer.wrong = 7
+    assert not gradcheck(layer, (2,)).passed
+
+
+def test_two_parts_of_one_name_are_refused(rng):
+    class Heads(Layer):
+        def __init__(self):
+            self.heads = {"a.b": ReLU(), "a": {"b": ReLU()}}
+
+    with pytest.raises(UsageError, match=r"two parts of a layer have the name heads\.a\.b"):
+        Heads().build((3,), rng)
+
+
+def test_a_layer_inside_of_itself_is_refused(rng):
+    residual = Residual([Dense(3)])
+    residual.body.dense1 = residual
+    with pytest.raises(UsageError, match="the same layer object stands at the top and at body"):
+        residual.build((3,), rng)
+
+
+def test_what_a_layer_owns_cannot_be_overwritten_by_what_it_keeps(rng):
+    class Careless(Dense):
+        def forward(self, x, training=False):
+            self.keep(training, weight=x)
+            return x
+
+    layer = Careless(3)
+    layer.build((3,), rng)
+    with pytest.raises(UsageError, match="cannot keep 'weight' for backward: it is a part of the layer"):
+        layer.forward(np.ones((1, 3), "float32"), training=True)
+
+
+def test_a_shape_that_is_none_is_refused_where_it_is_returned(rng):
+    class Shapeless(Layer):
+        def resolve(self, input_shape):
+            self.scale = Parameter.declared(input_shape)
+
+    with pytest.raises(ShapeError, match=r"Shapeless: resolve should return the output's shape, .* returned None"):
+        Shapeless().build((3,), rng)
+
+
+def test_a_layer_is_built_in_the_dtype_that_it_was_told_before(rng):
+    net = Sequential([Dense(3)], dtype="float64")
+    net.build((2,), rng)
+    assert net.dense1.weight.value.dtype == "float64"
+    declared = Sequential([Dense(3)])
+    declared.fix_shapes((2,))
+    declared.convert("float64")
+    declared.build((2,), rng)
+    assert declared.dense1.weight.value.dtype == "float64"

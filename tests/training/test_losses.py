@@ -66,3 +66,13 @@ def test_backward_is_valid_once():
     loss.backward()
     with pytest.raises(RuntimeError, match="each forward pass allows one"):
         loss.backward()
+
+
+def test_what_the_loss_shows_and_is_given_cannot_change_its_gradient(rng):
+    loss, labels = SoftmaxCrossEntropy(), np.array([0, 1])
+    loss.forward(rng.standard_normal((2, 3)), labels)
+    with pytest.raises(ValueError, match="read-only"):
+        loss.probabilities *= 0
+    labels[:] = 2
+    dlogits = loss.backward()
+    assert dlogits[0, 0] < 0 and dlogits[1, 1] < 0
