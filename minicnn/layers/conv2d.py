@@ -9,6 +9,7 @@ from minicnn.backend import Array
 from minicnn.errors import ShapeError
 from minicnn.layers.base import Layer, Shape, pair_text
 from minicnn.layers.variables import Parameter
+from minicnn.ops.conv_block import Convolution
 from minicnn.ops.windows import Padding, Pair, as_pair, as_whole, output_size, pad_amounts, same_padding, spread
 
 
@@ -69,14 +70,14 @@ class Conv2D(Layer):
         shape = (*self.kernel_size, c // self.groups, self.filters)
         self.weight = Parameter.declared(shape, self.initializer, self.groups)
         self.bias = Parameter.declared((self.filters,)) if self.with_bias else None
+        self.convolution = Convolution(self.stride, self.padding, self.groups, self.dilation)
         return (*output_size((h, w), window, self.stride, self.padding), self.filters)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y (N, OH, OW, F)."""
         self.require_built()
         self.keep(training, x=x)
-        bias = None if self.bias is None else self.bias.value
-        return ops.conv2d(x, self.weight.value, bias, self.stride, self.padding, self.groups, self.dilation)
+        return ops.conv2d(x, self.weight.value, self.bias and self.bias.value, *self.convolution)
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """dy: (N, OH, OW, F). Returns dx (N, H, W, C), or None."""

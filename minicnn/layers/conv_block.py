@@ -34,7 +34,7 @@ class ConvBlock(FusedStep):
 
     def settings(self) -> tuple[Convolution, Epilogue]:
         """Return the operation's settings: the convolution's, and what stands behind it."""
-        return Convolution(self.conv.stride, self.conv.padding), Epilogue(self.relu is not None, pooling_of(self.pool))
+        return self.conv.convolution, Epilogue(self.relu is not None, pooling_of(self.pool))
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y (N, OH, OW, F)."""

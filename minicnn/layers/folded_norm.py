@@ -20,7 +20,7 @@ from minicnn.layers.plan import FusedStep, Part, Plan, make_plan, run_forward
 from minicnn.layers.pooling import MaxPool2D
 from minicnn.layers.residual import Residual
 from minicnn.layers.sequential import Sequential
-from minicnn.ops.conv_block import Convolution, Epilogue
+from minicnn.ops.conv_block import Epilogue
 
 
 class FoldedBlock(FusedStep):
@@ -78,10 +78,9 @@ class FoldedResidual(FusedStep):
 
 
 def _convolve(conv: Conv2D, norm: BatchNorm2D, epilogue: Epilogue, x: Array, residual: Array | None) -> Array:
-    xp = array_module(x)
+    xp = array_module(norm.weight.value)
     scale = norm.weight.value / xp.sqrt(norm.running_var.value + norm.epsilon)
     shift = norm.bias.value - norm.running_mean.value * scale
     if conv.bias is not None:
         shift = shift + conv.bias.value * scale
-    convolution = Convolution(conv.stride, conv.padding)
-    return ops.conv_block(x, conv.weight.value, shift, convolution, epilogue, scale, residual, indices=False)[0]
+    return ops.conv_block(x, conv.weight.value, shift, conv.convolution, epilogue, scale, residual, indices=False)[0]

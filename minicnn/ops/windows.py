@@ -26,6 +26,9 @@ def as_pair(value: int | Pair, name: str, smallest: int = 1) -> Pair:
 
     Raises ShapeError unless it is a whole number, or two of them, of at least `smallest`.
     """
+    # What layers pass, at once: with one small picture, asking thoroughly costs as much as computing.
+    if type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int and min(value) >= smallest:
+        return value
     pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(pair) != 2 or not all(_is_whole(v, smallest) for v in pair):
         raise ShapeError(f"{name}={value!r} should be a whole number of at least {smallest}, or a pair of them")
