@@ -15,7 +15,7 @@ def release_memory() -> None:
     """
     release_host_memory()
     cupy = sys.modules.get("cupy")
-    if cupy is not None:
+    if cupy is not None and cupy.cuda.is_available():  # it may be installed where there is no GPU
         cupy.get_default_memory_pool().free_all_blocks()
         cupy.get_default_pinned_memory_pool().free_all_blocks()
 
