@@ -307,3 +307,15 @@ def test_any_pool_behind_any_convolution(data):
         strict=True,
     ):
         assert_close(fast, slow, "float32", "gradient")
+
+
+def test_a_setting_that_equals_one_that_fitted_is_still_refused(rng):
+    """As keys of a cache 1, 1.0 and True are equal; as numbers of pixels they are not."""
+    x, weight = rng.standard_normal((1, 6, 6, 2)), rng.standard_normal((3, 3, 2, 4))
+    for _ in range(2):
+        ops.conv_block(x, weight, None, Convolution((1, 1), (0, 0)), Epilogue(True))
+    for wrong in ((1.0, 1), (True, 1)):
+        with pytest.raises(ShapeError, match="stride"):
+            ops.conv_block(x, weight, None, Convolution(wrong, (0, 0)), Epilogue(True))
+    with pytest.raises(ShapeError):
+        ops.conv_block(x[..., :1], weight, None, Convolution((1, 1), (0, 0)), Epilogue(True))
