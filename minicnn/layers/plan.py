@@ -50,11 +50,11 @@ class FusedStep:
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """Return the output of the last layer."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say what its forward pass is")
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """Do what the layers' backward passes do, and return the gradient at the first one's input."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say what its backward pass is")
 
 
 Step = Layer | FusedStep
@@ -67,6 +67,7 @@ class Plan:
         self.steps = tuple(steps)
         self.kind = kind
         self.note = note
+        self.everything = tuple(inner for step in self.steps for layer in layers_of(step) for _, inner in layer.walk())
         learning = (index for index, step in enumerate(self.steps) if _learns(step))
         self.lowest = next(learning, len(self.steps))  # the first step that learns: no gradient is needed below it
 
@@ -74,6 +75,12 @@ class Plan:
         return "\n".join([f"{self.kind} pass, {self.note}:", *self.lines()])
 
     __repr__ = __str__
+
+    def keeps(self, y: Array) -> bool:
+        """Return whether y is, or is a part of, an array that one of the layers keeps for backward."""
+        memory = _memory_of(y)
+        kept = (value for layer in self.everything for value in vars(layer).values())
+        return any(_memory_of(value) is memory for value in kept if type(value) is type(y))
 
     def lines(self, indent: str = "  ") -> list[str]:
         """Return a line for each step, and for each step of a network inside it, further to the right."""
@@ -166,6 +173,12 @@ def _match(rule: type[FusedStep], layers: Sequence[Layer], kind: str) -> FusedSt
         else:
             return None
     return rule(*parts) if place > 1 and rule.suits(*parts) else None
+
+
+def _memory_of(array: Array) -> Array:
+    """Return the array that owns the memory of `array`, which may be a view of it."""
+    base = getattr(array, "base", None)
+    return array if base is None else base
 
 
 def _learns(step: Step) -> bool:

@@ -135,7 +135,7 @@ class Sequential(Layer):
         with inside_a_pass() as outermost:
             y = run_forward(plan, x, training)
         self._ran, self._returned = plan, (tuple(y.shape), y.dtype)
-        return read_only(y) if outermost and self._keeps(y) else y
+        return read_only(y) if outermost and plan.keeps(y) else y
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """Run the gradient dy of the last forward pass's output back through all layers.
@@ -154,12 +154,6 @@ class Sequential(Layer):
                 f"it is {tuple(dy.shape)} in {dy.dtype}"
             )
         return run_backward(plan, dy, input_gradient)
-
-    def _keeps(self, y: Array) -> bool:
-        """Return whether y is, or is a part of, an array that a layer keeps for backward."""
-        memory = _memory_of(y)
-        kept = (value for _, layer in self.walk() for value in vars(layer).values())
-        return any(_memory_of(value) is memory for value in kept if type(value) is type(y))
 
     def operations(self) -> int:
         """Return 0: all work is that of the layers inside."""
@@ -182,12 +176,6 @@ class Sequential(Layer):
 
     def __repr__(self) -> str:
         return "Sequential(\n" + "".join(f"  {layer.name}: {layer!r},\n" for layer in self._layers) + ")"
-
-
-def _memory_of(array: Array) -> Array:
-    """Return the array that owns the memory of `array`, which may be a view of it."""
-    base = getattr(array, "base", None)
-    return array if base is None else base
 
 
 def _named(layers: Sequence[Layer] | Mapping[str, Layer]) -> dict[str, Layer]:

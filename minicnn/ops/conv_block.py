@@ -25,7 +25,7 @@ MOST_KEPT = 4096  # of the blocks that were found to fit
 
 
 class Convolution(NamedTuple):
-    """How a convolution's filters slide over the picture, as `conv2d` takes it; lengths in pixels."""
+    """How a convolution's filters slide over the picture, as `conv2d` takes it, in tuples; lengths in pixels."""
 
     stride: Pair = (1, 1)
     padding: Padding = (0, 0)
@@ -34,7 +34,7 @@ class Convolution(NamedTuple):
 
 
 class Pooling(NamedTuple):
-    """How a pool's window slides, as `max_pool2d` takes it, in pixels."""
+    """How a pool's window slides, as `max_pool2d` takes it, in tuples of pixels."""
 
     size: Pair
     stride: Pair

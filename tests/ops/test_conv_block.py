@@ -257,8 +257,8 @@ def test_nothing_is_compiled_anew_for_another_form_of_the_same_call(rng):
     one, two = np.int32(1), np.int32(2)
     usual = RELU_AND_POOL
     unusual = (
-        Convolution((one, one), [[np.int64(0), 0], [0, 0]], one, [1, 1]),
-        Epilogue(1, Pooling((two, two), [2, 2], (np.uint8(0), 0))),
+        Convolution((one, one), ((np.int64(0), 0), (0, 0)), one, (1, one)),
+        Epilogue(1, Pooling((two, two), (2, two), (np.uint8(0), 0))),
     )
     pool, unusual_pool = ((2, 2), (2, 2), (0, 0)), ((two, two), (two, two), (one - one, 0))
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from minicnn.kernels.cpu.algorithms import choose_algorithm
-from minicnn.kernels.cpu.arrays import FLOATS, plain, whole
+from minicnn.kernels.cpu.arrays import FLOATS, plain
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.schedule import backward, forward
-from minicnn.kernels.cpu.strips import Block, Finish, Received, block_geometry, multiplications
+from minicnn.kernels.cpu.strips import Finish, Received, block_geometry, multiplications
 from minicnn.kernels.cpu.team import team_size
 from minicnn.ops.conv_block import Convolution, Epilogue
 from minicnn.ops.pooling import argmax_dtype
+
+_NO_ARGMAX = np.empty((1, 1, 1, 1), np.uint8)  # stands for "no arg max", in the type that compiled code expects
 
 
 def conv_block(
@@ -25,9 +27,10 @@ def conv_block(
     if residual is not None and pool is not None:
         return NotImplemented
     indices = indices and pool is not None
-    block = _geometry(x, weight, convolution, epilogue, scale is not None, residual is not None, indices)
+    scaled, added = scale is not None, residual is not None
+    block = block_geometry(x.shape, weight.shape, convolution, epilogue, scaled, added, indices)
     y = empty((x.shape[0], block.y_height, block.y_width, block.filters), x.dtype)
-    argmax = empty(y.shape, argmax_dtype(pool.size)) if pool is not None and indices else _no_argmax()
+    argmax = empty(y.shape, argmax_dtype(pool.size)) if pool is not None and indices else _NO_ARGMAX
     finish = Finish(
         np.zeros(block.filters, x.dtype) if bias is None else plain(bias),
         np.ones(block.filters, x.dtype) if scale is None else plain(scale),
@@ -48,10 +51,10 @@ def conv_block_backward(
     if x.dtype not in FLOATS or len(x) == 0 or not _plain_windows(convolution):
         return NotImplemented
     if argmax is None or epilogue.pool is None:
-        argmax = _no_argmax()
+        argmax = _NO_ARGMAX
     elif argmax.dtype != argmax_dtype(epilogue.pool.size):
         return NotImplemented
-    block = _geometry(x, weight, convolution, epilogue)
+    block = block_geometry(x.shape, weight.shape, convolution, epilogue)
     received = Received(plain(dy), plain(y), plain(argmax))
     dx = empty(x.shape if input_gradient else (1, 1, 1, 1), x.dtype)
     algorithm, threads = choose_algorithm(block, x.shape[0], x.dtype), team_size(multiplications(block, x.shape[0]))
@@ -62,18 +65,3 @@ def conv_block_backward(
 def _plain_windows(convolution: Convolution) -> bool:
     """Return whether every filter reads all channels, and pixels side by side."""
     return convolution.groups == 1 and tuple(convolution.dilation) == (1, 1)
-
-
-def _geometry(
-    x: np.ndarray, weight: np.ndarray, convolution: Convolution, epilogue: Epilogue,
-    scaled: bool = False, added: bool = False, indexed: bool = True,
-) -> Block:  # fmt: skip
-    """Return the block's geometry, whatever kind of whole numbers the settings are made of."""
-    pool = None if epilogue.pool is None else whole(tuple(epilogue.pool))
-    stride, padding = whole((convolution.stride, convolution.padding))
-    return block_geometry(x.shape, weight.shape, stride, padding, bool(epilogue.relu), pool, scaled, added, indexed)
-
-
-def _no_argmax() -> np.ndarray:
-    """Return the array that stands for "no arg max", of the type that compiled code expects."""
-    return np.empty((1, 1, 1, 1), np.uint8)

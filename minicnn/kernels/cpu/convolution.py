@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minicnn.kernels.cpu.arrays import FLOATS
+from minicnn.kernels.cpu.arrays import FLOATS, whole
 from minicnn.kernels.cpu.conv_block import conv_block, conv_block_backward
 from minicnn.kernels.cpu.depthwise import depthwise, depthwise_backward
 from minicnn.kernels.cpu.dilated import dilated, dilated_backward
@@ -28,7 +28,7 @@ def conv2d(
         return depthwise(x, weight, bias, stride, padding, dilation)
     if _is_dilated(weight, dilation):
         return dilated(x, weight, bias, stride, padding, dilation)
-    result = conv_block(x, weight, bias, Convolution(stride, padding), Epilogue())
+    result = conv_block(x, weight, bias, Convolution(*whole((stride, padding))), Epilogue())
     return result if result is NotImplemented else result[0]
 
 
@@ -46,7 +46,8 @@ def conv2d_backward(
     if _is_dilated(weight, dilation):
         return dilated_backward(dy, x, weight, stride, padding, dilation, input_gradient)
     y = dy  # only ReLU would look at it
-    return conv_block_backward(dy, x, weight, y, None, Convolution(stride, padding), Epilogue(), input_gradient)
+    convolution = Convolution(*whole((stride, padding)))
+    return conv_block_backward(dy, x, weight, y, None, convolution, Epilogue(), input_gradient)
 
 
 def _is_dilated(weight: np.ndarray, dilation: Pair) -> bool:

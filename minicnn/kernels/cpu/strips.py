@@ -22,7 +22,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minicnn.kernels.cpu.arrays import whole
 from minicnn.kernels.cpu.compiling import inner
+from minicnn.ops.conv_block import Convolution, Epilogue
 from minicnn.ops.windows import Padding, Pair, output_size, pad_amounts
 
 
@@ -79,17 +81,22 @@ class Received(NamedTuple):
 
 @functools.lru_cache(maxsize=1024)  # a network asks for the same few blocks at every step
 def block_geometry(
-    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], stride: Pair, padding: Padding, relu: bool,
-    pool: tuple[Pair, Pair, Padding] | None, scaled: bool, added: bool, indexed: bool,
+    x_shape: tuple[int, ...], weight_shape: tuple[int, ...], convolution: Convolution, epilogue: Epilogue,
+    scaled: bool = False, added: bool = False, indexed: bool = True,
 ) -> Block:  # fmt: skip
-    """Return the block's geometry. pool: the pooling window's size, stride and padding."""
+    """Return the block's geometry, in Python's own int and bool whatever whole numbers the settings are made of."""
     kh, kw, c, f = weight_shape
+    stride: Pair = whole(convolution.stride)
+    padding: Padding = whole(convolution.padding)
     (top, _), (left, _) = pad_amounts(padding)
     z = output_size((x_shape[1], x_shape[2]), (kh, kw), stride, padding)
-    convolution = (kh, kw, *stride, top, left, c, f, kh * kw * c)
-    if pool is None:
-        return Block(*convolution, *z, *z, relu, scaled, added, False, False, 1, 1, 1, 1, 0, 0)
-    size, pool_stride, pool_padding = pool
+    relu = bool(epilogue.relu)
+    sliding = (kh, kw, *stride, top, left, c, f, kh * kw * c)
+    if epilogue.pool is None:
+        return Block(*sliding, *z, *z, relu, scaled, added, False, False, 1, 1, 1, 1, 0, 0)
+    size: Pair = whole(epilogue.pool.size)
+    pool_stride: Pair = whole(epilogue.pool.stride)
+    pool_padding: Padding = whole(epilogue.pool.padding)
     (pool_top, _), (pool_left, _) = pad_amounts(pool_padding)
     y = output_size(z, size, pool_stride, pool_padding)
     used = (
@@ -97,7 +104,7 @@ def block_geometry(
         min(z[1], (y[1] - 1) * pool_stride[1] - pool_left + size[1]),
     )
     ending = (relu, scaled, added, indexed, True)
-    return Block(*convolution, *used, *y, *ending, *size, *pool_stride, pool_top, pool_left)
+    return Block(*sliding, *used, *y, *ending, *size, *pool_stride, pool_top, pool_left)
 
 
 def multiplications(block: Block, images: int) -> int:

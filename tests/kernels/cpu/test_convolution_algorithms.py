@@ -235,7 +235,7 @@ def test_nan_is_not_lost(case, rng):
 
 def test_the_choice_follows_the_shape():
     def choice(x_shape, weight_shape, stride=(1, 1), dtype="float32"):
-        block = strips.block_geometry(x_shape, weight_shape, stride, (0, 0), True, None, False, False, False)
+        block = strips.block_geometry(x_shape, weight_shape, Convolution(stride), Epilogue(relu=True))
         return algorithms.choose_algorithm(block, x_shape[0], np.dtype(dtype))
 
     assert choice((1, 32, 32, 32), (3, 3, 32, 64)) is winograd
