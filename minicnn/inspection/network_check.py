@@ -13,7 +13,8 @@ from minicnn.dispatch import observe, use_kernels
 from minicnn.inspection.compare import Backward, Forward, compare_gradients, rounding_of, weights_near
 from minicnn.inspection.gradient_report import ModeCheck, PartCheck
 from minicnn.inspection.parts import Memory, Operations, Part, hidden_layers, parts_of, recording
-from minicnn.layers.base import Layer, keep_for_backward
+from minicnn.layers.base import Layer
+from minicnn.layers.passes import keep_for_backward
 from minicnn.layers.plan import layers_of
 
 NETWORK_ELEMENTS = 8  # of an array that are checked in a network: its forward pass is run a few times for each

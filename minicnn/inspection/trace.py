@@ -39,7 +39,8 @@ from minicnn.files import write_whole
 from minicnn.inspection.formulas import formula_of
 from minicnn.inspection.recording import Names, Recorder, Step
 from minicnn.inspection.terms import Index, Products, spell
-from minicnn.layers.base import Layer, keep_for_backward, shape_text
+from minicnn.layers.base import Layer, shape_text
+from minicnn.layers.passes import keep_for_backward
 from minicnn.layers.weights import save_arrays
 from minicnn.training.losses import SoftmaxCrossEntropy
 

@@ -4,7 +4,7 @@ Every public layer in these files is one of `minicnn.layers`, and of `minicnn`; 
 """
 
 from minicnn.layers.activations import *
-from minicnn.layers.base import Layer, keep_for_backward
+from minicnn.layers.base import Layer
 from minicnn.layers.batch_norm import *
 from minicnn.layers.conv2d import *
 from minicnn.layers.dense import *
@@ -12,6 +12,7 @@ from minicnn.layers.dropout import *
 from minicnn.layers.flatten import *
 from minicnn.layers.layer_norm import *
 from minicnn.layers.local_response_norm import *
+from minicnn.layers.passes import keep_for_backward
 from minicnn.layers.pooling import *
 from minicnn.layers.residual import *
 from minicnn.layers.sequential import *

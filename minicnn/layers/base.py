@@ -6,8 +6,6 @@ To write a layer of your own, write four methods: `__init__`, `resolve`, `forwar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +14,7 @@ import numpy as np
 
 from minicnn.backend import Array, array_module, to_numpy
 from minicnn.errors import ShapeError, UsageError
+from minicnn.layers.passes import Absent, is_inside_a_pass, keeps_for_backward, read_only
 from minicnn.layers.variables import Parameter, Randomness, Variable
 from minicnn.layers.weights import load_variables, save_arrays
 from minicnn.memory import release_with
@@ -25,67 +24,12 @@ Shape = tuple[int, ...]  # of one sample, without the batch axis: (H, W, C) for 
 Self = TypeVar("Self", bound="Layer")
 DTYPES = ("float32", "float64")
 
-_keeping: ContextVar[bool] = ContextVar("minicnn_keeping", default=False)
-_inside: ContextVar[bool] = ContextVar("minicnn_inside_a_pass", default=False)
 _changes = 0  # how often a layer was made part of another one: plans made before the last time may be out of date
 
 
 def tree_changes() -> int:
     """Return a number that grows whenever a layer is put into a place of any tree."""
     return _changes
-
-
-@contextmanager
-def keep_for_backward() -> Iterator[None]:
-    """Let forward passes within the block keep what backward needs even if they are not training passes.
-
-    For the gradient of a network as it is used: no dropout, batch norm with its running statistics.
-
-        with keep_for_backward():
-            logits = net.forward(x)
-        dx = net.backward(dlogits)
-    """
-    token = _keeping.set(True)
-    try:
-        yield
-    finally:
-        _keeping.reset(token)
-
-
-@contextmanager
-def inside_a_pass() -> Iterator[bool]:
-    """Run the block as a part of a network's pass; yields whether that network is the outermost one."""
-    token = _inside.set(True)
-    try:
-        yield token.old_value is not True
-    finally:
-        _inside.reset(token)
-
-
-def keeps_for_backward(training: bool) -> bool:
-    """Return whether a pass, training or not, has to keep what backward needs."""
-    return training or _keeping.get()
-
-
-class Absent:
-    """Stands where an array would be, had a fused step not gone without it; says why when it is looked at."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-
-    def __repr__(self) -> str:
-        return f"<absent: {self.reason}>"
-
-    def __array__(self, *_: object, **__: object) -> np.ndarray:
-        raise RuntimeError(f"there is no such array: {self.reason}")
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # what Python itself asks for, as when a network is copied
-            raise AttributeError(name)
-        raise AttributeError(f"no {name}: there is no such array, {self.reason}")
-
-    def __bool__(self) -> bool:
-        return False
 
 
 class Layer:
@@ -308,7 +252,7 @@ class Layer:
 
         That is a training pass, or one within `keep_for_backward()`; any other keeps nothing.
         """
-        if training or _keeping.get():
+        if keeps_for_backward(training):
             for name in kept:
                 if isinstance(self.__dict__.get(name), Variable | Randomness | Layer):
                     raise UsageError(
@@ -333,7 +277,7 @@ class Layer:
         A layer that runs within a network hands it to the next, which changes nothing; one that was called from
         elsewhere hands out a read-only view (of an array on a GPU a copy).
         """
-        return read_only(y) if not _inside.get() and any(y is kept for kept in vars(self).values()) else y
+        return read_only(y) if not is_inside_a_pass() and any(y is kept for kept in vars(self).values()) else y
 
     # What a layer asks of its input.
 
@@ -390,15 +334,6 @@ def _walk(path: str, layer: Layer, inside: tuple[Layer, ...] = ()) -> Iterator[t
         return
     for name, child in layer.children().items():
         yield from _walk(f"{path}.{name}" if path else name, child, (*inside, layer))
-
-
-def read_only(y: Array) -> Array:
-    """Return y so that nobody can change it through what is returned: a read-only view, or on a GPU a copy."""
-    if not isinstance(y, np.ndarray):
-        return y.copy()
-    view = y.view()
-    view.flags.writeable = False
-    return view
 
 
 def require_dtype(dtype: str) -> None:

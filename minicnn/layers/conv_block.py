@@ -5,8 +5,9 @@ from __future__ import annotations
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.layers.activations import ReLU
-from minicnn.layers.base import Absent, Layer, keeps_for_backward
+from minicnn.layers.base import Layer
 from minicnn.layers.conv2d import Conv2D
+from minicnn.layers.passes import Absent, keeps_for_backward
 from minicnn.layers.plan import FusedStep, Part
 from minicnn.layers.pooling import MaxPool2D
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling

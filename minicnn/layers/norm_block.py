@@ -5,8 +5,9 @@ from __future__ import annotations
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.layers.activations import ReLU
-from minicnn.layers.base import Absent, Layer
+from minicnn.layers.base import Layer
 from minicnn.layers.batch_norm import BatchNorm2D
+from minicnn.layers.passes import Absent
 from minicnn.layers.plan import FusedStep, Part, Plan, make_plan, run_backward, run_forward
 from minicnn.layers.residual import Residual
 from minicnn.layers.sequential import Sequential

@@ -16,7 +16,8 @@ from typing import ClassVar, NamedTuple
 
 from minicnn.backend import Array
 from minicnn.dispatch import kernel_mode
-from minicnn.layers.base import Layer, keeps_for_backward
+from minicnn.layers.base import Layer
+from minicnn.layers.passes import keeps_for_backward
 
 PASSES = ("training", "gradient", "inference")
 

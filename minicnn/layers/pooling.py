@@ -6,8 +6,9 @@ from math import prod
 
 from minicnn import ops
 from minicnn.backend import Array
-from minicnn.layers.base import Layer, Shape, keeps_for_backward, pair_text
+from minicnn.layers.base import Layer, Shape, pair_text
 from minicnn.layers.conv2d import resolve_padding
+from minicnn.layers.passes import keeps_for_backward
 from minicnn.ops.pooling import require_pooling_padding
 from minicnn.ops.windows import Padding, Pair, as_pair, output_size
 

@@ -10,17 +10,8 @@ import numpy as np
 from minicnn.backend import Array
 from minicnn.dispatch import kernel_mode
 from minicnn.errors import ShapeError, UsageError
-from minicnn.layers.base import (
-    Layer,
-    Shape,
-    inside_a_pass,
-    keeps_for_backward,
-    read_only,
-    require_batch,
-    require_dtype,
-    shape_text,
-    tree_changes,
-)
+from minicnn.layers.base import Layer, Shape, require_batch, require_dtype, shape_text, tree_changes
+from minicnn.layers.passes import inside_a_pass, keeps_for_backward, read_only
 from minicnn.layers.plan import Plan, kind_of_pass, make_plan, run_backward, run_forward
 
 

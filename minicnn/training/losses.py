@@ -5,7 +5,7 @@ from __future__ import annotations
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.errors import UsageError
-from minicnn.layers.base import read_only
+from minicnn.layers.passes import read_only
 
 
 class SoftmaxCrossEntropy:

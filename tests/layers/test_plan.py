@@ -17,9 +17,9 @@ from minicnn import (
     keep_for_backward,
     use_kernels,
 )
-from minicnn.layers.base import Absent
 from minicnn.layers.folded_norm import FoldedBlock, FoldedResidual
 from minicnn.layers.norm_block import NormBlock, ResidualBlock
+from minicnn.layers.passes import Absent
 from minicnn.layers.plan import layers_of
 from tests.comparison import assert_close
 

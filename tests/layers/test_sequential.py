@@ -21,7 +21,7 @@ from minicnn import (
     use_kernels,
 )
 from minicnn.errors import ShapeError, UsageError
-from minicnn.layers.base import Absent
+from minicnn.layers.passes import Absent
 from tests.comparison import assert_close
 
 NETWORKS = {
