@@ -17,11 +17,12 @@ BELOW = {
     "ops": set(),
     "layers": {"ops"},
     "models": {"layers", "ops"},
+    "exchange": {"models", "layers", "ops"},
     "data": set(),
     "training": {"models", "layers", "ops"},
     "inspection": {"training", "models", "layers", "ops"},
-    "runs": {"training", "models", "layers", "ops", "data"},
-    "cli": {"runs", "inspection", "training", "models", "layers", "ops", "data"},
+    "runs": {"exchange", "training", "models", "layers", "ops", "data"},
+    "cli": {"runs", "inspection", "exchange", "training", "models", "layers", "ops", "data"},
 }
 
 

@@ -18,7 +18,8 @@ OWN_IMAGE_SIZE, OWN_CLASSES = 40, 10  # of a file of one's own where nothing els
 class Model:
     """A network's recipe, and the image size (pixels) and number of classes that its source gives it.
 
-    file: where the recipe comes from, if it is the user's own.
+    file: where the recipe comes from, if it is the user's own. torch_names: how PyTorch's published weights name its
+    layers with weights, in their order here (`features.0`, …); None where there are none.
     """
 
     name: str
@@ -26,16 +27,20 @@ class Model:
     image_size: int
     classes: int
     file: OwnFile | None = None
+    torch_names: Callable[[], list[str]] | None = None
 
 
 MODELS: dict[str, Model] = {}
 
 
-def model(image_size: int, classes: int) -> Callable[[Recipe], Recipe]:
+def model(
+    image_size: int, classes: int, torch_names: Callable[[], list[str]] | None = None
+) -> Callable[[Recipe], Recipe]:
     """Make a function of the number of classes, which returns layers, a network of the function's name."""
 
     def register(recipe: Recipe) -> Recipe:
-        MODELS[recipe.__name__] = Model(recipe.__name__, recipe, image_size, classes)
+        name = recipe.__name__
+        MODELS[name] = Model(name, recipe, image_size, classes, torch_names=torch_names)
         return recipe
 
     return register
