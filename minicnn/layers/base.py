@@ -71,6 +71,7 @@ class Layer:
     input_shape: Shape | None = None
     output_shape: Shape | None = None
     built: bool = False  # whether its variables have values, and not shapes alone
+    frozen: bool = False  # whether it stays as it is in training: see `freeze`
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -231,6 +232,20 @@ class Layer:
         """Move all parameters and states to "cpu" or "gpu" and return the layer. Raises DeviceError without a GPU."""
         self.convert(device=device)
         return self
+
+    def freeze(self, frozen: bool = True) -> None:
+        """Let the layer and those inside it stay as they are in training; or, with False, let them learn again.
+
+        Their parameters take up no gradient, and batch norm uses its running statistics and leaves them alone. Where
+        nothing before them learns either, they run as in evaluation, and keep nothing for backward.
+        """
+        global _changes
+        _changes += 1  # plans of what learns are out of date
+        for _, layer in self.walk():
+            layer.frozen = frozen
+            for parameter in found_in(layer, Parameter).values():
+                parameter.frozen = frozen
+                parameter.grad = None if frozen else parameter.grad
 
     def save(self, path: str | Path) -> None:
         """Write all parameters and states to a safetensors file; it appears whole or not at all."""

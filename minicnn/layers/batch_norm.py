@@ -15,16 +15,16 @@ class BatchNorm2D(Layer):
     momentum: how far the running statistics move towards each training batch's own, from 0 to 1. epsilon: ε, added to
     the variance. The weight (C,) begins at one, the bias (C,) at zero. In training the batch's own statistics are used,
     with the variance divided by M = N·H·W; running_mean and running_var (C,), saved with the network, follow them, with
-    the variance divided by M − 1: an estimate for all pictures. Otherwise the running ones are used, and each picture
-    is on its own. Input and output (N, H, W, C); in training N·H·W ≥ 2.
+    the variance divided by M − 1: an estimate for all pictures. Otherwise, and where the layer is frozen, the running
+    ones are used, and each picture is on its own. Input and output (N, H, W, C); in training N·H·W ≥ 2.
     Source: Ioffe & Szegedy 2015, "Batch Normalization", algorithms 1 and 2.
     """
 
     kind = "bn"
     x: Array | None = None
-    mean: Array | None = None  # of the batch that backward is about, or where `frozen` the running one, as it was
+    mean: Array | None = None  # of the batch that backward is about, or where `given` the running one, as it was
     variance: Array | None = None
-    frozen: bool | None = None  # whether those are numbers that were given, and do not follow from x
+    given: bool | None = None  # whether those are numbers that were given, and do not follow from x
 
     def __init__(self, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         if not 0 <= momentum <= 1:
@@ -47,13 +47,14 @@ class BatchNorm2D(Layer):
         """x: (N, H, W, C). Returns y like x. Raises ShapeError in training when each channel has one number only."""
         self.require_built()
         weight, bias = self.weight.value, self.bias.value
-        if training:
+        batch_s_own = training and not self.frozen
+        if batch_s_own:
             y, mean, variance = ops.batch_norm(x, weight, bias, self.epsilon)
             self.follow(mean, variance, pixels=x.shape[0] * x.shape[1] * x.shape[2])
         else:
             mean, variance = self.running_mean.value, self.running_var.value
             y = ops.batch_norm_inference(x, weight, bias, mean, variance, self.epsilon)
-        self.keep(training, x=x, mean=mean, variance=variance, frozen=not training)
+        self.keep(training, x=x, mean=mean, variance=variance, given=not batch_s_own)
         return y
 
     def follow(self, mean: Array, variance: Array, pixels: int) -> None:
@@ -64,8 +65,8 @@ class BatchNorm2D(Layer):
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """dy: (N, H, W, C). Returns dx like it, or None."""
-        frozen, mean, variance = self.take("frozen"), self.take("mean"), self.take("variance")
-        slope = ops.batch_norm_inference_backward if frozen else ops.batch_norm_backward
+        given, mean, variance = self.take("given"), self.take("mean"), self.take("variance")
+        slope = ops.batch_norm_inference_backward if given else ops.batch_norm_backward
         dx, dweight, dbias = slope(dy, self.take("x"), self.weight.value, mean, variance, self.epsilon)
         self.weight.accumulate(dweight, own=True)
         self.bias.accumulate(dbias, own=True)

@@ -32,6 +32,11 @@ class NormBlock(FusedStep):
         super().__init__(norm, relu)
         self.norm, self.relu = norm, relu
 
+    @classmethod
+    def suits(cls, *parts: Layer | None) -> bool:
+        """Return whether the batch norm takes the batch's own statistics."""
+        return not parts[0].frozen  # type: ignore[union-attr]
+
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y like x."""
         return _normalize(self.norm, self.relu, x, None)
@@ -59,9 +64,11 @@ class ResidualBlock(FusedStep):
 
     @classmethod
     def suits(cls, *parts: Layer | None) -> bool:
-        """Return whether the body is a Sequential that ends in a batch norm, with something before it."""
+        """Return whether the body is a Sequential that ends in a batch norm which learns, with something before it."""
         body = parts[0].body  # type: ignore[union-attr]
-        return type(body) is Sequential and body.fuse and len(body.layers) > 1 and type(body.layers[-1]) is BatchNorm2D
+        if type(body) is not Sequential or not body.fuse or len(body.layers) < 2:
+            return False
+        return type(body.layers[-1]) is BatchNorm2D and not body.layers[-1].frozen
 
     def inner_plans(self) -> dict[str, Plan]:
         """Return the plan of the body, but for its last batch norm, and that of the shortcut."""
@@ -92,7 +99,7 @@ def shortcut_plans(residual: Residual, kind: str) -> dict[str, Plan]:
 def _normalize(norm: BatchNorm2D, relu: ReLU, x: Array, residual: Array | None) -> Array:
     y, mean, variance = ops.norm_block(x, norm.weight.value, norm.bias.value, norm.epsilon, residual, True)
     norm.follow(mean, variance, pixels=x.shape[0] * x.shape[1] * x.shape[2])
-    norm.keep(True, x=x, mean=mean, variance=variance, frozen=False, y=Absent(_UNWRITTEN))
+    norm.keep(True, x=x, mean=mean, variance=variance, given=False, y=Absent(_UNWRITTEN))
     relu.keep(True, y=y)
     return y
 

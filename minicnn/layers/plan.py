@@ -16,8 +16,9 @@ from typing import ClassVar, NamedTuple
 
 from minicnn.backend import Array
 from minicnn.dispatch import kernel_mode
-from minicnn.layers.base import Layer
+from minicnn.layers.base import Layer, found_in
 from minicnn.layers.passes import keeps_for_backward
+from minicnn.layers.variables import Randomness
 
 PASSES = ("training", "gradient", "inference")
 
@@ -64,8 +65,9 @@ Step = Layer | FusedStep
 class Plan:
     """The steps that run for a list of layers in one kind of pass; printed, it says which and why."""
 
-    def __init__(self, steps: Sequence[Step], kind: str, note: str) -> None:
+    def __init__(self, steps: Sequence[Step], kind: str, note: str, frozen: int = 0) -> None:
         self.steps = tuple(steps)
+        self.frozen = frozen  # so many of the first steps run as in inference
         self.kind = kind
         self.note = note
         self.everything = tuple(inner for step in self.steps for layer in layers_of(step) for _, inner in layer.walk())
@@ -88,28 +90,54 @@ class Plan:
         lines = []
         for step in self.steps:
             names = " + ".join(_name(layer) for layer in layers_of(step))
-            lines.append(f"{indent}{names:34} {step.why if isinstance(step, FusedStep) else 'by itself'}")
-            for place, inner in inner_plans(step, self.kind).items():
+            frozen = step in self.steps[: self.frozen]
+            why = step.why if isinstance(step, FusedStep) else "by itself"
+            lines.append(f"{indent}{names:34} {'frozen: ' if frozen else ''}{why}")
+            for place, inner in inner_plans(step, "inference" if frozen else self.kind).items():
                 lines += [f"{indent}  {place}:", *inner.lines(indent + "    ")]
         return lines
 
 
-def make_plan(layers: Sequence[Layer], kind: str, fuse: bool = True) -> Plan:
+def make_plan(layers: Sequence[Layer], kind: str, fuse: bool = True, rest: bool = False) -> Plan:
     """Return the plan for `layers` in a pass of that kind.
 
-    fuse: whether neighbours may run as one; reference mode runs every layer's own formula in any case.
+    fuse: whether neighbours may run as one; reference mode runs every layer's own formula in any case. rest: let the
+    frozen layers at the beginning of a training pass run as in inference, since no gradient has to reach them.
     """
+    frozen = frozen_layers(layers) if rest and kind == "training" else 0
     if not fuse:
-        return Plan(layers, kind, "every layer by itself, as the network was told (fuse=False)")
+        return Plan(layers, kind, "every layer by itself, as the network was told (fuse=False)", frozen)
     if kernel_mode() == "reference":
-        return Plan(layers, kind, "every layer by its own formula, in reference mode")
+        return Plan(layers, kind, "every layer by its own formula, in reference mode", frozen)
+    resting = _fused(layers[:frozen], "inference")
+    return Plan(
+        [*resting, *_fused(layers[frozen:], kind)], kind, "neighbours as one where that is faster", len(resting)
+    )
+
+
+def frozen_layers(layers: Sequence[Layer]) -> int:
+    """Return how many of the first layers give the same in training as in inference, as nothing in them learns.
+
+    0 where none of these was frozen: a network that has no parameters there keeps what its input's gradient needs.
+    """
+    count = 0
+    for layer in layers:
+        inside = [inner for _, inner in layer.walk()]
+        if _learns(layer) or any(found_in(inner, Randomness) for inner in inside):
+            break
+        count += 1
+    return count if any(layer.parameters() for layer in layers[:count]) else 0
+
+
+def _fused(layers: Sequence[Layer], kind: str) -> list[Step]:
+    """Return the steps for `layers`, neighbours as one where a rule says so."""
     steps: list[Step] = []
     place = 0
     while place < len(layers):
         step = next((s for rule in rules() if (s := _match(rule, layers[place:], kind)) is not None), layers[place])
         steps.append(step)
         place += len(layers_of(step))
-    return Plan(steps, kind, "neighbours as one where that is faster")
+    return steps
 
 
 def kind_of_pass(training: bool) -> str:
@@ -135,16 +163,17 @@ def inner_plans(step: Step, kind: str) -> dict[str, Plan]:
 
 def run_forward(plan: Plan, x: Array, training: bool) -> Array:
     """Run x through all steps."""
-    for step in plan.steps:
-        x = step.forward(x, training)
+    for place, step in enumerate(plan.steps):
+        x = step.forward(x, training and place >= plan.frozen)
     return x
 
 
 def run_backward(plan: Plan, dy: Array, input_gradient: bool) -> Array | None:
     """Run dy back through all steps, down to the lowest that needs it; return dx, or None if not asked for."""
     for index in range(len(plan.steps) - 1, -1, -1):
-        dx = plan.steps[index].backward(dy, input_gradient=input_gradient or index > plan.lowest)
-        if dx is None:
+        wanted = input_gradient or index > plan.lowest
+        dx = plan.steps[index].backward(dy, input_gradient=wanted)
+        if dx is None or not wanted:  # some steps have it at no cost
             return None
         dy = dx
     return dy
@@ -183,7 +212,7 @@ def _memory_of(array: Array) -> Array:
 
 
 def _learns(step: Step) -> bool:
-    return any(layer.parameters() for layer in layers_of(step))
+    return any(not parameter.frozen for layer in layers_of(step) for parameter in layer.parameters().values())
 
 
 def _name(layer: Layer) -> str:

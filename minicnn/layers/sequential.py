@@ -11,7 +11,7 @@ from minicnn.backend import Array
 from minicnn.dispatch import kernel_mode
 from minicnn.errors import ShapeError, UsageError
 from minicnn.layers.base import Layer, Shape, require_batch, require_dtype, shape_text, tree_changes
-from minicnn.layers.passes import inside_a_pass, keeps_for_backward, read_only
+from minicnn.layers.passes import inside_a_pass, is_inside_a_pass, keeps_for_backward, read_only
 from minicnn.layers.plan import Plan, kind_of_pass, make_plan, run_backward, run_forward
 
 
@@ -39,7 +39,7 @@ class Sequential(Layer):
         self.fuse = fuse
         self.dtype = dtype
         self._layers = tuple(named.values())
-        self._plans: dict[tuple[str, str, bool, int], Plan] = {}
+        self._plans: dict[tuple[str, str, bool, bool, int], Plan] = {}
         self._ran: Plan | None = None  # what the last forward pass that keeps ran: backward walks back through it
         for name, layer in named.items():
             layer.name = name
@@ -104,10 +104,12 @@ class Sequential(Layer):
 
     def make_plan(self, kind: str) -> Plan:
         """Return the plan for a pass of that kind: "training", "gradient" or "inference"."""
-        key = kind, kernel_mode(), self.fuse, tree_changes()
+        frozen = any(layer.frozen for layer in self._layers)
+        rest = frozen and not is_inside_a_pass() and not keeps_for_backward(False)  # unless a gradient passes them
+        key = kind, kernel_mode(), self.fuse, rest, tree_changes()
         if key not in self._plans:
             self._plans = {kept: plan for kept, plan in self._plans.items() if kept[-1] == key[-1]}
-            self._plans[key] = make_plan(self._layers, kind, self.fuse)
+            self._plans[key] = make_plan(self._layers, kind, self.fuse, rest)
         return self._plans[key]
 
     def forward(self, x: Array, training: bool = False) -> Array:
@@ -145,6 +147,19 @@ class Sequential(Layer):
                 f"it is {tuple(dy.shape)} in {dy.dtype}"
             )
         return run_backward(plan, dy, input_gradient)
+
+    def tail(self, start: int) -> Sequential:
+        """Return the layers from place `start` on (0, 1, …) as a network of their own: the same layers, not copies.
+
+        Raises UsageError when there is no such layer.
+        """
+        if not 0 <= start < len(self._layers):
+            raise UsageError(f"a network of {len(self._layers)} layers has none at place {start}")
+        self.require_built()
+        tail = Sequential({layer.name.rpartition(".")[2]: layer for layer in self._layers[start:]}, fuse=self.fuse)
+        tail.input_shape, tail.output_shape = self._layers[start].input_shape, self.output_shape
+        tail.dtype, tail.built = self.dtype, True
+        return tail
 
     def operations(self) -> int:
         """Return 0: all work is that of the layers inside."""

@@ -69,7 +69,12 @@ class Variable:
 
 
 class Parameter(Variable):
-    """An array that learns: its `value`, and `grad`, the sum of the gradients since the last `zero_grad` (or None)."""
+    """An array that learns: its `value`, and `grad`, the sum of the gradients since the last `zero_grad` (or None).
+
+    frozen: whether it takes up no gradient, and so stays as it is: see `Layer.freeze`.
+    """
+
+    frozen = False
 
     def __init__(
         self, value: Array | None = None, *, shape: tuple[int, ...] = (), initializer: str = "zeros", groups: int = 1
@@ -83,6 +88,8 @@ class Parameter(Variable):
         gradient: of value's shape and dtype, on its device. own: nobody else holds the array, so that it need not be
         copied to be kept. Raises ShapeError, TypeError or DeviceError unless it fits.
         """
+        if self.frozen:
+            return
         if not is_array(gradient):
             raise TypeError(f"a parameter's gradient should be an array, got {type(gradient).__name__}")
         if gradient.shape != self.value.shape:
