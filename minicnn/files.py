@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever interrupts the writing; and ~ in the names of folders."""
+"""Files that are there whole or not at all, whatever interrupts the writing; text files; ~ in the names of folders."""
 
 from __future__ import annotations
 
@@ -57,6 +57,16 @@ def in_home(name: str | os.PathLike[str]) -> Path:
         return Path(name).expanduser()
     except RuntimeError as error:
         raise UsageError(f"{os.fspath(name)}: the home folder that {Path(name).parts[0]} means is not known") from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a UTF-8 text file. Raises UsageError when it cannot be read, or is no such file."""
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a UTF-8 text file: {error}") from error
 
 
 def _sync_folder(folder: Path) -> None:

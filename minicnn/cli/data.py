@@ -1,8 +1,10 @@
-"""`minicnn data`: the data sets that have a name."""
+"""`minicnn data`: the data sets that have a name, and ImageNet's own archives."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -13,7 +15,7 @@ from minicnn.errors import UsageError
 
 DOWNLOADS = tuple(name for name, dataset in NAMED_DATASETS.items() if dataset.url is not None)
 
-app = typer.Typer(help="List, download and make data sets.", rich_markup_mode=None)
+app = typer.Typer(help="List, download, make and import data sets.", rich_markup_mode=None)
 
 
 @app.command("list")
@@ -35,18 +37,10 @@ def download(
     ] = None,
 ) -> None:
     """Fetch a data set into the user's cache; one that is there already is left alone."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
     from minicnn import data
 
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(name, total=None)
-        folder = data.download(
-            name, source=source, progress=lambda done, total: bar.update(task, completed=done, total=total or None)
-        )
+    with _bar(name) as progress:
+        folder = data.download(name, source=source, progress=progress)
     print(folder)
 
 
@@ -64,3 +58,47 @@ def make(
     from minicnn.data import make_shapes
 
     print(make_shapes(folder, images_per_class=images_per_class, size=size, seed=seed))
+
+
+@app.command("import")
+def import_archives(
+    name: Annotated[str, typer.Argument(help="What to import: ilsvrc.")],
+    source: Annotated[str, typer.Argument(metavar="DIR", help="The folder with ImageNet's official archives.")],
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="A new folder, or an empty one. [DIR/imagenet]", show_default=False),
+    ] = None,
+    classes: Annotated[
+        str,
+        typer.Option(
+            help="Take some of the classes: 10 for the first ten, FILE with a synset a line, or a,b,c. [all]",
+            show_default=False,
+        ),
+    ] = "",
+    per_class: Annotated[int, typer.Option(help="Training images of each class at most; 0 for all.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed takes the same images.")] = 0,
+) -> None:
+    """Turn ImageNet's archives (ILSVRC2012_img_train.tar, …) into folders: `minicnn data import ilsvrc DIR`."""
+    if name != "ilsvrc":
+        raise UsageError(f"cannot import {name!r}: what minicnn imports is ilsvrc, ImageNet's official archives")
+    from pathlib import Path
+
+    from minicnn.data import import_ilsvrc
+
+    target = out if out is not None else Path(source, "imagenet")
+    with _bar(name) as progress:
+        folder = import_ilsvrc(source, target, classes=classes, per_class=per_class, seed=seed, progress=progress)
+    print(folder)
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar at a terminal while the block runs; it gets (bytes done, bytes in all or 0 where unknown)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    console = Console(file=sys.stderr)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)

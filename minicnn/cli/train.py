@@ -18,8 +18,9 @@ CHANGEABLE = ("epochs", "workers", "device", "model")  # when a run is taken up 
 
 def _option(name: str, text: str) -> Any:
     """Return the option for a setting. It is None unless given, so that --resume can tell what was asked for."""
+    default = f" [{DEFAULTS[name]}]" if DEFAULTS[name] != "" else ""  # what no text means, `text` says
     return typer.Option(
-        f"--{name.replace('_', '-')}", help=f"{text} [{DEFAULTS[name]}]", show_default=False,
+        f"--{name.replace('_', '-')}", help=f"{text}{default}", show_default=False,
         autocompletion=completion(name) if name in CHOICES else None,
     )  # fmt: skip
 
@@ -33,6 +34,16 @@ def train(
             show_default=False,
             autocompletion=completion("data"),
         ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        _option(
+            "classes",
+            "Which classes: 10 for the first ten, a file with one a line, or a,b,c; called by folder or name. [all]",
+        ),
+    ] = None,
+    per_class: Annotated[
+        int | None, _option("per_class", "Training images of each class at most, chosen at random; 0 for all.")
     ] = None,
     model: Annotated[
         str | None,
@@ -73,7 +84,7 @@ def train(
             f"Pixels: {one_of(CHOICES['normalize'])}; imagenet also takes off its mean and divides by its deviation.",
         ),
     ] = None,
-    seed: Annotated[int | None, _option("seed", "Of weights, order, augmentation, dropout and split.")] = None,
+    seed: Annotated[int | None, _option("seed", "Of weights, order, augmentation, dropout, split, choice.")] = None,
     workers: Annotated[int | None, _option("workers", "Threads that read images; changes no result.")] = None,
     device: Annotated[str | None, _option("device", "cpu, gpu, or auto (a GPU where there is one).")] = None,
     tf32: Annotated[

@@ -4,10 +4,13 @@ from minicnn.data.cache import cache_folder
 from minicnn.data.datasets import NAMED_DATASETS, NamedDataset, named_dataset
 from minicnn.data.download import download
 from minicnn.data.folder import ImageDataset, Skipped
+from minicnn.data.ilsvrc import import_ilsvrc
 from minicnn.data.images import UnreadableImage, check_header, read_image
 from minicnn.data.loader import Batch, Loader, UncutBatch
 from minicnn.data.shapes import SHAPES_CLASSES, make_shapes
 from minicnn.data.splits import Splits, open_dataset
+from minicnn.data.subset import choose_classes, some_of_each_class
+from minicnn.data.synsets import ImageNetClass, imagenet_classes, imagenet_label, imagenet_names
 from minicnn.data.transforms import (
     CenterCrop,
     ColorJitter,
@@ -39,6 +42,7 @@ __all__ = [
     "Compose",
     "HorizontalFlip",
     "ImageDataset",
+    "ImageNetClass",
     "Loader",
     "NamedDataset",
     "RandomCrop",
@@ -56,9 +60,15 @@ __all__ = [
     "WindowTransform",
     "cache_folder",
     "check_header",
+    "choose_classes",
     "download",
+    "imagenet_classes",
+    "imagenet_label",
+    "imagenet_names",
+    "import_ilsvrc",
     "make_shapes",
     "named_dataset",
     "open_dataset",
     "read_image",
+    "some_of_each_class",
 ]

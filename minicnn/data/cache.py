@@ -22,6 +22,12 @@ def cache_folder() -> Path:
     return (base if base.is_absolute() else in_home("~/.cache")) / "minicnn"
 
 
+def require_unused(folder: Path) -> None:
+    """Raise UsageError unless `folder` can be made: it is not there yet, or empty."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not an empty folder; name a new one")
+
+
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """Fill a folder under a temporary name and give it its own name only when it is complete.

@@ -19,19 +19,6 @@ CHUNK = 1 << 20  # bytes
 TIMEOUT = 60  # seconds without an answer
 Progress = Callable[[int, int], None]
 
-IMAGENETTE_NAMES = {
-    "n01440764": "tench",
-    "n02102040": "English springer",
-    "n02979186": "cassette player",
-    "n03000684": "chain saw",
-    "n03028079": "church",
-    "n03394916": "French horn",
-    "n03417042": "garbage truck",
-    "n03425413": "gas pump",
-    "n03445777": "golf ball",
-    "n03888257": "parachute",
-}
-
 
 def download(name: str, *, source: str | None = None, progress: Progress | None = None) -> Path:
     """Fetch a named data set into the user's cache; one that is there already is left alone.
@@ -105,8 +92,6 @@ def _arrange_imagenette(unpacked: Path, folder: Path, dataset: NamedDataset) -> 
     root = unpacked / "imagenette2-160"
     for part in dataset.images:
         (root / part).rename(folder / part)
-    lines = [f"{wordnet_id}\t{name}\n" for wordnet_id, name in IMAGENETTE_NAMES.items()]
-    (folder / "labels.tsv").write_text("".join(lines), encoding="utf-8")
 
 
 def _arrange_cifar10(unpacked: Path, folder: Path, dataset: NamedDataset) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from minicnn.data.images import SUFFIXES, UnreadableImage, check_header, read_image
+from minicnn.data.synsets import imagenet_names
 from minicnn.errors import UsageError
 
 
@@ -29,7 +30,7 @@ class ImageDataset:
     paths: N image files, in an order that depends on their names alone.
     labels: (N,) int64, each an index into `classes`.
     classes: the class folders' names, sorted.
-    class_names: the same classes as people call them; equal to `classes` where nobody said.
+    class_names: the same classes as people call them; equal to `classes` where nobody said and they are no synsets.
     skipped: files in the class folders that are no images or could not be read.
     strict: whether an unreadable file ends the work (UsageError) or is skipped.
     """
@@ -47,6 +48,7 @@ class ImageDataset:
         folder: str | os.PathLike[str],
         *,
         classes: Sequence[str] | None = None,
+        only: Sequence[str] | None = None,
         class_names: Mapping[str, str] | None = None,
         strict: bool = False,
     ) -> ImageDataset:
@@ -57,9 +59,12 @@ class ImageDataset:
         an error. Hidden files and folders do not count.
 
         folder: where the class folders are.
-        classes: the classes that labels refer to, such as those of a trained network; None for the folders
-            found.
-        class_names: class folder → the name people use, for as many as are known.
+        classes: the classes that there may be, such as those of a trained network, in label order; None for the
+            folders found.
+        only: of those the ones that count, and that labels refer to: the folders of others are not looked into.
+            None for all.
+        class_names: class folder → the name people use, for as many as are known; else ImageNet's own name where
+            the folder is called by a synset (n01440764), else the folder's.
         Raises UsageError: no such folder, no class folders, a class without images, a class not among
         `classes`, and with `strict` a file that is no image.
         """
@@ -67,21 +72,44 @@ class ImageDataset:
         found = class_folders(root)
         if not found:
             raise UsageError(f"{root} holds no class folders; expected a folder of images for each class")
-        known = tuple(classes) if classes is not None else tuple(found)
-        unknown = [name for name in found if name not in known]
-        if unknown:
-            raise UsageError(f"{root} has the class {unknown[0]!r}, which is not among {_listed(known)}")
+        allowed = found if classes is None else classes
+        if unknown := [name for name in found if name not in allowed]:
+            raise UsageError(f"{root} has the class {unknown[0]!r}, which is not among {_listed(allowed)}")
+        known = allowed if only is None else only
+        files = {name: visible_files(root / name) for name in found if name in known}
+        if not files:
+            raise UsageError(f"{root} has a folder for none of {_listed(known)}")
+        return cls.from_files(root, files, classes=known, class_names=class_names, strict=strict)
+
+    @classmethod
+    def from_files(
+        cls,
+        root: Path,
+        files: Mapping[str, Iterable[Path]],
+        *,
+        classes: Sequence[str],
+        class_names: Mapping[str, str] | None = None,
+        strict: bool = False,
+    ) -> ImageDataset:
+        """Take the images among `files`: class → its files; see `from_folder`, to which the other arguments are alike.
+
+        root: the folder that the files are from, for messages.
+        classes: the classes that labels refer to.
+        Raises UsageError: a class in `files` without images, and with `strict` a file that is no image.
+        """
+        known = tuple(classes)
         paths: list[Path] = []
         labels: list[int] = []
         skipped: list[Skipped] = []
-        for name in found:
-            images = _images_of_class(root / name, skipped, strict)
+        for name, candidates in files.items():
+            images = _images_among(candidates, skipped, strict)
             if not images:
                 raise UsageError(f"class folder {root / name} has no images; add some or remove the folder")
             paths += images
             labels += [known.index(name)] * len(images)
-        names = tuple((class_names or {}).get(name, name) for name in known)
-        return cls(paths, np.array(labels, dtype=np.int64), known, names, skipped, strict)
+        names = imagenet_names() | dict(class_names or {})
+        said = tuple(names.get(name, name) for name in known)
+        return cls(paths, np.array(labels, dtype=np.int64), known, said, skipped, strict)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -127,11 +155,20 @@ def class_folders(root: Path) -> list[str]:
     return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _images_of_class(folder: Path, skipped: list[Skipped], strict: bool) -> list[Path]:
+def visible_files(folder: Path) -> Iterator[Path]:
+    """The files in a folder at any depth, sorted, without hidden ones and what hidden folders hold."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield Path(place, name)
+
+
+def _images_among(paths: Iterable[Path], skipped: list[Skipped], strict: bool) -> list[Path]:
     """The files that are images; the others are appended to `skipped`, or raised where strict."""
     check = read_image if strict else check_header
     images = []
-    for path in _visible_files(folder):
+    for path in paths:
         try:
             if path.suffix.lower() not in SUFFIXES:
                 raise UnreadableImage(path, "its name does not end as an image's")
@@ -142,14 +179,6 @@ def _images_of_class(folder: Path, skipped: list[Skipped], strict: bool) -> list
                 raise
             skipped.append(Skipped(error.path, error.reason))
     return images
-
-
-def _visible_files(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith("."):
-                yield Path(place, name)
 
 
 def _listed(names: Sequence[str], most: int = 10) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from minicnn.data.cache import new_folder
+from minicnn.data.cache import new_folder, require_unused
 from minicnn.errors import UsageError
 
 SHAPES_VERSION = 2  # counted up whenever the same seed would draw other pictures
@@ -50,8 +50,7 @@ def make_shapes(
         raise UsageError(f"shapes need at least {VALIDATION_SHARE} images a class of 16 to {LARGEST} pixels; got {got}")
     if seed < 0:
         raise UsageError(f"a seed is a whole number of at least 0; got {seed}")
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise UsageError(f"{target} exists and is not an empty folder; name a new one")
+    require_unused(target)
     with new_folder(target) as partial:
         for label, name in enumerate(SHAPES_CLASSES):
             for part in ("train", "val"):

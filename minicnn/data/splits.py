@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from minicnn.data.datasets import NAMED_DATASETS, locate
 from minicnn.data.folder import ImageDataset, Skipped, class_folders
+from minicnn.data.subset import choose_classes, some_of_each_class
+from minicnn.data.tiny_imagenet import is_tiny_imagenet, read_tiny_imagenet, tiny_imagenet_names
 from minicnn.errors import UsageError
-from minicnn.files import in_home
+from minicnn.files import in_home, read_lines
 
 VALIDATION_FOLDERS = ("val", "valid", "validation")
 LABELS_FILE = "labels.tsv"
@@ -53,20 +55,27 @@ def open_dataset(
     seed: int = 0,
     strict: bool = False,
     split: Sequence[float] = (0.8, 0.1, 0.1),
+    classes: str | Sequence[str] = "",
+    per_class: int = 0,
 ) -> Splits:
     """Find the images that `data` names, and their parts.
 
     A folder with `train/` (class folders inside) and `val/`, `valid/`, `validation/` or `test/` has those
     parts; where `test/` is the only other one, it is the validation part, and there is none for a final test.
-    Anything else is one folder a class, split at random, each class in the same proportions.
-    A `labels.tsv` in the folder gives the classes' names, a line each: class folder, tab, name.
+    Anything else is one folder a class, split at random, each class in the same proportions. Tiny-ImageNet is read
+    as its archive unpacks (see `minicnn.data.tiny_imagenet`).
+    A `labels.tsv` in the folder gives the classes' names, a line each: class folder, tab, name. Without it, folders
+    called by ImageNet's synsets (n01440764) have ImageNet's names.
 
     data: "shapes" (drawn on first use), another named set that has been downloaded, or a folder.
-    seed: of the split, where one is made.
+    seed: of the split, where one is made, and of the choice of `per_class` images.
     strict: refuse the first file that cannot be read, instead of skipping it.
     split: fractions for training, validation and test, where a split is made; 0 for no test part.
+    classes: take only these: "" for all, "10" for the first ten, a list or a file; see `choose_classes`.
+    per_class: take at most so many training images of each class, chosen at random; 0 for all. The other parts
+        stay whole.
     Raises UsageError: no such data, no or one class, a class without images or with too few to split,
-    validation classes that training lacks, a labels.tsv that disagrees with the folders.
+    validation classes that training lacks, a labels.tsv that disagrees with the folders, classes that are not there.
     """
     name = os.fspath(data)
     if not name:
@@ -74,8 +83,14 @@ def open_dataset(
     folder = locate(name) if name in NAMED_DATASETS else in_home(name)
     found = class_folders_of_data(folder)
     if "train" in found and class_folders(folder / "train"):
-        return _given_parts(folder, found, strict, seed, split)
-    return _random_parts(folder, folder, strict, seed, split)
+        splits = _given_parts(folder, found, strict, seed, split, classes)
+    else:
+        splits = _random_parts(folder, folder, strict, seed, split, classes)
+    if not per_class:
+        return splits
+    train = splits.train.subset(some_of_each_class(splits.train.labels, per_class, seed))
+    train.skipped = splits.train.skipped
+    return replace(splits, train=train)
 
 
 def class_folders_of_data(folder: Path) -> list[str]:
@@ -117,31 +132,42 @@ def stratified_split(
     return [np.array(sorted(part), dtype=np.int64) for part in parts]
 
 
-def _given_parts(folder: Path, found: Sequence[str], strict: bool, seed: int, split: Sequence[float]) -> Splits:
+def _given_parts(
+    folder: Path, found: Sequence[str], strict: bool, seed: int, split: Sequence[float], wanted: str | Sequence[str]
+) -> Splits:
     validation = next((name for name in VALIDATION_FOLDERS if name in found), None)
     test = "test" if "test" in found else None
     if validation is None:
         validation, test = test, None
     if validation is None:
-        return _random_parts(folder, folder / "train", strict, seed, split)
-    names = _class_names(folder, class_folders(folder / "train"))
-    train = ImageDataset.from_folder(folder / "train", class_names=names, strict=strict)
-    _require_two_classes(train.classes, folder / "train")
+        return _random_parts(folder, folder / "train", strict, seed, split, wanted)
+    known = class_folders(folder / "train")
+    _require_two_classes(known, folder / "train")
+    if is_tiny_imagenet(folder):
+        names = _class_names(folder, known) or tiny_imagenet_names(folder)
+        parts = read_tiny_imagenet(folder, choose_classes(wanted, known, names), names, strict)
+        return Splits(*parts, None, folder)
+    names = _class_names(folder, known)
+    chosen = choose_classes(wanted, known, names)
 
     def part(name: str) -> ImageDataset:
-        return ImageDataset.from_folder(folder / name, classes=train.classes, class_names=names, strict=strict)
+        return ImageDataset.from_folder(folder / name, classes=known, only=chosen, class_names=names, strict=strict)
 
-    return Splits(train, part(validation), part(test) if test else None, folder)
+    return Splits(part("train"), part(validation), part(test) if test else None, folder)
 
 
-def _random_parts(folder: Path, root: Path, strict: bool, seed: int, split: Sequence[float]) -> Splits:
+def _random_parts(
+    folder: Path, root: Path, strict: bool, seed: int, split: Sequence[float], wanted: str | Sequence[str]
+) -> Splits:
     if len(split) != 3:
         raise UsageError(f"a split has three fractions: training, validation, test; got {tuple(split)}")
     if split[1] == 0:
         raise UsageError(f"a split needs validation images; got the fractions {tuple(split)}")
-    names = _class_names(folder, class_folders(root))
-    whole = ImageDataset.from_folder(root, class_names=names, strict=strict)
-    _require_two_classes(whole.classes, root)
+    known = class_folders(root)
+    _require_two_classes(known, root)
+    names = _class_names(folder, known)
+    chosen = choose_classes(wanted, known, names)
+    whole = ImageDataset.from_folder(root, only=chosen, class_names=names, strict=strict)
     train, validation, test = (
         whole.subset(part) for part in stratified_split(whole.labels, split, seed, whole.classes)
     )
@@ -150,6 +176,8 @@ def _random_parts(folder: Path, root: Path, strict: bool, seed: int, split: Sequ
 
 
 def _require_two_classes(classes: Sequence[str], root: Path) -> None:
+    if not classes:
+        raise UsageError(f"{root} holds no class folders; expected a folder of images for each class")
     if len(classes) < 2:
         raise UsageError(f"{root} has only one class, {classes[0]!r}; telling classes apart takes at least two")
 
@@ -162,14 +190,8 @@ def _class_names(folder: Path, classes: Sequence[str]) -> Mapping[str, str]:
     path = folder / LABELS_FILE
     if not path.exists():
         return {}
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a UTF-8 text file: {error}") from error
     names: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         name, _, rest = line.partition("\t")

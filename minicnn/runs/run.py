@@ -54,7 +54,10 @@ class Run:
         self.train_transform, self.transform = make_transforms(settings.image_size, settings.augment)
         input_shape = (settings.image_size, settings.image_size, 3)
         models.outline(network, input_shape)  # refuses images too small for it before any file is read
-        self.splits = open_dataset(settings.data, seed=settings.seed, strict=settings.strict)
+        self.splits = open_dataset(
+            settings.data, seed=settings.seed, strict=settings.strict,
+            classes=settings.classes, per_class=settings.per_class,
+        )  # fmt: skip
         classes = len(self.splits.classes)
         net = models.build(network, input_shape, classes=classes, seed=settings.seed)
         with device_memory(device, f"what {settings.model} and its optimizer keep", "try a smaller --image-size"):
@@ -213,6 +216,8 @@ class Run:
         """Return all that config.json says about this run."""
         named = self.settings.data in NAMED_DATASETS
         settings = self.settings if named else self.settings.changed(data=str(self.splits.folder.resolve()))
+        if settings.classes and not settings.classes.isdecimal():
+            settings = settings.changed(classes=",".join(self.splits.classes))  # also where a file named them
         on_gpu = self.trainer.device == "gpu"
         return {
             "settings": settings.to_config(),

@@ -13,17 +13,21 @@ from minicnn.errors import UsageError
 class Settings:
     """How to train. The defaults learn `shapes` to 97 % within a minute on two cores.
 
-    data: a named set or a folder. model: see `minicnn.models`. image_size: pixels; images are squashed to this square.
-    epochs: passes over the training images. batch_size: images a step. optimizer: adam or sgd. lr: the highest
-    learning rate. momentum: of sgd. weight_decay: λ. schedule: how lr moves. warmup: share of the steps over which lr
-    first rises. label_smoothing: ε. augment: "none", or names from AUGMENTATIONS joined by commas. normalize: "0-1" or
-    "imagenet". seed: of weights, order, augmentation, dropout and split. workers: threads that read images.
-    device: cpu, gpu or auto. tf32: matrix products on the gpu with 10 bits of mantissa. strict: refuse unreadable files
-    rather than skip them.
+    data: a named set or a folder. classes: those of the data to learn: "" for all, "10" for the first ten, a list or a
+    file (see `minicnn.data.choose_classes`). per_class: training images of each at most, chosen at random; 0 for all.
+    model: see `minicnn.models`. image_size: pixels; images are squashed to this square. epochs: passes over the
+    training images. batch_size: images a step. optimizer: adam or sgd. lr: the highest learning rate. momentum: of sgd.
+    weight_decay: λ. schedule: how lr moves. warmup: share of the steps over which lr first rises. label_smoothing: ε.
+    augment: "none", or names from AUGMENTATIONS joined by commas. normalize: "0-1" or "imagenet". seed: of weights,
+    order, augmentation, dropout, split and choice of images. workers: threads that read images. device: cpu, gpu or
+    auto. tf32: matrix products on the gpu with 10 bits of mantissa. strict: refuse unreadable files rather than skip
+    them.
     Raises UsageError for a value of a wrong type or out of range; what has its own list of names is checked there.
     """
 
     data: str = "shapes"
+    classes: str = ""
+    per_class: int = 0
     model: str = "cnn3"
     image_size: int = 40
     epochs: int = 10
@@ -50,7 +54,8 @@ class Settings:
                 object.__setattr__(self, field.name, float(value))
             elif type(value) is not kind:
                 raise UsageError(f"{_words(field.name)} should be a {kind.__name__}; got {value!r}")
-        for name, lowest in (("image_size", 1), ("epochs", 1), ("batch_size", 1), ("workers", 0), ("seed", 0)):
+        lowest_of = {"image_size": 1, "epochs": 1, "batch_size": 1, "workers": 0, "seed": 0, "per_class": 0}
+        for name, lowest in lowest_of.items():
             if getattr(self, name) < lowest:
                 raise UsageError(f"{_words(name)} must be at least {lowest}; got {getattr(self, name)}")
 

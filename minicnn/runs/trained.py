@@ -66,17 +66,22 @@ class TrainedRun:
         """Find the images to evaluate on.
 
         data: None for the run's own; a named set; a folder with train/ beside the others, of which `part`
-        ("validation" or "test") is taken; or a folder of class folders, of which all images are.
+        ("validation" or "test") is taken; or a folder of class folders, of which all images are. Of a run that was
+        trained on some of the classes only, the images of the others are left out.
         Raises UsageError when there are none, or they have classes that the run does not know.
         """
         if part not in ("validation", "test"):
             raise UsageError(f"unknown part {part!r}: choose validation or test")
         if data == "":
             raise UsageError("the name of the data is empty: name a data set or a folder")
+        some = self.settings.classes != ""
         folder = in_home(data) if data is not None else None
         if folder is not None and data not in NAMED_DATASETS and not (folder / "train").is_dir():
-            return ImageDataset.from_folder(folder, classes=self.classes, strict=strict)
-        splits = open_dataset(data or self.settings.data, seed=self.settings.seed, strict=strict)
+            allowed = None if some else self.classes
+            return ImageDataset.from_folder(folder, classes=allowed, only=self.classes, strict=strict)
+        splits = open_dataset(
+            data or self.settings.data, seed=self.settings.seed, strict=strict, classes=self.classes if some else ""
+        )
         if splits.classes != self.classes:
             raise UsageError(
                 f"{data or self.settings.data} has other classes than the run was trained on: {listed(splits.classes)}"

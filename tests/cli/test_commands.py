@@ -20,6 +20,7 @@ from minicnn.runs.pixels import AUGMENTATIONS, NORMALIZATIONS
 from minicnn.training.optimizers import OPTIMIZERS
 from minicnn.training.schedules import SCHEDULES
 from tests.cli.command import SMALL, Command
+from tests.data.official_archives import Archives, content
 from tests.processes import started
 
 
@@ -30,7 +31,9 @@ def test_help_names_every_verb(minicnn: Command) -> None:
         assert verb in answer.out
 
 
-@pytest.mark.parametrize("verb", [["train"], ["evaluate"], ["predict"], ["summary"], ["gradcheck"], ["data", "make"]])
+@pytest.mark.parametrize(
+    "verb", [["train"], ["evaluate"], ["predict"], ["summary"], ["gradcheck"], ["data", "make"], ["data", "import"]]
+)
 def test_every_verb_has_help(minicnn: Command, verb: list[str]) -> None:
     answer = minicnn(*verb, "--help")
     assert answer.code == 0 and answer.out.startswith("Usage: minicnn")
@@ -185,6 +188,25 @@ def test_data(minicnn: Command, tmp_path: Path) -> None:
     assert listed.code == 0 and all(name in listed.out for name in ("shapes", "imagenette", "cifar10"))
     made = minicnn("data", "make", "shapes", tmp_path / "new", "--images-per-class", 5, "--size", 16)
     assert made.code == 0 and len(list((tmp_path / "new" / "val").rglob("*.jpg"))) == 10
+
+
+def test_a_part_of_the_data(minicnn: Command, shapes: Path, tmp_path: Path) -> None:
+    answer = minicnn("train", shapes, *SMALL, "--classes", "ring,heart", "--per-class", 3, "--out", tmp_path / "run")
+    assert answer.code == 0 and "6 for train, 2 for validation; 2 classes" in answer.out
+    figures = json.loads(minicnn("evaluate", tmp_path / "run", "--json").out)
+    assert figures["images"] == 2 and [row["name"] for row in figures["per_class"]] == ["heart", "ring"]
+    assert minicnn("train", "--resume", tmp_path / "run", "--epochs", 2).code == 0
+
+
+def test_import_of_imagenets_archives(minicnn: Command, tmp_path: Path) -> None:
+    archives = Archives()
+    official = archives.write(tmp_path / "official")
+    answer = minicnn("data", "import", "ilsvrc", official)
+    assert answer == (0, f"{official / 'imagenet'}\n", "")
+    assert content(official / "imagenet") == archives.expected()
+    few = minicnn("data", "import", "ilsvrc", official, "--out", tmp_path / "few", "--classes", 2, "--per-class", 1)
+    assert few.code == 0
+    assert [len(list((tmp_path / "few" / part).rglob("*.JPEG"))) for part in ("train", "val")] == [2, 4]
 
 
 def test_a_file_that_is_no_image_is_named_counted_and_skipped(minicnn: Command, shapes: Path, tmp_path: Path) -> None:

@@ -56,6 +56,10 @@ def assert_one_line(answer: Answer, *parts: str) -> None:
         (["train", "--out", "x" * 300], ["File name too long"]),
         (["data", "download", "everything"], ["everything"]),
         (["data", "make", "faces", "folder"], ["shapes"]),
+        (["data", "import", "faces", "folder"], ["ilsvrc"]),
+        (["data", "import", "ilsvrc", "folder"], ["there is no ILSVRC2012_img_train.tar in folder", "image-net.org"]),
+        (["train", "--per-class", "-1"], ["per class must be at least 0; got -1"]),
+        (["train", "--resume", "run", "--classes", "10"], ["leave out --classes"]),
     ],
 )
 def test_mistakes_without_any_data(
@@ -107,6 +111,13 @@ def test_spoilt_data(
     spoil(data)
     assert_one_line(minicnn("train", data, *SMALL, *options, "--out", tmp_path / "run"), part)
     assert not (tmp_path / "run").exists()
+
+
+def test_classes_that_are_not_there(minicnn: Command, shapes: Path, tmp_path: Path) -> None:
+    for classes, part in (("11", "choose 2 to 10"), ("ring,sphere", "no class 'sphere'"), ("few.txt", "'few.txt'")):
+        answer = minicnn("train", shapes, *SMALL, "--classes", classes, "--out", tmp_path / "run")
+        assert_one_line(answer, part)
+        assert not (tmp_path / "run").exists()
 
 
 def test_an_image_too_small_for_the_network(minicnn: Command, shapes: Path, tmp_path: Path) -> None:

@@ -134,6 +134,24 @@ def test_nothing_is_written_when_something_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_on_some_of_the_classes(shapes: Path, tmp_path: Path) -> None:
+    (tmp_path / "few.txt").write_text("square\nheart\nring\n")
+    settings = tiny(shapes, epochs=2, classes=str(tmp_path / "few.txt"), per_class=5)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    Run.start(settings, str(whole)).train()
+    Run.start(settings.changed(epochs=1), str(parts)).train()
+    (tmp_path / "few.txt").unlink()  # the run knows its classes
+    Run.resume(str(parts), epochs=2).train()
+    assert (parts / "last.safetensors").read_bytes() == (whole / "last.safetensors").read_bytes()
+
+    config = json.loads((whole / "config.json").read_text())
+    assert config["classes"] == ["heart", "ring", "square"] and config["images"] == {"train": 15, "validation": 6}
+    trained = TrainedRun.open(str(whole))
+    for data, images in ((None, 6), (str(shapes), 6), (str(shapes / "train"), 24)):
+        assert np.bincount(trained.images(data).labels).tolist() == [images // 3] * 3
+    assert trained.predict([str(next((shapes / "val" / "ring").iterdir()))]).shape == (1, 3)
+
+
 def test_settings_check_types_and_ranges() -> None:
     assert Settings(lr=1).lr == 1.0 and isinstance(Settings(lr=1).lr, float)
     with pytest.raises(UsageError, match="batch size must be at least 1; got 0"):
