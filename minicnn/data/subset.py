@@ -31,13 +31,15 @@ def choose_classes(
         if not 2 <= count <= len(classes):
             raise UsageError(f"the first {count} classes were asked for; choose 2 to {len(classes)}")
         return tuple(classes[:count])
-    folders = _folders_by_name(classes, imagenet_names() | dict(names or {}))
+    said = imagenet_names() | dict(names or {})
+    folders = _folders_by_name(classes, said)
     chosen = set()
     for name in _listed(wanted):
         if name not in folders:
-            some = ", ".join(classes[:5]) + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")
+            some = ", ".join(f"{folder} ({said[folder]})" if folder in said else folder for folder in classes[:5])
+            more = f" and {len(classes) - 5} more" if len(classes) > 5 else ""
             where = ", nor a file of that name" if name == wanted else ""
-            raise UsageError(f"there is no class {name!r}{where}; the classes are {some}")
+            raise UsageError(f"there is no class {name!r}{where}; the classes are {some}{more}")
         chosen.add(folders[name])
     if len(chosen) < 2:
         raise UsageError(f"telling classes apart takes at least two; {', '.join(chosen) or 'none'} was asked for")

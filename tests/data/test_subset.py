@@ -44,7 +44,7 @@ def test_classes_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("1", "the first 1 classes were asked for; choose 2 to 4"),
         ("0", "choose 2 to 4"),
         ("5", "the first 5 classes were asked for; choose 2 to 4"),
-        ("-2", "there is no class '-2', nor a file of that name; the classes are n01440764, n02979186"),
+        ("-2", "there is no class '-2', nor a file of that name; the classes are n01440764 .tench., n02979186 .c"),
         ("nowhere.txt", "there is no class 'nowhere.txt', nor a file of that name"),
         ("ring,tench,", "there is no class ''; the classes are"),
         ("ring,chain saw", "there is no class 'chain saw'"),  # it has another name here
