@@ -13,7 +13,8 @@ from minicnn.errors import UsageError
 from minicnn.runs.settings import Settings
 
 DEFAULTS = {field.name: field.default for field in fields(Settings)}
-CHANGEABLE = ("epochs", "workers", "device", "model")  # when a run is taken up again; model names its own network
+# When a run is taken up again; model names its own network.
+CHANGEABLE = ("epochs", "patience", "workers", "device", "model")
 
 
 def _option(name: str, text: str) -> Any:
@@ -71,6 +72,20 @@ def train(
     label_smoothing: Annotated[
         float | None, _option("label_smoothing", "Part of each label that is spread over all classes.")
     ] = None,
+    clip_norm: Annotated[
+        float | None, _option("clip_norm", "Largest norm of all gradients together; 0 clips nothing.")
+    ] = None,
+    accumulate: Annotated[
+        int | None, _option("accumulate", "Batches that make a step, as one large batch that needs more memory.")
+    ] = None,
+    ema: Annotated[
+        float | None,
+        _option("ema", "Validate and keep an average of the weights that forgets by this a step, such as 0.999."),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        _option("patience", "Epochs without a better validation accuracy after which to stop early; 0 never does."),
+    ] = None,
     augment: Annotated[
         str | None,
         _option(
@@ -108,7 +123,7 @@ def train(
         typer.Option(
             metavar="RUN",
             help="Go on with the run in this folder, bit by bit as if it had never stopped. Only --epochs, "
-            "--workers and --device may stand beside it, and --model FILE.py for a network of your own.",
+            "--patience, --workers and --device may stand beside it, and --model FILE.py for a network of your own.",
             show_default=False,
         ),
     ] = None,

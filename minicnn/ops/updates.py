@@ -1,6 +1,6 @@
-"""One step of an optimizer on one parameter, in place.
+"""One step of an optimizer on one parameter, or of the average of its values, in place.
 
-Shapes: value, grad, velocity, mean, square are all alike; grad is never changed.
+Shapes: value, grad, velocity, mean, square, average are all alike; grad is never changed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ def _check_adam_update(
     fits = value.shape == grad.shape == mean.shape == square.shape
     shapes = {"value": value.shape, "grad": grad.shape, "mean": mean.shape, "square": square.shape}
     require_shape(fits, "adam_update", **shapes)
+
+
+def _check_average_update(average: Array, value: Array, share: float) -> None:
+    require_shape(average.shape == value.shape, "average_update", average=average.shape, value=value.shape)
 
 
 @accelerated(_check_sgd_update)
@@ -69,3 +73,12 @@ def adam_update(
     mean_hat = mean / mean_share
     square_hat = square / square_share
     value -= lr * mean_hat / (xp.sqrt(square_hat) + epsilon)
+
+
+@accelerated(_check_average_update)
+def average_update(average: Array, value: Array, share: float) -> None:
+    """Move a running average of weights towards their value now: a ← a + share·(w − a).
+
+    average: a, changed in place. value: w, unchanged. share: the new value's part of the average, a plain number.
+    """
+    average += share * (value - average)

@@ -13,17 +13,20 @@ from minicnn.layers.weights import read_arrays, save_arrays
 from minicnn.training.history import Epoch
 from minicnn.training.trainer import Trainer
 
-WEIGHTS, MEMORY = "weights:", "optimizer:"  # what the arrays' names in the file begin with
+WEIGHTS, MEMORY, AVERAGE = "weights:", "optimizer:", "average:"  # what the arrays' names in the file begin with
 
 
 def save_checkpoint(trainer: Trainer, path: Path) -> None:
-    """Write weights, running statistics, the optimizer's memory and steps, generators, history to a safetensors file.
+    """Write all that training goes on from to a safetensors file.
+
+    That is weights and their average, running statistics, the optimizer's memory and steps, generators, history.
 
     The order of images and their augmentation need no place in it: they follow from the seed and the epoch.
     Raises UsageError when that is not possible.
     """
     arrays = {WEIGHTS + name: to_numpy(array) for name, array in trainer.net.state().items()}
     arrays |= {MEMORY + name: array for name, array in trainer.optimizer.state_arrays().items()}
+    arrays |= {AVERAGE + name: to_numpy(array) for name, array in _averages(trainer).items()}
     state = {
         "steps": trainer.optimizer.steps,
         "generators": generators_state(trainer.net),
@@ -41,6 +44,9 @@ def load_checkpoint(trainer: Trainer, path: Path) -> None:
     weights = _named(arrays, WEIGHTS)
     if _kinds(trainer.net.state()) != _kinds(weights):
         raise UsageError(f"{path} is the checkpoint of another network than config.json beside it describes")
+    averages = _named(arrays, AVERAGE)
+    if _kinds(_averages(trainer)) != _kinds(averages):
+        raise UsageError(f"{path} does not hold the average of the weights that `ema` asks for, or holds one unasked")
     try:
         state = json.loads(texts["state"])
         history = [Epoch(**row) for row in state["history"]]
@@ -51,7 +57,13 @@ def load_checkpoint(trainer: Trainer, path: Path) -> None:
         raise UsageError(f"{path} does not hold the state of a training run ({error})") from error
     for name, variable in trainer.net.variables().items():
         variable.value = to_device(weights[name], device_of(variable.value))
+    for name, array in _averages(trainer).items():
+        trainer.average.values[name] = to_device(averages[name], device_of(array))
     trainer.history = history
+
+
+def _averages(trainer: Trainer) -> dict[str, Any]:
+    return {} if trainer.average is None else trainer.average.values
 
 
 def _require_history(history: list[Epoch], steps: Any) -> None:

@@ -72,7 +72,8 @@ class Run:
         )
         self.trainer = Trainer(
             self.net, optimizer, epochs=settings.epochs, loss=loss, schedule=schedule,
-            normalization=self.normalization, device=device, progress=self.progress,
+            normalization=self.normalization, device=device, progress=self.progress, clip_norm=settings.clip_norm,
+            accumulate=settings.accumulate, ema=settings.ema, patience=settings.patience,
         )  # fmt: skip
         self._drawn = time.perf_counter()
         self._told: set[Skipped] = set()
@@ -110,10 +111,10 @@ class Run:
         """Take up the run in the folder `path` after the last epoch that it finished.
 
         model: the file of the user's own that the run was trained with, if it was: it is executed only when it is
-        named here. changes: settings to change on the way: `epochs`, `workers`, `device`. With none of them, the run
-        goes on bit by bit as if it had never stopped; one whose last epoch was done finishes its pictures.
-        Raises UsageError, changing nothing, when it is no run, is damaged, is done already, or its images are not the
-        same any more.
+        named here. changes: settings to change on the way: `epochs`, `patience`, `workers`, `device`. With
+        none of them, the run goes on bit by bit as if it had never stopped; one whose last epoch was done finishes its
+        pictures. Raises UsageError, changing nothing, when it is no run, is damaged, is done already, or its images are
+        not the same any more.
         """
         directory = RunDirectory(path)
         config = directory.read_config()
@@ -127,9 +128,14 @@ class Run:
             )
         load_checkpoint(run.trainer, directory.state)
         done = len(run.trainer.history)
-        finished = done == settings.epochs and directory.confusion.exists()  # the last file that a run writes
+        finished = run.trainer.done and directory.confusion.exists()  # the last file that a run writes
         if finished or done > settings.epochs:
-            raise UsageError(f"{path} has trained for {done} epochs and is done; --epochs {done + 10} would go on")
+            stopped = run.trainer.stopped_early
+            raise UsageError(
+                f"{path} has trained for {done} epochs and is done; --epochs {done + 10} would go on"
+                if stopped is None
+                else f"{path} has trained for {done} epochs and {stopped}; --patience 0 would go on"
+            )
         run._epochs_kept = done
         directory.clear_leftovers()
         directory.confusion.unlink(missing_ok=True)  # of weights that are about to be left behind
@@ -181,7 +187,7 @@ class Run:
             file = self.network.file.path.name
             lines.append(f"it keeps a copy of {file}, which is code: it is executed only when --model names it")
         if done:
-            following = "going on" if done < settings.epochs else "finishing the pictures"
+            following = "finishing the pictures" if trainer.done else "going on"
             lines.append(f"{done} of {settings.epochs} epochs are done, {following}")
         return lines
 
@@ -244,9 +250,10 @@ class Run:
     def _keep(self, trainer: Trainer) -> None:
         """Write what the epoch that just ended changed; the state last, so that it never knows of files to come."""
         self._tell_of_skipped_files()
-        if best_epoch(trainer.history) is trainer.history[-1]:
-            self.net.save(self.directory.best)
-        self.net.save(self.directory.last)
+        with trainer.validated_weights():
+            if best_epoch(trainer.history) is trainer.history[-1]:
+                self.net.save(self.directory.best)
+            self.net.save(self.directory.last)
         write_whole(self.directory.metrics, to_csv(trainer.history))
         save_checkpoint(trainer, self.directory.state)
         self._epochs_kept = len(trainer.history)

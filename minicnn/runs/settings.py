@@ -8,20 +8,22 @@ from typing import Any
 
 from minicnn.errors import UsageError
 
+LOWEST = {"image_size": 1, "epochs": 1, "batch_size": 1, "accumulate": 1, "patience": 0, "workers": 0, "seed": 0}
+
 
 @dataclass(frozen=True)
 class Settings:
     """How to train. The defaults learn `shapes` to 97 % within a minute on two cores.
 
-    data: a named set or a folder. classes: those of the data to learn: "" for all, "10" for the first ten, a list or a
-    file (see `minicnn.data.choose_classes`). per_class: training images of each at most, chosen at random; 0 for all.
-    model: see `minicnn.models`. image_size: pixels; images are squashed to this square. epochs: passes over the
-    training images. batch_size: images a step. optimizer: adam or sgd. lr: the highest learning rate. momentum: of sgd.
-    weight_decay: λ. schedule: how lr moves. warmup: share of the steps over which lr first rises. label_smoothing: ε.
-    augment: "none", or names from AUGMENTATIONS joined by commas. normalize: "0-1" or "imagenet". seed: of weights,
-    order, augmentation, dropout, split and choice of images. workers: threads that read images. device: cpu, gpu or
-    auto. tf32: matrix products on the gpu with 10 bits of mantissa. strict: refuse unreadable files rather than skip
-    them.
+    data: a named set or a folder. model: see `minicnn.models`. image_size: pixels; images are squashed to this square.
+    epochs: passes over the training images. batch_size: images a batch. optimizer: adam or sgd. lr: the highest
+    learning rate. momentum: of sgd. weight_decay: λ. schedule: how lr moves. warmup: share of the steps over which lr
+    first rises. label_smoothing: ε. clip_norm: the largest norm of all gradients together, 0 for any. accumulate:
+    batches a step. ema: decay of the average of the weights that is validated and kept, 0 for none. patience: epochs
+    without a better validation accuracy after which training ends, 0 for any number. augment: "none", or names from
+    AUGMENTATIONS joined by commas. normalize: "0-1" or "imagenet". seed: of weights, order, augmentation, dropout and
+    split. workers: threads that read images. device: cpu, gpu or auto. tf32: matrix products on the gpu with 10 bits of
+    mantissa. strict: refuse unreadable files rather than skip them.
     Raises UsageError for a value of a wrong type or out of range; what has its own list of names is checked there.
     """
 
@@ -39,6 +41,10 @@ class Settings:
     schedule: str = "constant"
     warmup: float = 0.0
     label_smoothing: float = 0.0
+    clip_norm: float = 0.0
+    accumulate: int = 1
+    ema: float = 0.0
+    patience: int = 0
     augment: str = "none"
     normalize: str = "0-1"
     seed: int = 0
@@ -54,8 +60,7 @@ class Settings:
                 object.__setattr__(self, field.name, float(value))
             elif type(value) is not kind:
                 raise UsageError(f"{_words(field.name)} should be a {kind.__name__}; got {value!r}")
-        lowest_of = {"image_size": 1, "epochs": 1, "batch_size": 1, "workers": 0, "seed": 0, "per_class": 0}
-        for name, lowest in lowest_of.items():
+        for name, lowest in LOWEST.items():
             if getattr(self, name) < lowest:
                 raise UsageError(f"{_words(name)} must be at least {lowest}; got {getattr(self, name)}")
 

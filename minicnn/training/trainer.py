@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from math import isfinite, nan
 
 import numpy as np
 
 from minicnn.errors import UsageError
 from minicnn.layers import Sequential
+from minicnn.training.accumulation import groups_of, shares
+from minicnn.training.averaging import WeightAverage
 from minicnn.training.batches import Batches, as_batches
+from minicnn.training.clipping import clip_gradients
 from minicnn.training.evaluation import evaluate
 from minicnn.training.feeding import feed
 from minicnn.training.history import Epoch
@@ -20,6 +24,7 @@ from minicnn.training.normalization import Normalization
 from minicnn.training.optimizers import Optimizer
 from minicnn.training.progress import Moment, Progress
 from minicnn.training.schedules import Schedule, constant
+from minicnn.training.stopping import reason_to_stop
 
 LOOK_INTERVAL = 0.5  # seconds between two looks at the loss; each makes a GPU's queue run empty
 
@@ -35,13 +40,24 @@ class Trainer:
     which `schedule` moves over `epochs` epochs. normalization: bytes to floats; floats are taken as they are. device:
     "cpu" or "gpu". progress: what is told as it goes; `PlainProgress` prints a line an epoch. `history` holds a row for
     each epoch that is done; training begins after the last of them.
+
+    What follows is left out where it is 0. clip_norm: the largest norm of all gradients together, see `clipping`.
+    accumulate: batches that make a step, see `accumulation`. ema: decay of the average of the weights, see `averaging`;
+    the average is what is validated, and `validated_weights` what holds it. patience: epochs without a better
+    validation accuracy after which training ends, see `stopping`.
+    Raises UsageError for numbers out of range.
     """
 
     def __init__(
         self, net: Sequential, optimizer: Optimizer, *, epochs: int, loss: SoftmaxCrossEntropy | None = None,
         schedule: Schedule = constant, normalization: Normalization | None = None, device: str = "cpu",
-        progress: Progress | None = None,
+        progress: Progress | None = None, clip_norm: float = 0.0, accumulate: int = 1, ema: float = 0.0,
+        patience: int = 0,
     ) -> None:  # fmt: skip
+        if not clip_norm >= 0:
+            raise UsageError(f"clip_norm {clip_norm} should be above 0, or 0 to clip nothing")
+        if accumulate < 1 or patience < 0:
+            raise UsageError(f"accumulate should be at least 1 and patience at least 0; got {accumulate}, {patience}")
         self.net = net
         self.optimizer = optimizer
         self.epochs = epochs
@@ -50,6 +66,10 @@ class Trainer:
         self.normalization = normalization or Normalization()
         self.device = device
         self.progress = progress or Progress()
+        self.clip_norm = clip_norm
+        self.accumulate = accumulate
+        self.average = WeightAverage(net, ema) if ema else None
+        self.patience = patience
         self.highest_lr = optimizer.lr
         self.history: list[Epoch] = []
         self._warm = False
@@ -60,6 +80,8 @@ class Trainer:
     ) -> None:  # fmt: skip
         """Train for the epochs that are not done yet, calling `after_epoch` with the trainer at the end of each.
 
+        With patience, training may end before the last of them; `stopped_early` says why, and `progress` is told.
+
         training, validation: two arrays (x, labels), x being (N, …) samples as the network reads them or (N, H, W, C)
         uint8 pictures; or a list of such batches (x, labels); or a `minicnn.data.Loader`, or what else has its
         `epoch(number)` and length. Without validation, the history has NaN in its place. batch_size, seed: of arrays
@@ -69,12 +91,15 @@ class Trainer:
         """
         batches = as_batches(training, batch_size, shuffle=True, seed=seed)
         unseen = as_batches(validation, batch_size) if validation is not None else None
-        while len(self.history) < self.epochs:
+        if self.patience and unseen is None:
+            raise UsageError("patience needs validation images: only they tell whether training still helps")
+        while not self.done:
             began = time.perf_counter()
             train_loss, train_accuracy, images_per_second = self.train_epoch(batches)
             val_loss = val_accuracy = val_top5 = nan
             if unseen is not None:
-                result = evaluate(self.net, unseen, self.normalization, self.device)
+                with self.validated_weights():
+                    result = evaluate(self.net, unseen, self.normalization, self.device)
                 val_loss, val_accuracy, val_top5 = result.loss, result.accuracy, result.top5_accuracy
                 self._require_finite(val_loss, "the validation loss")
             self.history.append(
@@ -86,35 +111,64 @@ class Trainer:
             self.progress.epoch_done(self.history[-1], self.epochs)
             if after_epoch is not None:
                 after_epoch(self)
+        if self.stopped_early is not None:
+            self.progress.note(self.stopped_early)
+
+    @property
+    def done(self) -> bool:
+        """Whether there is no epoch left to train for."""
+        return len(self.history) >= self.epochs or self.stopped_early is not None
+
+    @property
+    def stopped_early(self) -> str | None:
+        """Why training has ended before its last epoch, None where it has not."""
+        return reason_to_stop(self.history, self.patience) if len(self.history) < self.epochs else None
+
+    def validated_weights(self) -> AbstractContextManager[None]:
+        """Let `net` hold, for the time of a block, the weights that are validated: the average, where there is one."""
+        return nullcontext() if self.average is None else self.average.in_place_of_the_weights()
 
     @np.errstate(over="ignore", invalid="ignore")  # what overflows shows in the loss: NumPy need not warn as well
     def train_epoch(self, batches: Batches) -> tuple[float, float, float]:
-        """Take one step for each batch. Returns (mean loss in nats, accuracy, images per second)."""
-        epoch = len(self.history)
+        """Take a step for each batch, or for each group of `accumulate` batches.
+
+        Returns (mean loss in nats, accuracy, images per second).
+        """
+        epoch, steps = len(self.history), -(-len(batches) // self.accumulate)
         totals = RunningTotals()
         began = looked = time.perf_counter()
         uncounted = 0  # images before `began`
-        for step, (x, labels) in enumerate(feed(batches, epoch, self.normalization, self.device), start=1):
-            self.optimizer.lr = self.highest_lr * self.schedule(self._share_done(batches))
-            logits = self.net.forward(x, training=True)
-            loss = self.loss.forward(logits, labels)
-            self.net.backward(self.loss.backward(), input_gradient=False)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            totals.add(loss, logits, labels)
+        fed = feed(batches, epoch, self.normalization, self.device)
+        for step, group in enumerate(groups_of(self.accumulate, fed), start=1):
+            self.optimizer.lr = self.highest_lr * self.schedule(self._share_done(steps))
+            for (x, labels), share in zip(group, shares([len(labels) for _, labels in group]), strict=True):
+                logits = self.net.forward(x, training=True)
+                loss = self.loss.forward(logits, labels)
+                self.net.backward(share * self.loss.backward(), input_gradient=False)
+                totals.add(loss, logits, labels)
+            self._step()
             now = time.perf_counter()
-            if not self._warm and len(batches) > 1:  # the first step of all, which compiles kernels, tells no speed
+            if not self._warm and steps > 1:  # the first step of all, which compiles kernels, tells no speed
                 self._warm, began, looked, uncounted = True, now, now, totals.images
             if now - looked >= LOOK_INTERVAL:
-                self._look(totals, step, len(batches), (totals.images - uncounted) / (now - began))
+                self._look(totals, step, steps, (totals.images - uncounted) / (now - began))
                 looked = now
         train_loss, train_accuracy = totals.read()
         self._require_finite(train_loss, "the loss")
         return train_loss, train_accuracy, (totals.images - uncounted) / (time.perf_counter() - began)
 
-    def _share_done(self, batches: Batches) -> float:
+    def _step(self) -> None:
+        """Step down the gradients that have gathered, and forget them."""
+        if self.clip_norm:
+            clip_gradients(self.optimizer.parameters, self.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update(self.optimizer.steps)
+
+    def _share_done(self, steps: int) -> float:
         # The middle of the coming step: cosine then wastes no step on a rate of 0, nor does a warm-up.
-        return min((self.optimizer.steps + 0.5) / (self.epochs * len(batches)), 1.0)
+        return min((self.optimizer.steps + 0.5) / (self.epochs * steps), 1.0)
 
     def _look(self, totals: RunningTotals, step: int, steps: int, images_per_second: float) -> None:
         loss, accuracy = totals.read()

@@ -40,11 +40,20 @@ def adam_update(value, grad, mean, square, mean_share, square_share, lr, beta1, 
     return tuple(results)
 
 
+def average_update(average, value, share):
+    """Return (a,) with each number moved towards the value."""
+    new_average = np.zeros(average.shape)
+    for index in np.ndindex(average.shape):
+        new_average[index] = (1 - share) * float(average[index]) + share * float(value[index])
+    return (new_average,)
+
+
 @dataclass(frozen=True)
 class Update:
-    """An operation that steps a parameter: its loops, the positions of what it changes, and plain numbers to call with.
+    """An operation that steps a parameter or its average: its loops, the positions of what it changes, plain numbers.
 
-    arrays: how many it takes, all alike, the value first. positive: the positions of those without a negative number.
+    arrays: how many it takes, all alike, the first of which it changes. positive: the positions of those without a
+    negative number.
     twins: the devices that have a kernel for it; the formula is used elsewhere.
     """
 
@@ -67,6 +76,7 @@ UPDATES = {
         adam_update, arrays=4, changed=(0, 2, 3), positive=(3,),
         numbers=(1 - 0.9**3, 1 - 0.999**3, 0.1, 0.9, 0.999, 1e-8, 0.01),
     ),
+    "average_update": Update(average_update, arrays=2, changed=(0,), numbers=(0.25,), twins=("cpu",)),
 }  # fmt: skip
 
 # name of a case → (minicnn's optimizer, which is also that of torch.optim, and its settings, of the same names in both)

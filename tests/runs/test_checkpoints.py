@@ -37,6 +37,26 @@ def test_two_epochs_and_two_more_are_four(make_trainer: Make, splits: Splits, tm
     assert losses == [(row.epoch, row.train_loss, row.val_loss) for row in second.history]
 
 
+def test_an_average_of_the_weights_goes_on_bit_by_bit(make_trainer: Make, splits: Splits, tmp_path: Path) -> None:
+    options = {"ema": 0.95, "accumulate": 2, "clip_norm": 0.5}
+    straight, first = make_trainer(4, **options), make_trainer(2, **options)
+    second = make_trainer(4, seed=99, **options)
+    straight.train(*make_loaders(splits))
+    first.train(*make_loaders(splits))
+    save_checkpoint(first, tmp_path / "state.safetensors")
+    load_checkpoint(second, tmp_path / "state.safetensors")
+    second.train(*make_loaders(splits))
+    assert_same_weights(straight, second)
+    assert [row.val_loss for row in straight.history] == [row.val_loss for row in second.history]
+    with straight.validated_weights(), second.validated_weights():
+        assert_same_weights(straight, second)
+    with pytest.raises(UsageError, match="average of the weights that `ema` asks for, or holds one unasked"):
+        load_checkpoint(make_trainer(4), tmp_path / "state.safetensors")
+    save_checkpoint(make_trainer(4), tmp_path / "state.safetensors")
+    with pytest.raises(UsageError, match="average of the weights"):
+        load_checkpoint(second, tmp_path / "state.safetensors")
+
+
 def test_a_network_with_a_layer_of_one_s_own_goes_on_bit_by_bit(tmp_path: Path) -> None:
     """Its running statistic and its dropout, in a dict inside of it, are part of the checkpoint."""
     rng = np.random.default_rng(0)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from minicnn.data import Loader, read_image
 from minicnn.errors import Interrupted, UsageError
@@ -79,6 +80,43 @@ def test_the_trained_run_does_as_its_table_says(finished: Path) -> None:
         assert result.accuracy == pytest.approx(float(expected))
 
 
+def test_of_a_run_with_averaged_weights_the_average_is_kept(shapes: Path, tmp_path: Path) -> None:
+    """And the state holds both: going on, the run learns what it would have learnt."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    settings = tiny(shapes, epochs=3, ema=0.9, clip_norm=1.0, accumulate=2)
+    Run.start(settings, str(whole)).train()
+    Run.start(settings.changed(epochs=1), str(parts)).train()
+    Run.resume(str(parts), epochs=3).train()
+    rows = list(csv.DictReader((whole / "metrics.csv").read_text().splitlines()))
+    last = TrainedRun.open(str(whole), "last")
+    result = evaluate(last.net, Loader(last.images(), 7, last.transform), last.normalization)
+    assert result.loss == pytest.approx(float(rows[-1]["val_loss"]), rel=1e-4)
+    weights = load_file(whole / "state.safetensors")
+    kept = load_file(whole / "last.safetensors")
+    for name, array in kept.items():
+        np.testing.assert_array_equal(array, weights[f"average:{name}"])
+        assert (array != weights[f"weights:{name}"]).any()
+    for name in ("last.safetensors", "best.safetensors"):
+        assert (whole / name).read_bytes() == (parts / name).read_bytes()
+    for name, array in load_file(parts / "state.safetensors").items():
+        np.testing.assert_array_equal(array, weights[name], err_msg=name)
+
+
+def test_a_run_that_stopped_early_knows_it(shapes: Path, tmp_path: Path) -> None:
+    path, stream = tmp_path / "run", io.StringIO()
+    Run.start(tiny(shapes, epochs=50, lr=1e-9, patience=2), str(path), PlainProgress(stream)).train()
+    assert stream.getvalue().splitlines()[-1].startswith("stopped early: 2 epochs without a better validation accuracy")
+    done = len((path / "metrics.csv").read_text().splitlines()) - 1
+    assert done < 50
+    with pytest.raises(UsageError, match=rf"trained for {done} epochs and stopped early: .*; --patience 0 would go on"):
+        Run.resume(str(path))
+    (path / "confusion.png").unlink()
+    assert "finishing the pictures" in Run.resume(str(path)).describe()[-1]
+    run = Run.resume(str(path), patience=0, epochs=done + 1)
+    run.train()
+    assert len(run.trainer.history) == done + 1
+
+
 def test_images_of_another_folder(finished: Path, shapes: Path, tmp_path: Path) -> None:
     trained = TrainedRun.open(str(finished))
     assert len(trained.images(str(shapes))) == 20
@@ -122,6 +160,8 @@ def test_no_more_pictures_are_read_ahead_than_are_looked_at_at_once(
         ({"device": "tpu"}, "unknown device"),
         ({"image_size": 5}, "conv2"),
         ({"lr": -1.0}, "lr"),
+        ({"clip_norm": -1.0}, "clip_norm -1.0 should be above 0"),
+        ({"ema": 1.0}, "decay of a weight average"),
         ({"label_smoothing": 1.0}, "label_smoothing"),
         ({"data": "no/such/folder"}, "no folder"),
     ],

@@ -1,4 +1,6 @@
-"""The optimizers' steps for NumPy arrays, in one pass over memory. Shapes as in `minicnn.ops.updates`.
+"""The optimizers' steps and the average of weights for NumPy arrays, in one pass over memory.
+
+Shapes as in `minicnn.ops.updates`.
 
 A weight is stepped with five or seven memory accesses instead of the formula's dozen: for large dense layers the step
 is as dear as the forward pass, and memory is all that it waits for.
@@ -42,6 +44,15 @@ def adam_update(
     return None
 
 
+def average_update(average: np.ndarray, value: np.ndarray, share: float) -> None:
+    """Move a running average towards the value, in place: the twin of `minicnn.ops.updates.average_update`."""
+    rows = flat_in_place(average) if takes(value, average) else None
+    if rows is None:
+        return NotImplemented
+    run_divided(_average, [flat(value), *rows], value.dtype.type(share))
+    return None
+
+
 @inner
 def _decayed(gradient, weight, decay):
     """Return gradient + decay·weight; without decay the gradient alone, since 0 times an infinite weight is NaN."""
@@ -72,3 +83,9 @@ def _adam(grad, value, mean, square, lr, decay, beta1, rest1, beta2, rest2, corr
         s = beta2 * square[i] + rest2 * g * g
         mean[i], square[i] = m, s
         value[i] -= lr * m / (np.sqrt(s * correction) + epsilon)
+
+
+@entry
+def _average(value, average, share):
+    for i in range(value.size):
+        average[i] += share * (value[i] - average[i])
