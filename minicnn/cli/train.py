@@ -72,6 +72,16 @@ def train(
     label_smoothing: Annotated[
         float | None, _option("label_smoothing", "Part of each label that is spread over all classes.")
     ] = None,
+    class_weights: Annotated[
+        str | None,
+        _option("class_weights", "none, or balanced: rare classes count as much as common ones."),
+    ] = None,
+    mixup: Annotated[
+        float | None, _option("mixup", "Mix pictures and labels, by shares from Beta(this, this), such as 0.2.")
+    ] = None,
+    cutmix: Annotated[
+        float | None, _option("cutmix", "Paste parts of pictures into others, and mix the labels alike; such as 1.")
+    ] = None,
     clip_norm: Annotated[
         float | None, _option("clip_norm", "Largest norm of all gradients together; 0 clips nothing.")
     ] = None,

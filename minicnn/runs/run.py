@@ -23,12 +23,14 @@ from minicnn.runs.settings import Settings
 from minicnn.threads import get_threads
 from minicnn.training.evaluation import Evaluation, evaluate
 from minicnn.training.history import best_epoch, to_csv
-from minicnn.training.losses import SoftmaxCrossEntropy
+from minicnn.training.losses import SoftmaxCrossEntropy, balanced_weights
+from minicnn.training.mixing import Mixing
 from minicnn.training.optimizers import OPTIMIZERS, Optimizer
 from minicnn.training.progress import Progress
 from minicnn.training.schedules import make_schedule
 from minicnn.training.trainer import Diverged, Trainer
 
+CLASS_WEIGHTS = {"none": lambda labels, classes: None, "balanced": balanced_weights}
 REDRAW_INTERVAL = 60.0  # seconds between two drawings of the curves while training goes on
 CODE_NOTICE = "This folder holds a network's code. It is executed only when --model names the file: read it first."
 FILES_NAMED = 10  # of those that were skipped; more are only counted
@@ -49,7 +51,6 @@ class Run:
         self.progress = progress or Progress()
         device = resolve_device(settings.device)
         schedule = make_schedule(settings.schedule, settings.warmup)
-        loss = SoftmaxCrossEntropy(settings.label_smoothing)
         self.normalization = _choose("normalization", settings.normalize, NORMALIZATIONS)
         self.train_transform, self.transform = make_transforms(settings.image_size, settings.augment)
         input_shape = (settings.image_size, settings.image_size, 3)
@@ -63,6 +64,8 @@ class Run:
         with device_memory(device, f"what {settings.model} and its optimizer keep", "try a smaller --image-size"):
             self.net = net.to(device)
             optimizer = _make_optimizer(self.net.parameters(), settings)
+        weights_of_classes = _choose("class weights", settings.class_weights, CLASS_WEIGHTS)
+        loss = SoftmaxCrossEntropy(settings.label_smoothing, weights_of_classes(self.splits.train.labels, classes))
         self.training = Loader(
             self.splits.train, settings.batch_size, self.train_transform, shuffle=True, seed=settings.seed,
             workers=settings.workers, every_class=True,
@@ -72,8 +75,8 @@ class Run:
         )
         self.trainer = Trainer(
             self.net, optimizer, epochs=settings.epochs, loss=loss, schedule=schedule,
-            normalization=self.normalization, device=device, progress=self.progress, clip_norm=settings.clip_norm,
-            accumulate=settings.accumulate, ema=settings.ema, patience=settings.patience,
+            normalization=self.normalization, device=device, progress=self.progress, mixing=_make_mixing(settings),
+            clip_norm=settings.clip_norm, accumulate=settings.accumulate, ema=settings.ema, patience=settings.patience,
         )  # fmt: skip
         self._drawn = time.perf_counter()
         self._told: set[Skipped] = set()
@@ -301,3 +304,8 @@ def _make_optimizer(parameters: dict[str, Any], settings: Settings) -> Optimizer
     kind = _choose("optimizer", settings.optimizer, OPTIMIZERS)
     momentum = {"momentum": settings.momentum} if settings.optimizer == "sgd" else {}
     return kind(parameters, lr=settings.lr, weight_decay=settings.weight_decay, **momentum)
+
+
+def _make_mixing(settings: Settings) -> Mixing | None:
+    mixes = settings.mixup or settings.cutmix
+    return Mixing(settings.mixup, settings.cutmix, settings.seed) if mixes else None

@@ -18,12 +18,14 @@ class Settings:
     data: a named set or a folder. model: see `minicnn.models`. image_size: pixels; images are squashed to this square.
     epochs: passes over the training images. batch_size: images a batch. optimizer: adam or sgd. lr: the highest
     learning rate. momentum: of sgd. weight_decay: λ. schedule: how lr moves. warmup: share of the steps over which lr
-    first rises. label_smoothing: ε. clip_norm: the largest norm of all gradients together, 0 for any. accumulate:
-    batches a step. ema: decay of the average of the weights that is validated and kept, 0 for none. patience: epochs
-    without a better validation accuracy after which training ends, 0 for any number. augment: "none", or names from
-    AUGMENTATIONS joined by commas. normalize: "0-1" or "imagenet". seed: of weights, order, augmentation, dropout and
-    split. workers: threads that read images. device: cpu, gpu or auto. tf32: matrix products on the gpu with 10 bits of
-    mantissa. strict: refuse unreadable files rather than skip them.
+    first rises. label_smoothing: ε. class_weights: "none", or "balanced" where rare classes shall count as much as
+    common ones. mixup, cutmix: α of the shares of mixed samples, 0 for none. clip_norm: the largest norm of all
+    gradients together, 0 for any. accumulate: batches a step. ema: decay of the average of the weights that is
+    validated and kept, 0 for none. patience: epochs without a better validation accuracy after which training ends,
+    0 for any number. augment: "none", or names from AUGMENTATIONS joined by commas. normalize: "0-1" or "imagenet".
+    seed: of weights, order, augmentation, dropout and split. workers: threads that read images. device: cpu, gpu or
+    auto. tf32: matrix products on the gpu with 10 bits of mantissa. strict: refuse unreadable files rather than
+    skip them.
     Raises UsageError for a value of a wrong type or out of range; what has its own list of names is checked there.
     """
 
@@ -41,6 +43,9 @@ class Settings:
     schedule: str = "constant"
     warmup: float = 0.0
     label_smoothing: float = 0.0
+    class_weights: str = "none"
+    mixup: float = 0.0
+    cutmix: float = 0.0
     clip_norm: float = 0.0
     accumulate: int = 1
     ema: float = 0.0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from math import isfinite, nan
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from minicnn.training.feeding import feed
 from minicnn.training.history import Epoch
 from minicnn.training.losses import SoftmaxCrossEntropy
 from minicnn.training.metrics import RunningTotals
+from minicnn.training.mixing import Mixing
 from minicnn.training.normalization import Normalization
 from minicnn.training.optimizers import Optimizer
 from minicnn.training.progress import Moment, Progress
@@ -41,18 +43,18 @@ class Trainer:
     "cpu" or "gpu". progress: what is told as it goes; `PlainProgress` prints a line an epoch. `history` holds a row for
     each epoch that is done; training begins after the last of them.
 
-    What follows is left out where it is 0. clip_norm: the largest norm of all gradients together, see `clipping`.
-    accumulate: batches that make a step, see `accumulation`. ema: decay of the average of the weights, see `averaging`;
-    the average is what is validated, and `validated_weights` what holds it. patience: epochs without a better
-    validation accuracy after which training ends, see `stopping`.
+    mixing: samples of a batch with one another, see `mixing`. clip_norm: the largest norm of all gradients
+    together, or 0, see `clipping`. accumulate: batches that make a step, see `accumulation`. ema: decay of the
+    average of the weights, or 0, see `averaging`; the average is what is validated, and `validated_weights` what
+    holds it. patience: epochs without a better validation accuracy after which training ends, or 0, see `stopping`.
     Raises UsageError for numbers out of range.
     """
 
     def __init__(
         self, net: Sequential, optimizer: Optimizer, *, epochs: int, loss: SoftmaxCrossEntropy | None = None,
         schedule: Schedule = constant, normalization: Normalization | None = None, device: str = "cpu",
-        progress: Progress | None = None, clip_norm: float = 0.0, accumulate: int = 1, ema: float = 0.0,
-        patience: int = 0,
+        progress: Progress | None = None, mixing: Mixing | None = None, clip_norm: float = 0.0, accumulate: int = 1,
+        ema: float = 0.0, patience: int = 0,
     ) -> None:  # fmt: skip
         if not clip_norm >= 0:
             raise UsageError(f"clip_norm {clip_norm} should be above 0, or 0 to clip nothing")
@@ -66,6 +68,7 @@ class Trainer:
         self.normalization = normalization or Normalization()
         self.device = device
         self.progress = progress or Progress()
+        self.mixing = mixing
         self.clip_norm = clip_norm
         self.accumulate = accumulate
         self.average = WeightAverage(net, ema) if ema else None
@@ -138,14 +141,17 @@ class Trainer:
         totals = RunningTotals()
         began = looked = time.perf_counter()
         uncounted = 0  # images before `began`
-        fed = feed(batches, epoch, self.normalization, self.device)
+        fed: Iterable[tuple[Any, ...]] = feed(batches, epoch, self.normalization, self.device)
+        if self.mixing is not None:
+            fed = self.mixing.batches(fed, epoch)
         for step, group in enumerate(groups_of(self.accumulate, fed), start=1):
             self.optimizer.lr = self.highest_lr * self.schedule(self._share_done(steps))
-            for (x, labels), share in zip(group, shares([len(labels) for _, labels in group]), strict=True):
+            weights = [self.loss.weight(*target) for _, *target in group]
+            for (x, *target), share in zip(group, shares(weights), strict=True):
                 logits = self.net.forward(x, training=True)
-                loss = self.loss.forward(logits, labels)
+                loss = self.loss.forward(logits, *target)
                 self.net.backward(share * self.loss.backward(), input_gradient=False)
-                totals.add(loss, logits, labels)
+                totals.add(loss, logits, labels=target[0])
             self._step()
             now = time.perf_counter()
             if not self._warm and steps > 1:  # the first step of all, which compiles kernels, tells no speed

@@ -153,6 +153,18 @@ def test_softmax_cross_entropy(smoothing: float, mode: str, rng: np.random.Gener
     )
 
 
+def test_soft_target_cross_entropy(mode: str, rng: np.random.Generator) -> None:
+    targets = rng.random((6, 5))
+    assert_gradients(
+        lambda logits: ops.soft_target_cross_entropy(logits, targets)[0],
+        lambda dy, logits: {
+            "logits": dy
+            * ops.soft_target_cross_entropy_backward(ops.soft_target_cross_entropy(logits, targets)[1], targets)
+        },
+        logits=3 * rng.standard_normal((6, 5)),
+    )
+
+
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize(
     "pool", [None, Pooling((2, 2), (2, 2)), Pooling((3, 3), (2, 2)), Pooling((3, 3), (2, 2), (1, 1))]

@@ -85,6 +85,15 @@ def _softmax_cross_entropy_backward(rng: np.random.Generator, dtype: str) -> Arg
     return ops.softmax.reference(logits), labels, smoothing
 
 
+def _soft_target_cross_entropy(rng: np.random.Generator, dtype: str) -> Arguments:
+    return rng.standard_normal((4, 6)).astype(dtype), rng.random((4, 6)).astype(dtype)
+
+
+def _soft_target_cross_entropy_backward(rng: np.random.Generator, dtype: str) -> Arguments:
+    logits, targets = _soft_target_cross_entropy(rng, dtype)
+    return ops.softmax.reference(logits), targets
+
+
 EPSILON = 1e-5
 
 
@@ -165,6 +174,8 @@ CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {
     "normalize_pixels": _normalize_pixels,
     "residual": _normal((3, 5, 4), (3, 5, 4)),
     "residual_backward": _normal((3, 5, 4), (3, 5, 4)),
+    "soft_target_cross_entropy": _soft_target_cross_entropy,
+    "soft_target_cross_entropy_backward": _soft_target_cross_entropy_backward,
     "softmax": _normal((4, 6)),
     "softmax_cross_entropy": _softmax_cross_entropy,
     "softmax_cross_entropy_backward": _softmax_cross_entropy_backward,

@@ -86,3 +86,33 @@ def test_logits_without_rows_are_refused(mode):
     for operation in (ops.softmax, lambda z: ops.softmax_cross_entropy(z, np.zeros(3, int))):
         with pytest.raises(ShapeError, match=r"softmax.*: logits \(3,\)"):
             operation(np.zeros(3))
+
+
+@pytest.mark.parametrize("n, k", [(1, 2), (7, 10)])
+def test_soft_targets_equal_the_loops(n, k, mode, dtype, rng):
+    logits, targets = (3 * rng.standard_normal((n, k))).astype(dtype), rng.random((n, k)).astype(dtype)
+    targets[0, 0] = 0
+    loss, probabilities = call_keeping(ops.soft_target_cross_entropy, logits, targets)
+    assert loss.shape == ()
+    assert_close(probabilities, oracle.softmax(logits), dtype, "probabilities")
+    assert_close(loss, oracle.soft_target_cross_entropy(logits, targets), dtype, "loss")
+    dlogits = call_keeping(ops.soft_target_cross_entropy_backward, probabilities, targets)
+    assert_close(dlogits, oracle.soft_target_cross_entropy_backward(logits, targets), dtype, "dlogits")
+
+
+def test_one_hot_targets_are_labels(mode, rng):
+    logits, labels = rng.standard_normal((5, 4)), rng.integers(4, size=5)
+    targets = np.eye(4)[labels]
+    loss, probabilities = ops.soft_target_cross_entropy(logits, targets)
+    np.testing.assert_allclose(loss, ops.softmax_cross_entropy(logits, labels)[0], rtol=1e-12)
+    expected = ops.softmax_cross_entropy_backward(probabilities, labels)
+    np.testing.assert_allclose(ops.soft_target_cross_entropy_backward(probabilities, targets), expected, atol=1e-15)
+
+
+def test_targets_of_another_shape_are_refused(mode):
+    with pytest.raises(ShapeError, match=r"soft_target_cross_entropy: .*targets \(2,\)"):
+        ops.soft_target_cross_entropy(np.zeros((2, 3)), np.zeros(2))
+    with pytest.raises(ShapeError, match=r"soft_target_cross_entropy_backward: .*targets \(2, 4\)"):
+        ops.soft_target_cross_entropy_backward(np.zeros((2, 3)), np.zeros((2, 4)))
+    with pytest.raises(ShapeError, match="a batch without samples"):
+        ops.soft_target_cross_entropy(np.zeros((0, 3)), np.zeros((0, 3)))

@@ -44,3 +44,24 @@ def softmax_cross_entropy_backward(logits, labels, label_smoothing=0.0):
                 float((p - q) / len(labels)) for p, q in zip(_row_of_probabilities(row), target, strict=True)
             ]
     return gradient
+
+
+def soft_target_cross_entropy(logits, targets):
+    """Mean over the samples of −Σ_k t_k · log p_k."""
+    with localcontext(Context(prec=50)):
+        total = Decimal(0)
+        for row, target in zip(logits, targets, strict=True):
+            terms = zip(target, _row_of_probabilities(row), strict=True)
+            total -= sum(Decimal(float(t)) * p.ln() for t, p in terms if t)
+        return float(total / len(targets))
+
+
+def soft_target_cross_entropy_backward(logits, targets):
+    """∂L/∂z_j = Σ_k t_k·(p_j − [j = k]) / N."""
+    gradient = np.zeros(logits.shape)
+    with localcontext(Context(prec=50)):
+        for n, (row, target) in enumerate(zip(logits, targets, strict=True)):
+            for j, p in enumerate(_row_of_probabilities(row)):
+                slope = sum(Decimal(float(t)) * (p - (j == k)) for k, t in enumerate(target))
+                gradient[n, j] = float(slope / len(targets))
+    return gradient

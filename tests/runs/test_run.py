@@ -162,6 +162,8 @@ def test_no_more_pictures_are_read_ahead_than_are_looked_at_at_once(
         ({"lr": -1.0}, "lr"),
         ({"clip_norm": -1.0}, "clip_norm -1.0 should be above 0"),
         ({"ema": 1.0}, "decay of a weight average"),
+        ({"mixup": -0.1}, "mixup and cutmix are at least 0"),
+        ({"class_weights": "even"}, "unknown class weights 'even': choose one of none, balanced"),
         ({"label_smoothing": 1.0}, "label_smoothing"),
         ({"data": "no/such/folder"}, "no folder"),
     ],

@@ -35,6 +35,8 @@ RESULTS: dict[str, tuple[str, ...]] = {
     "softmax": ("probabilities",),
     "softmax_cross_entropy": ("loss", "probabilities"),
     "softmax_cross_entropy_backward": ("dlogits",),
+    "soft_target_cross_entropy": ("loss", "probabilities"),
+    "soft_target_cross_entropy_backward": ("dlogits",),
 }
 
 

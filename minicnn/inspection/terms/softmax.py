@@ -31,11 +31,15 @@ def _dlogits(arguments: Named, results: Named, index: Index) -> Spelled:
     p = arguments["probabilities"]
     share = number("1/N", 1 / len(p))
     target = _target(arguments, p.shape)
-    return Spelled((product(element("p", p, *index), share), product(element("−q", -target, *index), share)))
+    wanted = target.sum(axis=1)
+    whole = () if np.allclose(wanted, 1) else (number("Σq", wanted[index[0]]),)
+    return Spelled((product(element("p", p, *index), *whole, share), product(element("−q", -target, *index), share)))
 
 
 def _target(arguments: Named, shape: tuple[int, ...]) -> np.ndarray:
-    """Return q, the target: the one-hot label, softened."""
+    """Return q, the target: as it was given, or the one-hot label, softened."""
+    if "targets" in arguments:
+        return arguments["targets"]
     smoothing = arguments["label_smoothing"]
     one_hot = np.arange(shape[1]) == arguments["labels"].reshape(-1, 1)
     return (1 - smoothing) * one_hot + smoothing / shape[1]
@@ -46,4 +50,7 @@ TERMS: dict[tuple[str, str], Speller] = {
     ("softmax_cross_entropy", "probabilities"): _softmax,
     ("softmax_cross_entropy", "loss"): _cross_entropy,
     ("softmax_cross_entropy_backward", "dlogits"): _dlogits,
+    ("soft_target_cross_entropy", "probabilities"): _softmax,
+    ("soft_target_cross_entropy", "loss"): _cross_entropy,
+    ("soft_target_cross_entropy_backward", "dlogits"): _dlogits,
 }
