@@ -14,8 +14,12 @@ from minicnn.data import (
     CenterCrop,
     ColorJitter,
     Compose,
+    Cutout,
     HorizontalFlip,
+    Pad,
+    RandAugment,
     RandomCrop,
+    RandomErasing,
     RandomResizedCrop,
     RandomRotation,
     RandomScale,
@@ -29,11 +33,15 @@ TRANSFORMS = {
     "Resize(96)": FIRST,
     "Resize(120, keep_aspect=True), CenterCrop(96)": Compose((Resize(120, keep_aspect=True), CenterCrop(SIZE))),
     "RandomCrop(96, padding=12)": Compose((FIRST, RandomCrop(SIZE, padding=12))),
+    "Pad(12), RandomCrop(96)": Compose((FIRST, Pad(12), RandomCrop(SIZE))),
     "RandomResizedCrop(96)": RandomResizedCrop(SIZE),
     "HorizontalFlip()": Compose((FIRST, HorizontalFlip())),
     "RandomRotation(20)": Compose((FIRST, RandomRotation(20))),
     "RandomScale()": Compose((FIRST, RandomScale())),
     "ColorJitter(0.4, 0.4, 0.4, 0.1)": Compose((FIRST, ColorJitter(0.4, 0.4, 0.4, 0.1))),
+    "RandAugment()": Compose((FIRST, RandAugment())),
+    "RandomErasing(1.0)": Compose((FIRST, RandomErasing(1.0))),
+    "Cutout(32)": Compose((FIRST, Cutout(32))),
 }
 
 

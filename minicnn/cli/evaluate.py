@@ -29,6 +29,14 @@ def evaluate(
         ),
     ] = "validation",
     checkpoint: Checkpoint = "best",
+    flip: Annotated[
+        bool | None,
+        typer.Option(
+            "--flip/--no-flip",
+            help="Judge each image by the mean of its logits and its mirror's. [as RUN was validated]",
+            show_default=False,
+        ),
+    ] = None,
     model: OwnNetwork = None,
     batch_size: Annotated[int, typer.Option(help="Images at once; changes no result but the last digits.")] = 64,
     workers: Annotated[int, typer.Option(help="Threads that read images.")] = 2,
@@ -47,7 +55,8 @@ def evaluate(
     images = trained.images(data, part, strict)
     loader = Loader(images, batch_size, trained.transform, workers=workers, cache=False)
     with device_session(trained.device, batch_size):
-        result = evaluation.evaluate(trained.net, loader, trained.normalization, trained.device)
+        flips = trained.settings.test_flip if flip is None else flip
+        result = evaluation.evaluate(trained.net, loader, trained.normalization, trained.device, flip=flips)
     evaluation.require_finite(result, f"{run} ({checkpoint} weights)")
     if images.skipped:
         print(skipped_text(images.skipped), file=sys.stderr)

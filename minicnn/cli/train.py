@@ -96,6 +96,10 @@ def train(
         int | None,
         _option("patience", "Epochs without a better validation accuracy after which to stop early; 0 never does."),
     ] = None,
+    test_flip: Annotated[
+        bool,
+        typer.Option("--test-flip", help="Judge validation images by the mean of the logits of each and its mirror."),
+    ] = False,
     augment: Annotated[
         str | None,
         _option(

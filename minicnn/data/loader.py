@@ -17,7 +17,7 @@ from PIL import Image
 
 from minicnn.data.folder import ImageDataset
 from minicnn.data.images import UnreadableImage
-from minicnn.data.transforms import Compose, Resize, Transform, Window
+from minicnn.data.transforms import Compose, Resize, SampleGenerator, Transform, Window
 from minicnn.errors import ShapeError, UsageError
 
 CACHE_LIMIT = 2 * 2**30  # bytes of pixels that one loader keeps
@@ -200,12 +200,12 @@ class Loader:
         """One transformed picture, (H, W, 3) uint8, and the window that is yet to be cut out of it."""
         fixed = self._cache.get(index)
         if fixed is None:
-            rng = _sample_generator(self.seed, epoch, index)
+            rng = SampleGenerator(self.seed, epoch, index)
             fixed = np.asarray(self._fixed(self.dataset.read(index, self._at_least), rng))
             self._cache.put(index, fixed)
         if not (self._random.transforms or self._moves):
             return fixed, _whole(fixed)
-        picture, rng = fixed, _sample_generator(self.seed, epoch, index)
+        picture, rng = fixed, SampleGenerator(self.seed, epoch, index)
         if self._random.transforms:
             picture = np.asarray(self._random(Image.fromarray(fixed), rng))
         window = _whole(picture)
@@ -240,12 +240,6 @@ class PixelCache:
             if self._used + picture.nbytes <= self._limit:
                 self._used += picture.nbytes
                 self._pictures[index] = picture
-
-
-def _sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
-    # Philox counts: (seed, epoch, index) in its key and upper counter words gives streams that never overlap
-    # (Salmon et al. 2011), without hashing the three into a state for every picture.
-    return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, index, epoch]))
 
 
 def _whole(picture: np.ndarray) -> Window:

@@ -7,10 +7,15 @@ from collections.abc import Callable
 from minicnn.data import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    AlternatingFlip,
     ColorJitter,
     Compose,
+    Cutout,
     HorizontalFlip,
+    Pad,
+    RandAugment,
     RandomCrop,
+    RandomErasing,
     RandomRotation,
     RandomScale,
     Resize,
@@ -22,10 +27,15 @@ from minicnn.training.normalization import Normalization
 # Each makes its transform for images of a given size (pixels). They run in the order in which they are asked for.
 AUGMENTATIONS: dict[str, Callable[[int], Transform]] = {
     "flip": lambda size: HorizontalFlip(),
+    "alternating_flip": lambda size: AlternatingFlip(),
     "crop": lambda size: RandomCrop(size, padding=max(1, size // 8)),
+    "translate": lambda size: Compose((Pad(max(1, size // 8)), RandomCrop(size))),
     "rotate": lambda size: RandomRotation(15),
     "scale": lambda size: RandomScale((0.8, 1.2)),
     "color": lambda size: ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.03),
+    "randaugment": lambda size: RandAugment(),
+    "erase": lambda size: RandomErasing(),
+    "cutout": lambda size: Cutout(max(1, size // 4)),
 }
 
 NORMALIZATIONS = {"0-1": Normalization(), "imagenet": Normalization(IMAGENET_MEAN, IMAGENET_STD)}

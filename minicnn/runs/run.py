@@ -76,7 +76,8 @@ class Run:
         self.trainer = Trainer(
             self.net, optimizer, epochs=settings.epochs, loss=loss, schedule=schedule,
             normalization=self.normalization, device=device, progress=self.progress, mixing=_make_mixing(settings),
-            clip_norm=settings.clip_norm, accumulate=settings.accumulate, ema=settings.ema, patience=settings.patience,
+            clip_norm=settings.clip_norm, accumulate=settings.accumulate, ema=settings.ema,
+            patience=settings.patience, test_flip=settings.test_flip,
         )  # fmt: skip
         self._drawn = time.perf_counter()
         self._told: set[Skipped] = set()
@@ -159,7 +160,7 @@ class Run:
             try:
                 self.trainer.train(self.training, self.validation, self._keep)
                 self.net.load(self.directory.best)
-                result = evaluate(self.net, self.validation, self.normalization, device)
+                result = evaluate(self.net, self.validation, self.normalization, device, flip=self.settings.test_flip)
             except Diverged as error:
                 raise Diverged(f"{error}. {self._kept()}") from None
             except KeyboardInterrupt:

@@ -21,11 +21,11 @@ class Settings:
     first rises. label_smoothing: ε. class_weights: "none", or "balanced" where rare classes shall count as much as
     common ones. mixup, cutmix: α of the shares of mixed samples, 0 for none. clip_norm: the largest norm of all
     gradients together, 0 for any. accumulate: batches a step. ema: decay of the average of the weights that is
-    validated and kept, 0 for none. patience: epochs without a better validation accuracy after which training ends,
-    0 for any number. augment: "none", or names from AUGMENTATIONS joined by commas. normalize: "0-1" or "imagenet".
-    seed: of weights, order, augmentation, dropout and split. workers: threads that read images. device: cpu, gpu or
-    auto. tf32: matrix products on the gpu with 10 bits of mantissa. strict: refuse unreadable files rather than
-    skip them.
+    validated and kept, 0 for none. patience: epochs without a better validation accuracy after which training ends, 0
+    for any number. test_flip: judge images by the mean of the logits of each and its mirror. augment: "none", or names
+    from AUGMENTATIONS joined by commas. normalize: "0-1" or "imagenet". seed: of weights, order, augmentation, dropout
+    and split. workers: threads that read images. device: cpu, gpu or auto. tf32: matrix products on the gpu with 10
+    bits of mantissa. strict: refuse unreadable files rather than skip them.
     Raises UsageError for a value of a wrong type or out of range; what has its own list of names is checked there.
     """
 
@@ -50,6 +50,7 @@ class Settings:
     accumulate: int = 1
     ema: float = 0.0
     patience: int = 0
+    test_flip: bool = False
     augment: str = "none"
     normalize: str = "0-1"
     seed: int = 0

@@ -18,6 +18,7 @@ from minicnn.runs.own_network import network_of_run
 from minicnn.runs.run import read_settings
 from minicnn.runs.run_directory import RunDirectory
 from minicnn.runs.settings import Settings
+from minicnn.training.evaluation import logits_of
 from minicnn.training.normalization import Normalization
 
 IMAGES_AT_ONCE = 64  # in `predict`: enough to use all cores, few enough for any memory
@@ -105,7 +106,7 @@ class TrainedRun:
         for first in range(0, len(paths), IMAGES_AT_ONCE):
             chosen = paths[first : first + IMAGES_AT_ONCE]
             pixels = np.stack([np.asarray(self.transform(read_image(path), rng)) for path in chosen])
-            logits = self.net.forward(self.normalization(to_device(pixels, self.device)))
+            logits = logits_of(self.net, self.normalization(to_device(pixels, self.device)), self.settings.test_flip)
             rows.append(to_numpy(ops.softmax(logits)))
         return np.concatenate(rows)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from minicnn import ops
 from minicnn.backend import Array, array_module, to_numpy
-from minicnn.errors import UsageError
+from minicnn.errors import ShapeError, UsageError
 from minicnn.layers import Sequential
 from minicnn.training import metrics
 from minicnn.training.batches import as_batches
@@ -74,16 +74,30 @@ class Evaluation:
         }
 
 
+def logits_of(net: Sequential, x: Array, flip: bool = False) -> Array:
+    """Return the network's logits (N, K) for x (N, …); with `flip`, the mean of those for x and for its mirror.
+
+    A picture and its mirror show the same thing: where the network judges them differently, the mean is right more
+    often. Source: Krizhevsky et al. 2012 §4.1. Raises ShapeError for samples that cannot be mirrored.
+    """
+    if not flip:
+        return net.forward(x)
+    if x.ndim != 4:
+        raise ShapeError(f"only pictures (N, H, W, C) can be mirrored; these samples have shape {x.shape}")
+    return (net.forward(x) + net.forward(array_module(x).ascontiguousarray(x[:, :, ::-1]))) / 2
+
+
 @np.errstate(over="ignore", invalid="ignore")  # what overflows shows in the loss: NumPy need not warn as well
 def evaluate(
     net: Sequential, samples: object, normalization: Normalization | None = None, device: str = "cpu",
-    batch_size: int = 64,
+    batch_size: int = 64, flip: bool = False,
 ) -> Evaluation:  # fmt: skip
     """Run every sample through `net`, without dropout and without learning.
 
     samples: two arrays (x, labels), a list of batches, or a Loader, as for `Trainer.train`. normalization: bytes to
-    floats. device: where net is, "cpu" or "gpu". batch_size: of arrays. Returns the figures; a GPU is waited for once,
-    at the end. Raises UsageError when there is no sample, or no image could be read.
+    floats. device: where net is, "cpu" or "gpu". batch_size: of arrays. flip: judge by the mean of the logits of each
+    picture and its mirror. Returns the figures; a GPU is waited for once, at the end. Raises UsageError when there is
+    no sample, or no image could be read.
     """
     assert net.output_shape is not None
     truth: list[Array] = []
@@ -92,7 +106,7 @@ def evaluate(
     loss: Array | float = 0.0
     batches = as_batches(samples, batch_size)
     for x, labels in feed(batches, 0, normalization or Normalization(), device):
-        logits = net.forward(x)
+        logits = logits_of(net, x, flip)
         batch_loss, _ = ops.softmax_cross_entropy(logits, labels)
         loss = loss + batch_loss.astype("float64") * len(labels)
         truth.append(labels)

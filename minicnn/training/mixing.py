@@ -2,7 +2,7 @@
 
 A network that has to say "70 % cat, 30 % dog" of a picture made of both cannot learn pictures by heart, and grows less
 sure of itself between the classes. Two samples a and b are mixed by a share λ, and their losses too:
-L = λ·L(label of a) + (1 − λ)·L(label of b). That is linear in the targets: the loss for λ·onehot(a) + (1 − λ)·onehot(b).
+L = λ·L(label of a) + (1 − λ)·L(label of b), which is the loss for the target λ·onehot(a) + (1 − λ)·onehot(b).
 """
 
 from __future__ import annotations

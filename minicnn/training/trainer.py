@@ -47,6 +47,7 @@ class Trainer:
     together, or 0, see `clipping`. accumulate: batches that make a step, see `accumulation`. ema: decay of the
     average of the weights, or 0, see `averaging`; the average is what is validated, and `validated_weights` what
     holds it. patience: epochs without a better validation accuracy after which training ends, or 0, see `stopping`.
+    test_flip: validate by the mean of the logits of each picture and its mirror.
     Raises UsageError for numbers out of range.
     """
 
@@ -54,7 +55,7 @@ class Trainer:
         self, net: Sequential, optimizer: Optimizer, *, epochs: int, loss: SoftmaxCrossEntropy | None = None,
         schedule: Schedule = constant, normalization: Normalization | None = None, device: str = "cpu",
         progress: Progress | None = None, mixing: Mixing | None = None, clip_norm: float = 0.0, accumulate: int = 1,
-        ema: float = 0.0, patience: int = 0,
+        ema: float = 0.0, patience: int = 0, test_flip: bool = False,
     ) -> None:  # fmt: skip
         if not clip_norm >= 0:
             raise UsageError(f"clip_norm {clip_norm} should be above 0, or 0 to clip nothing")
@@ -73,6 +74,7 @@ class Trainer:
         self.accumulate = accumulate
         self.average = WeightAverage(net, ema) if ema else None
         self.patience = patience
+        self.test_flip = test_flip
         self.highest_lr = optimizer.lr
         self.history: list[Epoch] = []
         self._warm = False
@@ -102,7 +104,7 @@ class Trainer:
             val_loss = val_accuracy = val_top5 = nan
             if unseen is not None:
                 with self.validated_weights():
-                    result = evaluate(self.net, unseen, self.normalization, self.device)
+                    result = evaluate(self.net, unseen, self.normalization, self.device, flip=self.test_flip)
                 val_loss, val_accuracy, val_top5 = result.loss, result.accuracy, result.top5_accuracy
                 self._require_finite(val_loss, "the validation loss")
             self.history.append(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import minicnn as package
 from minicnn.data import NAMED_DATASETS
@@ -145,6 +146,28 @@ def test_evaluate_json_is_one_object(minicnn: Command, run: Path, shapes: Path) 
     assert figures["loss"] == pytest.approx(float(row["val_loss"]), rel=1e-4)
     assert np.trace(figures["confusion_matrix"]) == round(10 * figures["accuracy"])
     assert json.loads(minicnn("evaluate", run, shapes / "train", "--json").out)["images"] == 40
+
+
+def test_evaluate_and_predict_flip_where_asked_or_where_the_run_did(
+    minicnn: Command, run: Path, shapes: Path, tmp_path: Path
+) -> None:
+    plain = json.loads(minicnn("evaluate", run, "--json").out)["loss"]
+    flipped = json.loads(minicnn("evaluate", run, "--flip", "--json").out)["loss"]
+    assert plain != flipped
+    path = shutil.copytree(run, tmp_path / "run")
+    config = json.loads((path / "config.json").read_text())
+    config["settings"]["test_flip"] = True
+    (path / "config.json").write_text(json.dumps(config))
+    assert json.loads(minicnn("evaluate", path, "--json").out)["loss"] == flipped
+    assert json.loads(minicnn("evaluate", path, "--no-flip", "--json").out)["loss"] == plain
+    image = next((shapes / "val").rglob("*.jpg"))
+    Image.open(image).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "mirrored.png")
+    answers = [
+        json.loads(minicnn("predict", folder, image, tmp_path / "mirrored.png", "--json").out)["predictions"]
+        for folder in (run, path)
+    ]
+    apart, together = ([entry["top"][0]["probability"] for entry in answer] for answer in answers)
+    assert together[0] == pytest.approx(together[1], rel=1e-3) != apart[0]
 
 
 def test_predict(minicnn: Command, run: Path, shapes: Path) -> None:

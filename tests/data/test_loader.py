@@ -11,14 +11,17 @@ from PIL import Image
 
 from minicnn import ops
 from minicnn.data import (
+    AlternatingFlip,
     ColorJitter,
     Compose,
     HorizontalFlip,
     ImageDataset,
     Loader,
+    Pad,
     RandomCrop,
     RandomResizedCrop,
     Resize,
+    SampleGenerator,
     Transform,
     UnreadableImage,
     read_image,
@@ -102,7 +105,7 @@ def test_windows_cut_at_once_are_the_transform_s_pictures(dataset: ImageDataset,
         order = np.arange(23)
         np.random.default_rng([5, epoch]).shuffle(order)
         expected = np.stack([
-            np.asarray(transform(read_image(dataset.paths[i]), loader_module._sample_generator(5, epoch, i)))
+            np.asarray(transform(read_image(dataset.paths[i]), SampleGenerator(5, epoch, i)))
             for i in order.tolist()
         ])  # fmt: skip
         np.testing.assert_array_equal(np.concatenate([images for images, _ in loader.epoch(epoch)]), expected)
@@ -276,3 +279,24 @@ def test_a_class_of_broken_images_is_refused_once_they_are_decoded(dataset: Imag
     batches(Loader(dataset, 4, Resize(8)))
     with pytest.raises(UsageError, match=f"the class '{dataset.classes[1]}' has no image that can be read"):
         dataset.require_every_class()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_alternating_flips_show_each_picture_both_ways_in_two_epochs(dataset: ImageDataset, workers: int) -> None:
+    """Whole, and as windows that are cut out later; whatever the order of the pictures is."""
+    plain = np.concatenate([images for images, _ in Loader(dataset, 5, Resize(8)).epoch(0)])
+    loader = Loader(dataset, 5, Compose((Resize(8), AlternatingFlip())), workers=workers, seed=11)
+    epochs = [np.concatenate([images for images, _ in loader.epoch(number)]) for number in (4, 5)]
+    for one, other, picture in zip(*epochs, plain, strict=True):
+        assert (one == other[:, ::-1]).all() and ((one == picture).all() or (other == picture).all())
+    assert 0 < sum((one == picture).all() for one, picture in zip(epochs[0], plain, strict=True)) < len(plain)
+    mirrored = np.concatenate([batch.windows[:, 2] for batch in loader.uncut(4)])
+    assert [bool(m) for m in mirrored] == [not (o == p).all() for o, p in zip(epochs[0], plain, strict=True)]
+
+
+def test_a_padded_crop_is_cut_from_the_padded_picture_that_is_kept(dataset: ImageDataset) -> None:
+    loader = Loader(dataset, 23, Compose((Resize(8), Compose((Pad(1), RandomCrop(8))))), seed=2)
+    (batch,), (images,) = list(loader.uncut(1)), [images for images, _ in loader.epoch(1)]
+    assert batch.images.shape == (23, 10, 10, 3) and batch.size == (8, 8)
+    for picture, (top, left, _), cut in zip(batch.images, batch.windows, images, strict=True):
+        np.testing.assert_array_equal(picture[top : top + 8, left : left + 8], cut)

@@ -9,22 +9,30 @@ import pytest
 from PIL import Image, ImageOps
 
 from minicnn.data import (
+    AlternatingFlip,
     CenterCrop,
     ColorJitter,
     Compose,
+    Cutout,
     HorizontalFlip,
+    Pad,
+    RandAugment,
     RandomCrop,
+    RandomErasing,
     RandomResizedCrop,
     RandomRotation,
     RandomScale,
     Resize,
+    SampleGenerator,
     Transform,
     Window,
 )
 from minicnn.data.transforms.color import turn_hue
+from minicnn.data.transforms.rand_augment import CHANGES
 from minicnn.errors import UsageError
 
 DETERMINISTIC = [Resize(16), Resize((12, 20)), Resize(20, keep_aspect=True), CenterCrop(18), CenterCrop((50, 60))]
+DETERMINISTIC += [Pad(5), Pad(3, edges="black")]
 RANDOM = [
     RandomCrop(18),
     RandomCrop((24, 32), padding=4),
@@ -33,6 +41,11 @@ RANDOM = [
     RandomRotation(30, fill=(10, 20, 30)),
     RandomScale((0.7, 1.4)),
     ColorJitter(0.4, 0.4, 0.4, 0.1),
+    RandomErasing(0.9),
+    RandomErasing(fill=(1, 2, 3)),
+    Cutout(8),
+    RandAugment(),
+    RandAugment(3, 25.0, fill=(0, 0, 0)),
 ]
 BOTH = Compose([Resize((30, 40)), RandomCrop(24), HorizontalFlip()])
 
@@ -235,6 +248,153 @@ def test_random_crop_is_pillow_s_border_and_crop(transform: RandomCrop, image: I
         np.testing.assert_array_equal(array(transform(image, again)), array(expected))
 
 
+def test_padding_mirrors_at_the_edge_or_is_black(image: Image.Image, rng: np.random.Generator) -> None:
+    source, padded, black = array(image), array(Pad(3)(image, rng)), array(Pad(3, edges="black")(image, rng))
+    assert padded.shape == black.shape == (30, 38, 3)
+    for result in (padded, black):
+        np.testing.assert_array_equal(result[3:-3, 3:-3], source)
+    np.testing.assert_array_equal(padded[:3, 3:-3], source[3:0:-1])  # the edge itself comes once
+    np.testing.assert_array_equal(padded[3:-3, -3:], source[:, -2:-5:-1])
+    assert black.sum() == source.sum()
+
+
+def test_a_padded_crop_of_the_picture_s_own_size_shifts_it(image: Image.Image) -> None:
+    padded = np.pad(array(image), ((2, 2), (2, 2), (0, 0)), mode="symmetric")  # another border than Pad's
+    shifts = set()
+    for seed in range(200):
+        shifted = array(Compose((Pad(2), RandomCrop((24, 32))))(image, np.random.default_rng(seed)))
+        inner = shifted[2:-2, 2:-2]
+        places = [(y, x) for y in range(5) for x in range(5) if (padded[y + 2 : y + 22, x + 2 : x + 30] == inner).all()]
+        shifts.update(places)
+    assert len(shifts) == 25
+
+
+def test_erasing_fills_a_box_of_the_area_and_shape_asked_for(rng: np.random.Generator) -> None:
+    image = Image.new("RGB", (60, 50), (9, 9, 9))
+    areas, ratios, untouched = [], [], 0
+    erasing = RandomErasing(0.7, (0.1, 0.3), (0.5, 2.0), fill=(1, 2, 3))
+    for _ in range(600):
+        erased = (array(erasing(image, rng)) == (1, 2, 3)).all(axis=2)
+        if not erased.any():
+            untouched += 1
+            continue
+        rows, columns = np.flatnonzero(erased.any(axis=1)), np.flatnonzero(erased.any(axis=0))
+        height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+        assert erased.sum() == height * width
+        areas.append(height * width / 3000)
+        ratios.append(height / width)
+    assert 0.25 < untouched / 600 < 0.35
+    assert 0.09 < min(areas) < 0.12 and 0.28 < max(areas) < 0.31 and np.mean(areas) == pytest.approx(0.2, abs=0.01)
+    assert 0.45 < min(ratios) < 0.6 and 1.7 < max(ratios) < 2.2 and 0.4 < np.mean(np.array(ratios) > 1) < 0.6
+
+
+def test_erasing_fills_with_noise_unless_told_a_colour(rng: np.random.Generator) -> None:
+    image = Image.new("RGB", (64, 64), (0, 0, 0))
+    noise = array(RandomErasing(1.0, (0.3, 0.4))(image, rng))
+    erased = noise[noise.any(axis=2)]
+    assert 1100 < len(erased) < 1800 and erased.mean() == pytest.approx(127.5, abs=5) and len(np.unique(erased)) > 250
+
+
+def test_cutout_blackens_a_square_that_may_reach_beyond_the_border(rng: np.random.Generator) -> None:
+    image = Image.new("RGB", (20, 16), "white")
+    middles = set()
+    for _ in range(2000):
+        rows, columns = np.nonzero(array(Cutout(6)(image, rng))[:, :, 0] == 0)
+        top, bottom, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
+        assert len(rows) == (bottom - top) * (right - left)
+        middles.add((top + 3 if top else bottom - 3, left + 3 if left else right - 3))
+        assert bottom - top == 6 or top == 0 or bottom == 16
+    assert middles == {(y, x) for y in range(16) for x in range(20)}
+
+
+@pytest.mark.parametrize("name", sorted(set(CHANGES) - {"auto contrast", "equalize"}))
+def test_a_change_of_no_strength_changes_nothing(name: str, image: Image.Image) -> None:
+    np.testing.assert_array_equal(array(CHANGES[name](image, 0.0, (0, 0, 0))), array(image))
+
+
+def test_changes_of_colour_are_their_formulas(image: Image.Image) -> None:
+    source = array(image).astype(int)
+    gray = np.asarray(image.convert("L")).astype(float)[:, :, None]
+    expected = {
+        "solarize": (0.5, np.where(source < 128, source, 255 - source)),
+        "posterize": (-1.0, source & 0b11110000),
+        "brightness": (-1.0, 0.1 * source),
+        "color": (1.0, (gray + 1.9 * (source - gray)).clip(0, 255)),
+        "contrast": (-1.0, gray.mean() + 0.1 * (source - gray.mean())),
+    }
+    for name, (strength, values) in expected.items():
+        assert np.abs(array(CHANGES[name](image, strength, (0, 0, 0))) - values).max() <= 1.01, name
+    stretched = array(CHANGES["auto contrast"](Image.fromarray((source // 4 + 60).astype(np.uint8)), 1.0, (0, 0, 0)))
+    assert [stretched.min(), stretched.max()] == [0, 255]
+
+
+def test_changes_of_place_move_pixels_and_fill_what_comes_into_view() -> None:
+    source = np.random.default_rng(0).integers(256, size=(20, 40, 3), dtype=np.uint8)
+    image, fill = Image.fromarray(source), (7, 8, 9)
+    moved = array(CHANGES["translate x"](image, 0.5, fill))  # by 0.45 · 0.5 · 40 = 9 pixels
+    np.testing.assert_array_equal(moved[:, :31], source[:, 9:])
+    assert (moved[:, 31:] == fill).all()
+    moved = array(CHANGES["translate y"](image, -1.0, fill))
+    np.testing.assert_array_equal(moved[9:], source[:11])
+    assert (moved[:9] == fill).all()
+    line = Image.new("RGB", (41, 21))
+    line.paste((255, 255, 255), (20, 0, 21, 21))
+    rows, columns = np.nonzero(array(CHANGES["shear x"](line, 1.0, fill))[:, :, 0] > 127)
+    assert np.polyfit(rows, columns, 1)[0] == pytest.approx(-0.3, abs=0.02)
+    lying = line.transpose(Image.Transpose.ROTATE_90)
+    rows, columns = np.nonzero(array(CHANGES["shear y"](lying, 1.0, fill))[:, :, 0] > 127)
+    assert np.polyfit(columns, rows, 1)[0] == pytest.approx(-0.3, abs=0.02)
+
+
+def test_randaugment_draws_every_change_in_both_directions(image: Image.Image, monkeypatch) -> None:
+    drawn: list[tuple[str, float]] = []
+
+    def noted(name: str):
+        return lambda image, strength, fill: drawn.append((name, strength)) or image
+
+    for name in CHANGES:
+        monkeypatch.setitem(CHANGES, name, noted(name))
+    for seed in range(200):
+        RandAugment(3, 12)(image, np.random.default_rng(seed))
+    assert len(drawn) == 600
+    assert set(drawn) == {(name, sign * 12 / 30) for name in CHANGES for sign in (1, -1)}
+
+
+def test_alternating_flips_show_each_picture_both_ways_in_any_two_epochs(image: Image.Image) -> None:
+    mirrored = array(image)[:, ::-1]
+    flips = np.array(
+        [
+            [
+                np.array_equal(array(AlternatingFlip()(image, SampleGenerator(3, epoch, index))), mirrored)
+                for index in range(400)
+            ]
+            for epoch in range(4)
+        ]
+    )
+    assert (flips[:-1] != flips[1:]).all()
+    assert 170 < flips[0].sum() < 230
+    other_seed = [AlternatingFlip().move(Window(0, 0, 4, 4), SampleGenerator(4, 0, i)).mirrored for i in range(400)]
+    assert 150 < (flips[0] == other_seed).sum() < 250
+
+
+def test_alternating_flips_have_to_know_the_epoch(image: Image.Image, rng: np.random.Generator) -> None:
+    with pytest.raises(UsageError, match="AlternatingFlip has to know the epoch"):
+        AlternatingFlip()(image, rng)
+
+
+def test_the_picture_s_coin_draws_nothing_from_its_generator() -> None:
+    one, other = SampleGenerator(1, 2, 3), SampleGenerator(1, 2, 3)
+    one.coin_of_picture()
+    assert one.random() == other.random()
+
+
+def test_transforms_within_a_transform_are_taken_apart() -> None:
+    flip, pad, crop = HorizontalFlip(), Pad(2), RandomCrop(6)
+    nested = Compose([Resize(6), Compose([pad, Compose([crop])]), flip])
+    assert nested == Compose([Resize(6), pad, crop, flip])
+    assert nested.split() == (Compose([Resize(6), pad]), Compose([]), (crop, flip))
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -250,6 +410,14 @@ def test_random_crop_is_pillow_s_border_and_crop(transform: RandomCrop, image: I
         lambda: RandomScale((1.2, 0.8)),
         lambda: ColorJitter(brightness=-0.1),
         lambda: ColorJitter(hue=0.6),
+        lambda: Pad(-1),
+        lambda: Pad(2, edges="wrap"),
+        lambda: RandomErasing(1.5),
+        lambda: RandomErasing(area=(0.5, 1.5)),
+        lambda: RandomErasing(ratio=(2.0, 1.0)),
+        lambda: Cutout(0),
+        lambda: RandAugment(0),
+        lambda: RandAugment(magnitude=31),
     ],
 )
 def test_settings_out_of_range_are_refused(make) -> None:

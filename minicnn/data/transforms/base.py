@@ -68,6 +68,25 @@ class RandomTransform(Transform, ABC):
         return True
 
 
+class SampleGenerator(np.random.Generator):
+    """The random numbers of one picture in one epoch: what the transforms of a `Loader` draw from.
+
+    It is made from the seed, the epoch and the picture's number in the dataset, and knows them. A transform that has to
+    be told which epoch it is, to do something else in the next, finds it here.
+    """
+
+    def __init__(self, seed: int, epoch: int, index: int) -> None:
+        # Philox counts: (seed, epoch, index) in its key and upper counter words gives streams that never overlap
+        # (Salmon et al. 2011), without hashing the three into a state for every picture.
+        super().__init__(np.random.Philox(key=seed, counter=[0, 0, index, epoch]))
+        self.seed, self.epoch, self.index = seed, epoch, index
+
+    def coin_of_picture(self) -> bool:
+        """Return how a fair coin fell that was thrown once for this picture, whatever the epoch."""
+        # Its second counter word is one that no epoch's stream reaches.
+        return bool(np.random.Philox(key=self.seed, counter=[0, 1, self.index, 0]).random_raw() & 1)
+
+
 class Window(NamedTuple):
     """A part of a picture that is cut out and then, where `mirrored`, turned left to right.
 
@@ -103,12 +122,16 @@ class WindowTransform(RandomTransform, ABC):
 
 @dataclass(frozen=True)
 class Compose(Transform):
-    """Several transforms one after the other: image → transforms[0] → transforms[1] → …"""
+    """Several transforms one after the other: image → transforms[0] → transforms[1] → …
+
+    A Compose among them stands for the transforms that it holds.
+    """
 
     transforms: tuple[Transform, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "transforms", tuple(self.transforms))
+        nested = [t.transforms if isinstance(t, Compose) else (t,) for t in self.transforms]
+        object.__setattr__(self, "transforms", tuple(transform for group in nested for transform in group))
 
     @property
     def random(self) -> bool:
