@@ -14,7 +14,7 @@ from minicnn.runs.settings import Settings
 
 DEFAULTS = {field.name: field.default for field in fields(Settings)}
 # When a run is taken up again; model names its own network.
-CHANGEABLE = ("epochs", "patience", "workers", "device", "model")
+CHANGEABLE = ("epochs", "patience", "workers", "device", "tensorboard", "model")
 
 
 def _option(name: str, text: str) -> Any:
@@ -124,6 +124,9 @@ def train(
             "float32's 23. No effect on the cpu.",
         ),
     ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write event files for TensorBoard too, into the run's folder.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse files that are no images; else skip them.")] = False,
     out: Annotated[
         str | None,
@@ -132,12 +135,22 @@ def train(
             show_default=False,
         ),
     ] = None,
+    find_lr: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PICTURE",
+            help="Instead of training, take 100 steps at rising learning rates, and draw their losses and the rate "
+            "that they suggest into this file, such as lr-finder.png.",
+            show_default=False,
+        ),
+    ] = None,
     resume: Annotated[
         str | None,
         typer.Option(
             metavar="RUN",
             help="Go on with the run in this folder, bit by bit as if it had never stopped. Only --epochs, "
-            "--patience, --workers and --device may stand beside it, and --model FILE.py for a network of your own.",
+            "--patience, --workers, --device and --tensorboard may stand beside it, and --model FILE.py for a network "
+            "of your own.",
             show_default=False,
         ),
     ] = None,
@@ -146,11 +159,24 @@ def train(
     options = locals()
     absent = {name for name in DEFAULTS if options[name] is None or options[name] is False}
     given = {name: options[name] for name in DEFAULTS if name not in absent}
-    refused = [_option_name(name) for name in given if name not in CHANGEABLE] + (["--out"] if out is not None else [])
+    refused = [_option_name(name) for name in given if name not in CHANGEABLE]
+    refused += [name for name, value in (("--out", out), ("--find-lr", find_lr)) if value is not None]
     if resume is not None and refused:
         raise UsageError(f"--resume goes on with the run's own settings: leave out {', '.join(refused)}")
     if resume is None:
         settings = Settings(**given)  # complains before anything is imported that takes long
+
+    if find_lr is not None and out is not None:
+        raise UsageError("--find-lr makes no run, and so no folder for it: leave out --out")
+    if find_lr is not None:
+        from minicnn.runs.rate_search import search_rate
+
+        curve = search_rate(settings, find_lr)
+        print(
+            f"the loss falls fastest at a learning rate of {curve.suggestion:.2g}, after {len(curve.rates)} rates from "
+            f"{curve.rates[0]:.2g} to {curve.rates[-1]:.2g}: see {find_lr}"
+        )
+        return
 
     from minicnn.runs.display import make_progress
     from minicnn.runs.run import Run

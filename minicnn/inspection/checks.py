@@ -60,9 +60,9 @@ def _checks(cases: list[tuple[Layer, Shape]], model: str | None, seed: int) -> I
         samples = samples_for_kernels(layer, shape)
         elements = ELEMENTS if samples == SAMPLES else NETWORK_ELEMENTS
         yield repr(layer), gradcheck(layer, shape, seed, samples=samples, elements=elements)
-    for smoothing in (0.0, 0.1):
-        loss = SoftmaxCrossEntropy(smoothing)
-        yield f"SoftmaxCrossEntropy(label_smoothing={smoothing})", gradcheck_loss(loss, CLASSES, seed)
+    for settings in ({"label_smoothing": 0.0}, {"label_smoothing": 0.1}, {"class_weights": [1, 2, 0.5, 0, 3]}):
+        name = ", ".join(f"{setting}={value}" for setting, value in settings.items())
+        yield f"SoftmaxCrossEntropy({name})", gradcheck_loss(SoftmaxCrossEntropy(**settings), CLASSES, seed)
     if model is not None:
         size = smallest_image_size(model)
         network = models.build(model, (size, size, 3), CLASSES, seed)

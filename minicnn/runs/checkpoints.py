@@ -57,8 +57,8 @@ def load_checkpoint(trainer: Trainer, path: Path) -> None:
         raise UsageError(f"{path} does not hold the state of a training run ({error})") from error
     for name, variable in trainer.net.variables().items():
         variable.value = to_device(weights[name], device_of(variable.value))
-    for name, array in _averages(trainer).items():
-        trainer.average.values[name] = to_device(averages[name], device_of(array))
+    own = _averages(trainer)
+    own |= {name: to_device(averages[name], device_of(array)) for name, array in own.items()}
     trainer.history = history
 
 

@@ -1,11 +1,11 @@
-"""Pictures of a run: how loss and accuracy went, and which classes are taken for which."""
+"""Pictures of runs: how loss and accuracy went, which classes are taken for which, which learning rates teach."""
 
 from __future__ import annotations
 
 import io
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from minicnn.files import write_whole
 from minicnn.training.history import Epoch, best_epoch
+from minicnn.training.lr_finder import RateCurve
 
 if TYPE_CHECKING:  # Matplotlib takes as long to import as everything else together: only when something is drawn
     from matplotlib.figure import Figure
@@ -87,6 +88,56 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str], path: Path
             axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=color, fontsize=9)
     bar = figure.colorbar(image, ax=axes, fraction=0.035, pad=0.02, label="share of the true class's images")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    _save(figure, path)
+
+
+def draw_rates(curve: RateCurve, path: Path, title: str) -> None:
+    """Draw the losses of a learning-rate finder over the rates into a PNG, with the rate that they suggest marked.
+
+    Raises UsageError when the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.semilogx(curve.rates, curve.losses)
+    axes.axvline(curve.suggestion, color="tab:red", linestyle="--", label=f"falls fastest at {curve.suggestion:.2g}")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("loss in nats, smoothed")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    axes.set_title(_drawable(title), parse_math=False)
+    _save(figure, path)
+
+
+def draw_comparison(histories: Mapping[str, Sequence[Epoch]], path: Path) -> None:
+    """Draw validation loss and accuracy of several runs over one another into a PNG, a colour a run.
+
+    histories: by what the runs are called. Raises UsageError when the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    figure = Figure(figsize=(11, 4 + 0.2 * len(histories)), layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    for number, history in enumerate(histories.values()):
+        color = f"C{number % 10}"
+        epochs = [row.epoch for row in history]
+        loss.plot(epochs, [row.val_loss for row in history], color=color, marker=".", markersize=3)
+        accuracy.plot(epochs, [row.val_accuracy for row in history], color=color, marker=".", markersize=3)
+        best = best_epoch(history)
+        accuracy.plot(best.epoch, best.val_accuracy, marker="o", markersize=6, fillstyle="none", color=color)
+    loss.set_title("validation loss in nats")
+    accuracy.set_title("validation accuracy (best epochs ringed)")
+    accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
+    for axes in (loss, accuracy):
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+    legend = figure.legend(loss.lines, [""] * len(loss.lines), loc="outside lower center", ncols=2)
+    for text, (name, history) in zip(legend.get_texts(), histories.items(), strict=True):
+        text.set_parse_math(False)
+        text.set_text(f"{_drawable(name)}: {best_epoch(history).val_accuracy:.1%}")
     _save(figure, path)
 
 

@@ -20,13 +20,14 @@ from minicnn.runs.pixels import NORMALIZATIONS, make_transforms
 from minicnn.runs.plots import draw_confusion, draw_curves
 from minicnn.runs.run_directory import DirectoryTaken, RunDirectory, free_run_directory
 from minicnn.runs.settings import Settings
+from minicnn.runs.tensorboard import TensorBoardProgress
 from minicnn.threads import get_threads
 from minicnn.training.evaluation import Evaluation, evaluate
 from minicnn.training.history import best_epoch, to_csv
 from minicnn.training.losses import SoftmaxCrossEntropy, balanced_weights
 from minicnn.training.mixing import Mixing
 from minicnn.training.optimizers import OPTIMIZERS, Optimizer
-from minicnn.training.progress import Progress
+from minicnn.training.progress import Progress, SeveralListeners
 from minicnn.training.schedules import make_schedule
 from minicnn.training.trainer import Diverged, Trainer
 
@@ -49,8 +50,12 @@ class Run:
         self.network = network
         self.directory = directory
         self.progress = progress or Progress()
+        self._events = TensorBoardProgress(directory.tensorboard) if settings.tensorboard else None
+        if self._events is not None:
+            self.progress = SeveralListeners(self.progress, self._events)
         device = resolve_device(settings.device)
         schedule = make_schedule(settings.schedule, settings.warmup)
+        weights_of_classes = _choose("class weights", settings.class_weights, CLASS_WEIGHTS)
         self.normalization = _choose("normalization", settings.normalize, NORMALIZATIONS)
         self.train_transform, self.transform = make_transforms(settings.image_size, settings.augment)
         input_shape = (settings.image_size, settings.image_size, 3)
@@ -64,7 +69,6 @@ class Run:
         with device_memory(device, f"what {settings.model} and its optimizer keep", "try a smaller --image-size"):
             self.net = net.to(device)
             optimizer = _make_optimizer(self.net.parameters(), settings)
-        weights_of_classes = _choose("class weights", settings.class_weights, CLASS_WEIGHTS)
         loss = SoftmaxCrossEntropy(settings.label_smoothing, weights_of_classes(self.splits.train.labels, classes))
         self.training = Loader(
             self.splits.train, settings.batch_size, self.train_transform, shuffle=True, seed=settings.seed,
@@ -114,8 +118,8 @@ class Run:
     def resume(cls, path: str, progress: Progress | None = None, model: str | None = None, **changes: Any) -> Run:
         """Take up the run in the folder `path` after the last epoch that it finished.
 
-        model: the file of the user's own that the run was trained with, if it was: it is executed only when it is
-        named here. changes: settings to change on the way: `epochs`, `patience`, `workers`, `device`. With
+        model: the file of the user's own that the run was trained with, if it was: it is executed only when it is named
+        here. changes: settings to change on the way: `epochs`, `patience`, `workers`, `device`, `tensorboard`. With
         none of them, the run goes on bit by bit as if it had never stopped; one whose last epoch was done finishes its
         pictures. Raises UsageError, changing nothing, when it is no run, is damaged, is done already, or its images are
         not the same any more.
@@ -168,6 +172,8 @@ class Run:
                 raise Interrupted(f"interrupted. {self._kept()}: {command} goes on") from None
             finally:
                 self.draw_curves()
+                if self._events is not None:
+                    self._events.close()
         title = f"{self.title}: {result.accuracy:.1%} of {result.images:,} validation images right"
         draw_confusion(result.confusion, self.splits.class_names, self.directory.confusion, title)
         return result

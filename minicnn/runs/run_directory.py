@@ -23,7 +23,8 @@ class RunDirectory:
     """A folder with config.json (what was asked for), metrics.csv (a row an epoch), weights and pictures.
 
     best.safetensors: weights of the epoch with the highest validation accuracy; last.safetensors: of the last epoch;
-    state.safetensors: all that `minicnn train --resume` needs. curves.png, confusion.png: pictures of the run. Of a
+    state.safetensors: all that `minicnn train --resume` needs. curves.png, confusion.png: pictures of the run.
+    tensorboard/: its event files, where asked for. Of a
     network of the user's own, a copy of its file, which makes the folder code: see `minicnn.runs.own_network`.
     Raises UsageError for an empty name, which would mean the current folder.
     """
@@ -39,6 +40,7 @@ class RunDirectory:
         self.state = self.path / "state.safetensors"
         self.curves = self.path / "curves.png"
         self.confusion = self.path / "confusion.png"
+        self.tensorboard = self.path / "tensorboard"
         self._made: list[Path] = []  # the folders that `create` made, the innermost first
         self._others: list[Path] = []  # the files beside config.json that it made
 

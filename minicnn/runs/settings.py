@@ -8,24 +8,29 @@ from typing import Any
 
 from minicnn.errors import UsageError
 
-LOWEST = {"image_size": 1, "epochs": 1, "batch_size": 1, "accumulate": 1, "patience": 0, "workers": 0, "seed": 0}
+LOWEST = {
+    "per_class": 0, "image_size": 1, "epochs": 1, "batch_size": 1, "accumulate": 1, "patience": 0, "seed": 0,
+    "workers": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Settings:
     """How to train. The defaults learn `shapes` to 97 % within a minute on two cores.
 
-    data: a named set or a folder. model: see `minicnn.models`. image_size: pixels; images are squashed to this square.
-    epochs: passes over the training images. batch_size: images a batch. optimizer: adam or sgd. lr: the highest
-    learning rate. momentum: of sgd. weight_decay: λ. schedule: how lr moves. warmup: share of the steps over which lr
-    first rises. label_smoothing: ε. class_weights: "none", or "balanced" where rare classes shall count as much as
-    common ones. mixup, cutmix: α of the shares of mixed samples, 0 for none. clip_norm: the largest norm of all
-    gradients together, 0 for any. accumulate: batches a step. ema: decay of the average of the weights that is
-    validated and kept, 0 for none. patience: epochs without a better validation accuracy after which training ends, 0
-    for any number. test_flip: judge images by the mean of the logits of each and its mirror. augment: "none", or names
-    from AUGMENTATIONS joined by commas. normalize: "0-1" or "imagenet". seed: of weights, order, augmentation, dropout
-    and split. workers: threads that read images. device: cpu, gpu or auto. tf32: matrix products on the gpu with 10
-    bits of mantissa. strict: refuse unreadable files rather than skip them.
+    data: a named set or a folder. classes: those of the data to learn: "" for all, "10" for the first ten, a list or a
+    file (see `minicnn.data.choose_classes`). per_class: training images of each at most, chosen at random; 0 for all.
+    model: see `minicnn.models`. image_size: pixels; images are squashed to this square. epochs: passes over the
+    training images. batch_size: images a batch. optimizer: adam or sgd. lr: the highest learning rate. momentum: of
+    sgd. weight_decay: λ. schedule: how lr moves. warmup: share of the steps over which lr first rises. label_smoothing:
+    ε. class_weights: "none", or "balanced" where rare classes shall count as much as common ones. mixup, cutmix: α of
+    the shares of mixed samples, 0 for none. clip_norm: the largest norm of all gradients together, 0 for any.
+    accumulate: batches a step. ema: decay of the average of the weights that is validated and kept, 0 for none.
+    patience: epochs without a better validation accuracy after which training ends, 0 for any number. test_flip: judge
+    images by the mean of the logits of each and its mirror. augment: "none", or names from AUGMENTATIONS joined by
+    commas. normalize: "0-1" or "imagenet". seed: of weights, order, augmentation, dropout, mixing, split and choice of
+    images. workers: threads that read images. device: cpu, gpu or auto. tf32: matrix products on the gpu with 10 bits
+    of mantissa. tensorboard: event files for it, too. strict: refuse unreadable files rather than skip them.
     Raises UsageError for a value of a wrong type or out of range; what has its own list of names is checked there.
     """
 
@@ -57,6 +62,7 @@ class Settings:
     workers: int = 2
     device: str = "cpu"
     tf32: bool = False
+    tensorboard: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:

@@ -33,6 +33,14 @@ def best_epoch(history: Sequence[Epoch]) -> Epoch:
     return max(history, key=lambda row: (row.val_accuracy, -row.val_loss))
 
 
+def from_csv(text: str) -> list[Epoch]:
+    """Return the epochs of a table that `to_csv` wrote. Raises ValueError for what is none."""
+    names, *rows = csv.reader(io.StringIO(text))
+    if tuple(names) != Epoch._fields or not rows:
+        raise ValueError("it should have a line of column names, epoch, train_loss, …, and one for each epoch")
+    return [Epoch(int(number), *map(float, values)) for number, *values in rows]
+
+
 def to_csv(history: Sequence[Epoch]) -> str:
     """Return the table of all epochs with a line of column names."""
     text = io.StringIO()

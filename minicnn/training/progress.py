@@ -41,6 +41,29 @@ class Progress:
         """End the display."""
 
 
+class SeveralListeners(Progress):
+    """Hands all that it is told on to each of `listeners`."""
+
+    def __init__(self, *listeners: Progress) -> None:
+        self._listeners = listeners
+
+    def note(self, text: str) -> None:
+        for listener in self._listeners:
+            listener.note(text)
+
+    def moment(self, moment: Moment) -> None:
+        for listener in self._listeners:
+            listener.moment(moment)
+
+    def epoch_done(self, row: Epoch, epochs: int) -> None:
+        for listener in self._listeners:
+            listener.epoch_done(row, epochs)
+
+    def close(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+
+
 class PlainProgress(Progress):
     """A line an epoch, and one every now and then within a long one: for log files."""
 

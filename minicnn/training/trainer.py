@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from math import isfinite, nan
 from typing import Any
@@ -28,6 +28,8 @@ from minicnn.training.progress import Moment, Progress
 from minicnn.training.schedules import Schedule, constant
 from minicnn.training.stopping import reason_to_stop
 
+# Batches (x, labels), or mixed ones (x, labels, others, share of labels), that one step learns from.
+Group = list[tuple[Any, ...]]
 LOOK_INTERVAL = 0.5  # seconds between two looks at the loss; each makes a GPU's queue run empty
 
 
@@ -143,18 +145,9 @@ class Trainer:
         totals = RunningTotals()
         began = looked = time.perf_counter()
         uncounted = 0  # images before `began`
-        fed: Iterable[tuple[Any, ...]] = feed(batches, epoch, self.normalization, self.device)
-        if self.mixing is not None:
-            fed = self.mixing.batches(fed, epoch)
-        for step, group in enumerate(groups_of(self.accumulate, fed), start=1):
+        for step, group in enumerate(self.groups(batches, epoch), start=1):
             self.optimizer.lr = self.highest_lr * self.schedule(self._share_done(steps))
-            weights = [self.loss.weight(*target) for _, *target in group]
-            for (x, *target), share in zip(group, shares(weights), strict=True):
-                logits = self.net.forward(x, training=True)
-                loss = self.loss.forward(logits, *target)
-                self.net.backward(share * self.loss.backward(), input_gradient=False)
-                totals.add(loss, logits, labels=target[0])
-            self._step()
+            self.learn(group, totals)
             now = time.perf_counter()
             if not self._warm and steps > 1:  # the first step of all, which compiles kernels, tells no speed
                 self._warm, began, looked, uncounted = True, now, now, totals.images
@@ -165,8 +158,22 @@ class Trainer:
         self._require_finite(train_loss, "the loss")
         return train_loss, train_accuracy, (totals.images - uncounted) / (time.perf_counter() - began)
 
-    def _step(self) -> None:
-        """Step down the gradients that have gathered, and forget them."""
+    def groups(self, batches: Batches, epoch: int) -> Iterator[Group]:
+        """Yield what each step of an epoch learns from, on the device: `accumulate` batches, or what is left."""
+        fed: Iterable[tuple[Any, ...]] = feed(batches, epoch, self.normalization, self.device)
+        return groups_of(self.accumulate, fed if self.mixing is None else self.mixing.batches(fed, epoch))
+
+    def learn(self, group: Group, totals: RunningTotals) -> None:
+        """Take one step: forward, loss and backward for each batch of a group, then the optimizer's.
+
+        totals: to which the batches' losses and accuracies are added.
+        """
+        weights = [self.loss.weight(*target) for _, *target in group]
+        for (x, *target), share in zip(group, shares(weights), strict=True):
+            logits = self.net.forward(x, training=True)
+            loss = self.loss.forward(logits, *target)
+            self.net.backward(share * self.loss.backward(), input_gradient=False)
+            totals.add(loss, logits, labels=target[0])
         if self.clip_norm:
             clip_gradients(self.optimizer.parameters, self.clip_norm)
         self.optimizer.step()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -28,12 +29,12 @@ from tests.processes import started
 def test_help_names_every_verb(minicnn: Command) -> None:
     answer = minicnn("--help")
     assert answer.code == 0 and answer.err == ""
-    for verb in ("train", "evaluate", "predict", "summary", "gradcheck", "data"):
+    for verb in ("train", "evaluate", "predict", "compare", "summary", "gradcheck", "data"):
         assert verb in answer.out
 
 
 @pytest.mark.parametrize(
-    "verb", [["train"], ["evaluate"], ["predict"], ["summary"], ["gradcheck"], ["data", "make"], ["data", "import"]]
+    "verb", [["train"], ["evaluate"], ["predict"], ["compare"], ["summary"], ["gradcheck"], ["data", "make"]]
 )
 def test_every_verb_has_help(minicnn: Command, verb: list[str]) -> None:
     answer = minicnn(*verb, "--help")
@@ -168,6 +169,40 @@ def test_evaluate_and_predict_flip_where_asked_or_where_the_run_did(
     ]
     apart, together = ([entry["top"][0]["probability"] for entry in answer] for answer in answers)
     assert together[0] == pytest.approx(together[1], rel=1e-3) != apart[0]
+
+
+def test_find_lr_draws_a_picture_and_makes_no_run(
+    minicnn: Command, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = minicnn("train", shapes, *SMALL, "--find-lr", "rates.png")
+    assert answer.code == 0 and answer.err == ""
+    assert re.fullmatch(
+        r"the loss falls fastest at a learning rate of \S+, after \d+ rates from 1e-06 to \S+: see rates.png\n",
+        answer.out,
+    )
+    assert [entry.name for entry in tmp_path.iterdir()] == ["rates.png"]
+    assert Path("rates.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_compare(minicnn: Command, run: Path, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert minicnn("train", shapes, *SMALL, "--lr", 0.25, "--schedule", "cosine", "--out", "other").code == 0
+    answer = minicnn("compare", run, "other")
+    assert answer.code == 0 and answer.out.endswith("see compare.png\n") and Path("compare.png").exists()
+    header = answer.out.splitlines()[1]
+    assert [word for word in ("lr", "schedule", "epochs", "best accuracy", "time") if word in header] == [
+        "lr", "schedule", "best accuracy", "time",
+    ]  # fmt: skip
+    Path("compare.png").unlink()
+    figures = json.loads(minicnn("compare", run, "other", "--json").out)
+    assert figures["differing_settings"] == ["lr", "schedule"]
+    accuracies = {entry["run"]: entry["best_accuracy"] for entry in figures["runs"]}
+    for path in (run, "other"):
+        evaluated = json.loads(minicnn("evaluate", path, "--json").out)["accuracy"]
+        assert accuracies[str(path)] == pytest.approx(evaluated)
+    assert list(accuracies.values()) == sorted(accuracies.values(), reverse=True)
+    assert not Path("compare.png").exists()
 
 
 def test_predict(minicnn: Command, run: Path, shapes: Path) -> None:

@@ -315,12 +315,13 @@ def test_a_change_of_no_strength_changes_nothing(name: str, image: Image.Image) 
 def test_changes_of_colour_are_their_formulas(image: Image.Image) -> None:
     source = array(image).astype(int)
     gray = np.asarray(image.convert("L")).astype(float)[:, :, None]
+    middle = np.floor(gray.mean() + 0.5)
     expected = {
         "solarize": (0.5, np.where(source < 128, source, 255 - source)),
         "posterize": (-1.0, source & 0b11110000),
         "brightness": (-1.0, 0.1 * source),
         "color": (1.0, (gray + 1.9 * (source - gray)).clip(0, 255)),
-        "contrast": (-1.0, gray.mean() + 0.1 * (source - gray.mean())),
+        "contrast": (-1.0, middle + 0.1 * (source - middle)),
     }
     for name, (strength, values) in expected.items():
         assert np.abs(array(CHANGES[name](image, strength, (0, 0, 0))) - values).max() <= 1.01, name

@@ -152,7 +152,7 @@ def test_no_more_pictures_are_read_ahead_than_are_looked_at_at_once(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "cnn9"}, "unknown model 'cnn9': choose one of cnn3"),
+        ({"model": "cnn9"}, "unknown model 'cnn9': choose one of .*cnn3"),
         ({"optimizer": "adagrad"}, "unknown optimizer 'adagrad': choose one of sgd, adam"),
         ({"schedule": "saw"}, "unknown schedule"),
         ({"augment": "flip,mirror"}, "unknown augmentation 'mirror'"),

@@ -28,7 +28,7 @@ def parameters(rng: np.random.Generator, dtype: str, scale: float = 1.0) -> dict
 def test_gradients_are_scaled_as_in_pytorch(largest: float, dtype: str, rng: np.random.Generator) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
     ours = parameters(rng, dtype)
-    theirs = [torch.zeros(parameter.shape) for parameter in ours.values()]
+    theirs = [torch.tensor(parameter.value) for parameter in ours.values()]
     for tensor, parameter in zip(theirs, ours.values(), strict=True):
         tensor.grad = torch.tensor(parameter.grad)
     torch.nn.utils.clip_grad_norm_(theirs, largest)

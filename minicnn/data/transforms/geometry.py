@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -26,7 +27,8 @@ from minicnn.errors import UsageError
 
 BILINEAR = Image.Resampling.BILINEAR
 Color = tuple[int, int, int]
-EDGES = {"reflect": "reflect", "black": "constant"}  # what a border is made of → numpy.pad's word for it
+# What a border is made of → numpy.pad's word for it.
+EDGES: dict[str, Literal["reflect", "constant"]] = {"reflect": "reflect", "black": "constant"}
 
 
 @dataclass(frozen=True)
