@@ -113,6 +113,16 @@ def test_adam_steps_alike(dtype: str, rng: np.random.Generator) -> None:
 
 
 @pytest.mark.usefixtures("small_arrays_too")
+def test_averages_move_alike(dtype: str, rng: np.random.Generator) -> None:
+    average, value = normal(rng, dtype), normal(rng, dtype)
+    by_kernel, by_formula = average.copy(), average.copy()
+    kernel(ops.average_update)(by_kernel, value, 0.05)
+    ops.average_update.reference(by_formula, value, 0.05)
+    assert_close(by_kernel, by_formula, dtype)
+    assert not np.array_equal(by_kernel, average)
+
+
+@pytest.mark.usefixtures("small_arrays_too")
 def test_a_parameter_that_is_no_single_block_is_still_stepped_in_place(rng: np.random.Generator) -> None:
     whole = normal(rng, "float32")
     value, grad = whole[:, ::2], normal(rng, "float32")[:, ::2]

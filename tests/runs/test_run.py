@@ -194,6 +194,25 @@ def test_a_run_on_some_of_the_classes(shapes: Path, tmp_path: Path) -> None:
     assert trained.predict([str(next((shapes / "val" / "ring").iterdir()))]).shape == (1, 3)
 
 
+def test_what_is_set_reaches_the_trainer(shapes: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(shapes, tmp_path / "data")
+    for image in list((data / "train" / "ring").iterdir())[2:]:
+        image.unlink()
+    settings = tiny(
+        data, class_weights="balanced", mixup=0.25, cutmix=0.5, clip_norm=2.0, accumulate=3, ema=0.75, patience=4,
+        test_flip=True, seed=6,
+    )  # fmt: skip
+    run = Run.start(settings, str(tmp_path / "run"))
+    trainer, counts = run.trainer, np.bincount(run.splits.train.labels)
+    np.testing.assert_allclose(trainer.loss.class_weights, counts.sum() / (10 * counts))
+    assert sorted(set(counts)) == [2, 8]
+    assert vars(trainer.mixing) == {"mixup": 0.25, "cutmix": 0.5, "seed": 6}
+    assert (trainer.clip_norm, trainer.accumulate, trainer.average.decay) == (2.0, 3, 0.75)
+    assert (trainer.patience, trainer.test_flip) == (4, True)
+    plain = Run.start(tiny(data), str(tmp_path / "plain")).trainer
+    assert plain.mixing is None and plain.average is None and plain.loss.class_weights is None
+
+
 def test_settings_check_types_and_ranges() -> None:
     assert Settings(lr=1).lr == 1.0 and isinstance(Settings(lr=1).lr, float)
     with pytest.raises(UsageError, match="batch size must be at least 1; got 0"):
