@@ -23,6 +23,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "device": ("cpu", "gpu", "auto"),
     "checkpoint": ("best", "last"),
     "part": ("validation", "test"),
+    "format": ("onnx", "safetensors"),
 }
 
 
