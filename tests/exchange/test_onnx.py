@@ -10,17 +10,24 @@ import pytest
 
 import minicnn
 from minicnn import (
+    GELU,
+    AvgPool2D,
     BatchNorm2D,
     Conv2D,
     Dense,
     Flatten,
     GlobalAvgPool2D,
     Layer,
+    LeakyReLU,
     LocalResponseNorm,
     MaxPool2D,
     ReLU,
+    ReLU6,
     Residual,
     Sequential,
+    Sigmoid,
+    SiLU,
+    Tanh,
     models,
 )
 from minicnn.errors import UsageError
@@ -42,10 +49,10 @@ def run(content: bytes, x: np.ndarray) -> np.ndarray:
     return session.run(None, {source.name: x})[0]
 
 
-def assert_same(net: Sequential, rng: np.random.Generator) -> None:
+def assert_same(net: Sequential, rng: np.random.Generator, scale: float = 1) -> None:
     content = to_onnx(net)
     for batch in (1, 3):
-        x = rng.standard_normal((batch, *net.input_shape)).astype("float32")
+        x = scale * rng.standard_normal((batch, *net.input_shape)).astype("float32")
         expected = net.forward(x.astype(net.dtype))
         got = run(content, x)
         assert got.shape == expected.shape and got.dtype == np.float32
@@ -91,7 +98,7 @@ def test_every_layer_in_every_example(kind: type[Layer], number: int, rng: np.ra
 
 @pytest.mark.parametrize("padding", [((0, 1), (2, 0)), "same", (2, 1)])
 def test_padding_of_each_side_is_its_own(padding: Any, rng: np.random.Generator) -> None:
-    layers = [Conv2D(4, 3, 2, padding), minicnn.AvgPool2D(3, 1, ((0, 1), (1, 0))), MaxPool2D(3, 2, ((1, 0), (0, 1)))]
+    layers = [Conv2D(4, 3, 2, padding), AvgPool2D(3, 1, ((0, 1), (1, 0))), MaxPool2D(3, 2, ((1, 0), (0, 1)))]
     assert_same(Sequential(layers, (9, 8, 3), seed=0), rng)
 
 
@@ -103,6 +110,11 @@ def test_networks_in_networks(rng: np.random.Generator) -> None:
     inner = Residual([Conv2D(4, 3, padding=1), Sequential([BatchNorm2D(), ReLU()])], [Conv2D(4, 1)])
     net = Sequential([Sequential([inner, Residual(ReLU())]), GlobalAvgPool2D(), Residual(Dense(4))], (5, 7, 3), seed=0)
     assert_same(with_random_state(net, rng), rng)
+
+
+@pytest.mark.parametrize("layer", [ReLU(), ReLU6(), LeakyReLU(0.3), Sigmoid(), Tanh(), SiLU(), GELU()], ids=repr)
+def test_activations_far_from_zero(layer: Layer, rng: np.random.Generator) -> None:
+    assert_same(Sequential([layer], (200,)), rng, scale=5)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
