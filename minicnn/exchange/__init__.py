@@ -1,7 +1,7 @@
 """Weights and networks from and to elsewhere: PyTorch's checkpoints, safetensors files, ONNX.
 
 Read `weights` first, which tells the files apart; then `pickles`, which walks a pickle without executing it, and `pth`.
-`onnx` writes a network for other engines.
+`torch_weights` gives what they hold the names and axes of one of our networks; `onnx` writes one for other engines.
 """
 
 from minicnn.exchange.onnx import to_onnx
