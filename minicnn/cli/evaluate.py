@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from minicnn.cli.options import CHOICES, Checkpoint, Device, OwnNetwork, completion, one_of
+from minicnn.cli.options import CHOICES, Checkpoint, Device, OwnNetwork, Trained, completion, one_of
 
 
 def evaluate(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The folder of a training run.")],
+    run: Trained,
     data: Annotated[
         str | None,
         typer.Argument(
@@ -42,25 +42,34 @@ def evaluate(
     workers: Annotated[int, typer.Option(help="Threads that read images.")] = 2,
     device: Device = "cpu",
     strict: Annotated[bool, typer.Option("--strict", help="Refuse files that are no images; else skip them.")] = False,
+    only_present: Annotated[
+        bool, typer.Option("--only-present", help="Choose among the classes that the images have, not among all.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Measure a trained network on images."""
+    import numpy as np
+
     from minicnn.data import Loader
     from minicnn.devices import device_session
     from minicnn.runs.run import skipped_text
-    from minicnn.runs.trained import TrainedRun, listed
+    from minicnn.runs.trained import TrainedNetwork, listed
     from minicnn.training import evaluation
 
-    trained = TrainedRun.open(run, checkpoint, device, model)
-    images = trained.images(data, part, strict)
-    loader = Loader(images, batch_size, trained.transform, workers=workers, cache=False)
+    trained = TrainedNetwork.open(run, checkpoint, device, model)
+    facts, images = trained.facts, trained.images(data, part, strict)
+    among = np.unique(images.labels).tolist() if only_present else list(range(len(facts.classes)))
+    loader = Loader(images, batch_size, facts.transform, workers=workers, cache=False)
     with device_session(trained.device, batch_size):
-        flips = trained.settings.test_flip if flip is None else flip
-        result = evaluation.evaluate(trained.net, loader, trained.normalization, trained.device, flip=flips)
+        flips = (trained.settings is not None and trained.settings.test_flip) if flip is None else flip
+        result = evaluation.evaluate(
+            trained.net, loader, facts.normalization, trained.device, flip=flips, among=among
+        )  # fmt: skip
     evaluation.require_finite(result, f"{run} ({checkpoint} weights)")
     if images.skipped:
         print(skipped_text(images.skipped), file=sys.stderr)
-    figures = result.to_json(trained.classes, trained.class_names)
+    classes, class_names = [facts.classes[k] for k in among], [facts.class_names[k] for k in among]
+    figures = result.to_json(classes, class_names)
     if as_json:
         print(json.dumps({"run": run, "checkpoint": checkpoint, **figures, "skipped": len(images.skipped)}))
         return
@@ -83,6 +92,8 @@ def evaluate(
     for name in ("images", "precision", "recall", "F1"):
         table.add_column(name, justify="right")
     for row in figures["per_class"]:
+        if row["images"] == 0:
+            continue
         shares = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
         table.add_row(Text(row["name"]), str(row["images"]), *shares)
     Console().print(table)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from minicnn.cli.options import CHOICES, Checkpoint, OwnNetwork, completion, one_of
+from minicnn.cli.options import CHOICES, Checkpoint, OwnNetwork, Trained, completion, one_of
 from minicnn.errors import UsageError
 from minicnn.files import in_home, write_whole
 
-if TYPE_CHECKING:
-    from minicnn.runs.trained import TrainedRun
-
 
 def export(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The folder of a training run.")],
+    run: Trained,
     format: Annotated[str, typer.Option(help=f"{one_of(CHOICES['format'])}.", autocompletion=completion("format"))],
     out: Annotated[str, typer.Option(metavar="FILE", help="The file to write.")],
     checkpoint: Checkpoint = "best",
@@ -30,25 +27,14 @@ def export(
         raise UsageError(f"{out!r} is no file's name: name one with --out")
 
     from minicnn.exchange import to_onnx
-    from minicnn.layers.weights import save_arrays
-    from minicnn.runs.trained import TrainedRun
+    from minicnn.runs.network_file import save_network
+    from minicnn.runs.trained import TrainedNetwork
 
-    trained = TrainedRun.open(run, checkpoint, model=model)
+    trained = TrainedNetwork.open(run, checkpoint, model=model)
+    facts = trained.facts
     if format == "onnx":
-        write_whole(path, to_onnx(trained.net, _metadata(trained)))
+        texts = {name: fact if isinstance(fact, str) else json.dumps(fact) for name, fact in facts.to_config().items()}
+        write_whole(path, to_onnx(trained.net, texts))
     else:
-        save_arrays(trained.net.state(), path, _metadata(trained))
-    print(f"{path}: {trained.settings.model} for {len(trained.classes)} classes, {path.stat().st_size / 1e6:.1f} MB")
-
-
-def _metadata(trained: TrainedRun) -> dict[str, str]:
-    """Return what one has to know to use the weights, as texts by name: JSON but for the model's name."""
-    facts = {
-        "classes": trained.classes,
-        "class_names": trained.class_names,
-        "input_shape": trained.net.input_shape,
-        "transform": trained.transform.to_config(),
-        "mean": trained.normalization.mean,
-        "std": trained.normalization.std,
-    }
-    return {"model": trained.settings.model, **{name: json.dumps(fact) for name, fact in facts.items()}}
+        save_network(trained.net, facts, path)
+    print(f"{path}: {facts.model} for {len(facts.classes)} classes, {path.stat().st_size / 1e6:.1f} MB")

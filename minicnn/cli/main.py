@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import minicnn
-from minicnn.cli import compare, data, evaluate, export, gradcheck, predict, summary, train
+from minicnn.cli import compare, data, evaluate, export, gradcheck, import_, predict, summary, train
 from minicnn.errors import Interrupted, UsageError
 
 INTERRUPTED = 128 + 2  # as shells say that SIGINT ended a command
@@ -35,6 +35,7 @@ app.command()(evaluate.evaluate)
 app.command()(predict.predict)
 app.command()(compare.compare)
 app.command()(export.export)
+app.command("import")(import_.import_weights)
 app.command()(summary.summary)
 app.command()(gradcheck.gradcheck)
 app.add_typer(data.app, name="data")

@@ -9,7 +9,8 @@ import typer
 
 from minicnn.data import NAMED_DATASETS
 from minicnn.models import MODELS
-from minicnn.runs.pixels import AUGMENTATIONS, NORMALIZATIONS
+from minicnn.models.pretrained import PACKAGES
+from minicnn.runs.pixels import AUGMENTATIONS, FITS, NORMALIZATIONS
 from minicnn.training.optimizers import OPTIMIZERS
 from minicnn.training.schedules import SCHEDULES
 
@@ -20,10 +21,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "schedule": tuple(SCHEDULES),
     "augment": tuple(AUGMENTATIONS),
     "normalize": tuple(NORMALIZATIONS),
+    "fit": tuple(FITS),
     "device": ("cpu", "gpu", "auto"),
     "checkpoint": ("best", "last"),
     "part": ("validation", "test"),
     "format": ("onnx", "safetensors"),
+    "init": tuple(PACKAGES),
+    "pretrained": tuple(PACKAGES),
+    "importable": tuple(name for name, model in MODELS.items() if model.torch_names is not None),
 }
 
 
@@ -47,6 +52,15 @@ Checkpoint = Annotated[
     str, typer.Option(help=f"Which weights: {one_of(CHOICES['checkpoint'])}.", autocompletion=completion("checkpoint"))
 ]
 Device = Annotated[str, typer.Option(help=f"{one_of(CHOICES['device'])}.", autocompletion=completion("device"))]
+Trained = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help=f"The folder of a training run, a network's file (.safetensors), or {one_of(PACKAGES)}, which know "
+        "ImageNet's 1000 classes.",
+        autocompletion=completion("pretrained"),
+    ),
+]
 OwnNetwork = Annotated[
     str | None,
     typer.Option(

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from minicnn.cli.options import Checkpoint, Device, OwnNetwork
+from minicnn.cli.options import Checkpoint, Device, OwnNetwork, Trained
 from minicnn.errors import UsageError
 
 
 def predict(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The folder of a training run.")],
+    run: Trained,
     images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files.")],
     top: Annotated[int, typer.Option(help="How many classes to name for each image.")] = 5,
     checkpoint: Checkpoint = "best",
@@ -25,14 +25,15 @@ def predict(
         raise UsageError(f"--top must be at least 1; got {top}")
 
     from minicnn.devices import device_session
-    from minicnn.runs.trained import IMAGES_AT_ONCE, TrainedRun
+    from minicnn.runs.trained import IMAGES_AT_ONCE, TrainedNetwork
 
-    trained = TrainedRun.open(run, checkpoint, device, model)
+    trained = TrainedNetwork.open(run, checkpoint, device, model)
+    facts = trained.facts
     with device_session(trained.device, IMAGES_AT_ONCE):
         predictions = trained.predict(images)
     likeliest: list[list[dict[str, Any]]] = [
         [
-            {"class": trained.classes[k], "name": trained.class_names[k], "probability": float(probabilities[k])}
+            {"class": facts.classes[k], "name": facts.class_names[k], "probability": float(probabilities[k])}
             for k in (-probabilities).argsort(kind="stable")[:top]
         ]
         for probabilities in predictions

@@ -113,6 +113,34 @@ def train(
             f"Pixels: {one_of(CHOICES['normalize'])}; imagenet also takes off its mean and divides by its deviation.",
         ),
     ] = None,
+    fit: Annotated[
+        str | None,
+        _option(
+            "fit",
+            f"How pictures become squares: {one_of(CHOICES['fit'])}; crop takes the middle of what is not squashed.",
+        ),
+    ] = None,
+    init: Annotated[
+        str | None,
+        _option(
+            "init",
+            f"Start from trained weights: {one_of(CHOICES['pretrained'])}, a network's file, or a run; --model, "
+            "--image-size, --normalize and --fit are then its own unless given.",
+        ),
+    ] = None,
+    freeze: Annotated[
+        str | None,
+        _option(
+            "freeze",
+            "Layers that stay as they are: all (but the last), or patterns of their names joined by commas, such as "
+            "conv*,residual1.",
+        ),
+    ] = None,
+    unfreeze_at: Annotated[int | None, _option("unfreeze_at", "Epoch from which all layers learn; 0: never.")] = None,
+    rates: Annotated[
+        str | None,
+        _option("rates", "Factors on the learning rate, PATTERN=FACTOR joined by commas, such as dense*=10."),
+    ] = None,
     seed: Annotated[int | None, _option("seed", "Of weights, order, augmentation, dropout, split, choice.")] = None,
     workers: Annotated[int | None, _option("workers", "Threads that read images; changes no result.")] = None,
     device: Annotated[str | None, _option("device", "cpu, gpu, or auto (a GPU where there is one).")] = None,
@@ -163,6 +191,10 @@ def train(
     refused += [name for name, value in (("--out", out), ("--find-lr", find_lr)) if value is not None]
     if resume is not None and refused:
         raise UsageError(f"--resume goes on with the run's own settings: leave out {', '.join(refused)}")
+    if resume is None and init:
+        from minicnn.runs.transfer import settings_from
+
+        given = settings_from(init) | given
     if resume is None:
         settings = Settings(**given)  # complains before anything is imported that takes long
 

@@ -110,6 +110,13 @@ class Loader:
         self._at_least = first.at_least if isinstance(first, Resize) else None
         self._cache = PixelCache(CACHE_LIMIT if cache else 0)
 
+    def in_order(self) -> Loader:
+        """Return a loader of the same pictures in the dataset's order, which keeps no pixels."""
+        return Loader(
+            self.dataset, self.batch_size, self.transform, seed=self.seed, workers=self.workers, prefetch=self.prefetch,
+            cache=False, every_class=self.every_class,
+        )  # fmt: skip
+
     def __len__(self) -> int:
         """Batches an epoch."""
         whole, rest = divmod(len(self.dataset), self.batch_size)

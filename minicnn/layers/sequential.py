@@ -148,18 +148,20 @@ class Sequential(Layer):
             )
         return run_backward(plan, dy, input_gradient)
 
-    def tail(self, start: int) -> Sequential:
-        """Return the layers from place `start` on (0, 1, …) as a network of their own: the same layers, not copies.
+    def head(self, count: int) -> Sequential:
+        """Return the first `count` layers as a network of their own: the same layers, not copies."""
+        return self._part(self._layers[:count])
 
-        Raises UsageError when there is no such layer.
-        """
-        if not 0 <= start < len(self._layers):
-            raise UsageError(f"a network of {len(self._layers)} layers has none at place {start}")
+    def tail(self, start: int) -> Sequential:
+        """Return the layers from place `start` on (0, 1, …) as a network of their own: the same layers, not copies."""
+        return self._part(self._layers[start:])
+
+    def _part(self, layers: Sequence[Layer]) -> Sequential:
         self.require_built()
-        tail = Sequential({layer.name.rpartition(".")[2]: layer for layer in self._layers[start:]}, fuse=self.fuse)
-        tail.input_shape, tail.output_shape = self._layers[start].input_shape, self.output_shape
-        tail.dtype, tail.built = self.dtype, True
-        return tail
+        part = Sequential({layer.name.rpartition(".")[2]: layer for layer in layers}, fuse=self.fuse)
+        part.input_shape, part.output_shape = layers[0].input_shape, layers[-1].output_shape
+        part.dtype, part.built = self.dtype, True
+        return part
 
     def operations(self) -> int:
         """Return 0: all work is that of the layers inside."""

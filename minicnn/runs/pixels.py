@@ -8,6 +8,7 @@ from minicnn.data import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     AlternatingFlip,
+    CenterCrop,
     ColorJitter,
     Compose,
     Cutout,
@@ -38,19 +39,39 @@ AUGMENTATIONS: dict[str, Callable[[int], Transform]] = {
     "cutout": lambda size: Cutout(max(1, size // 4)),
 }
 
-NORMALIZATIONS = {"0-1": Normalization(), "imagenet": Normalization(IMAGENET_MEAN, IMAGENET_STD)}
+NORMALIZATIONS = {
+    "0-1": Normalization(),
+    "imagenet": Normalization(IMAGENET_MEAN, IMAGENET_STD),
+    "lite": Normalization(mean=(127 / 255,) * 3, std=(128 / 255,) * 3),  # (x − 127) / 128
+}
+MIDDLE = 0.875  # the side of the crop that ImageNet's networks are evaluated on, as a share of the shorter side
 
 
-def make_transforms(image_size: int, augment: str) -> tuple[Compose, Compose]:
-    """Return (transform for training, transform for everything else): squash to a square, then what `augment` names.
+def center_crop(size: int, interpolation: str = "bilinear") -> Compose:
+    """Return the way to the middle of a picture, `size` pixels square, without squashing it."""
+    return Compose((Resize(int(size / MIDDLE), keep_aspect=True, interpolation=interpolation), CenterCrop(size)))
 
-    image_size: pixels. augment: "none", or names joined by commas, such as "flip,crop".
+
+# How pictures of any shape become squares of a given size (pixels).
+FITS: dict[str, Callable[[int], Compose]] = {
+    "squash": lambda size: Compose((Resize(size),)),
+    "crop": lambda size: center_crop(size),
+    "crop-bicubic": lambda size: center_crop(size, "bicubic"),
+}
+
+
+def make_transforms(image_size: int, augment: str, fit: str = "squash") -> tuple[Compose, Compose]:
+    """Return (transform for training, transform for everything else): to a square, then what `augment` names.
+
+    image_size: pixels. augment: "none", or names joined by commas, such as "flip,crop". fit: one of FITS.
     Raises UsageError for an unknown name.
     """
-    resize = Resize(image_size)
+    if fit not in FITS:
+        raise UsageError(f"unknown fit {fit!r}: choose one of {', '.join(FITS)}")
+    square = FITS[fit](image_size)
     names = [] if augment == "none" else [name.strip() for name in augment.split(",")]
     for name in names:
         if name not in AUGMENTATIONS:
             choices = ", ".join(AUGMENTATIONS)
             raise UsageError(f"unknown augmentation {name!r}: choose none, or some of {choices}, joined by commas")
-    return Compose((resize, *(AUGMENTATIONS[name](image_size) for name in names))), Compose((resize,))
+    return Compose((*square.transforms, *(AUGMENTATIONS[name](image_size) for name in names))), square

@@ -14,6 +14,7 @@ from minicnn.devices import device_memory, device_session, gpu_name, require_cup
 from minicnn.dispatch import kernel_mode
 from minicnn.errors import Interrupted, UsageError
 from minicnn.files import write_whole
+from minicnn.layers.plan import frozen_layers
 from minicnn.runs.checkpoints import load_checkpoint, save_checkpoint
 from minicnn.runs.own_network import network_of_run, settings_name
 from minicnn.runs.pixels import NORMALIZATIONS, make_transforms
@@ -21,8 +22,11 @@ from minicnn.runs.plots import draw_confusion, draw_curves
 from minicnn.runs.run_directory import DirectoryTaken, RunDirectory, free_run_directory
 from minicnn.runs.settings import Settings
 from minicnn.runs.tensorboard import TensorBoardProgress
+from minicnn.runs.trained import TrainedNetwork
+from minicnn.runs.transfer import copy_weights, freeze, rates_by_name
 from minicnn.threads import get_threads
 from minicnn.training.evaluation import Evaluation, evaluate
+from minicnn.training.features import compute_features
 from minicnn.training.history import best_epoch, to_csv
 from minicnn.training.losses import SoftmaxCrossEntropy, balanced_weights
 from minicnn.training.mixing import Mixing
@@ -44,8 +48,9 @@ class Run:
     """
 
     def __init__(
-        self, settings: Settings, network: models.Model, directory: RunDirectory, progress: Progress | None = None
-    ) -> None:
+        self, settings: Settings, network: models.Model, directory: RunDirectory, progress: Progress | None = None,
+        start: TrainedNetwork | None = None,
+    ) -> None:  # fmt: skip
         self.settings = settings
         self.network = network
         self.directory = directory
@@ -57,7 +62,7 @@ class Run:
         schedule = make_schedule(settings.schedule, settings.warmup)
         weights_of_classes = _choose("class weights", settings.class_weights, CLASS_WEIGHTS)
         self.normalization = _choose("normalization", settings.normalize, NORMALIZATIONS)
-        self.train_transform, self.transform = make_transforms(settings.image_size, settings.augment)
+        self.train_transform, self.transform = make_transforms(settings.image_size, settings.augment, settings.fit)
         input_shape = (settings.image_size, settings.image_size, 3)
         models.outline(network, input_shape)  # refuses images too small for it before any file is read
         self.splits = open_dataset(
@@ -66,9 +71,14 @@ class Run:
         )  # fmt: skip
         classes = len(self.splits.classes)
         net = models.build(network, input_shape, classes=classes, seed=settings.seed)
+        if start is not None:
+            copy_weights(start, net, self.splits.classes)
+        freeze(net, settings.freeze)
+        rates = rates_by_name(net, settings.rates)
         with device_memory(device, f"what {settings.model} and its optimizer keep", "try a smaller --image-size"):
             self.net = net.to(device)
             optimizer = _make_optimizer(self.net.parameters(), settings)
+            optimizer.rates = rates
         loss = SoftmaxCrossEntropy(settings.label_smoothing, weights_of_classes(self.splits.train.labels, classes))
         self.training = Loader(
             self.splits.train, settings.batch_size, self.train_transform, shuffle=True, seed=settings.seed,
@@ -97,7 +107,8 @@ class Run:
         network = models.find(settings.model)
         directory = RunDirectory(out) if out is not None else free_run_directory(settings.data, network.name)
         directory.require_unused()
-        run = cls(settings.changed(model=settings_name(network)), network, directory, progress)
+        start_from = TrainedNetwork.open(settings.init) if settings.init else None
+        run = cls(settings.changed(model=settings_name(network)), network, directory, progress, start_from)
         others = {network.file.path.name: network.file.content} if network.file is not None else {}
         while True:
             try:
@@ -126,7 +137,7 @@ class Run:
         """
         directory = RunDirectory(path)
         config = directory.read_config()
-        settings = read_settings(directory, config).changed(**changes)
+        settings = directory.read_settings(config).changed(**changes)
         run = cls(settings, network_of_run(directory, settings.model, model), directory, progress)
         if config.get("images") != run.config()["images"] or config["classes"] != list(run.splits.classes):
             raise UsageError(
@@ -162,6 +173,8 @@ class Run:
         device = self.trainer.device
         with device_session(device, self.settings.batch_size, self.settings.tf32):
             try:
+                self._train_on_features()
+                self._thaw()
                 self.trainer.train(self.training, self.validation, self._keep)
                 self.net.load(self.directory.best)
                 result = evaluate(self.net, self.validation, self.normalization, device, flip=self.settings.test_flip)
@@ -177,6 +190,36 @@ class Run:
         title = f"{self.title}: {result.accuracy:.1%} of {result.images:,} validation images right"
         draw_confusion(result.confusion, self.splits.class_names, self.directory.confusion, title)
         return result
+
+    def _train_on_features(self) -> None:
+        """Train what is not frozen on what the frozen layers make of each picture, which is computed once and kept.
+
+        Nothing to do where no layers at the beginning are frozen, or pictures are not what they are but cut up anew.
+        """
+        settings, trainer = self.settings, self.trainer
+        until = settings.unfreeze_at - 1 if settings.unfreeze_at else settings.epochs
+        place = frozen_layers(self.net.layers)
+        changing = self.train_transform.random or settings.test_flip or settings.cutmix > 0
+        if not place or changing or len(trainer.history) >= until:
+            return
+        self.progress.note(f"what the first {place} layers, which are frozen, make of each picture is computed once")
+        training, validation = (
+            compute_features(self.net, place, loader, self.normalization, trainer.device)
+            for loader in (self.training.in_order(), self.validation)
+        )
+        trainer.part = self.net.tail(place)
+        try:
+            trainer.train(
+                training, validation, self._keep, batch_size=settings.batch_size, seed=settings.seed, until=until
+            )
+        finally:
+            trainer.part = self.net
+
+    def _thaw(self) -> None:
+        """Train to the epoch before all layers learn again, and let them."""
+        if self.settings.unfreeze_at:
+            self.trainer.train(self.training, self.validation, self._keep, until=self.settings.unfreeze_at - 1)
+            self.net.freeze(False)
 
     def describe(self) -> list[str]:
         """Return in a few lines what is going to be trained, on what, where."""
@@ -279,14 +322,6 @@ class Run:
         self._told.update(new)
         if new:
             self.progress.note(skipped_text(new))
-
-
-def read_settings(directory: RunDirectory, config: dict[str, Any]) -> Settings:
-    """Return the settings in a run's config. Raises UsageError when they are damaged."""
-    try:
-        return Settings.from_config(config["settings"])
-    except (KeyError, TypeError, UsageError) as error:
-        raise UsageError(f"{directory.config} is damaged: {error}") from error
 
 
 def skipped_text(skipped: list[Skipped]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from minicnn.errors import UsageError
 from minicnn.files import clear_leftovers, write_synced, write_whole
+from minicnn.runs.settings import Settings
 
 CONFIG = "config.json"
 
@@ -121,6 +122,13 @@ class RunDirectory:
         if len(classes) != len(class_names):
             raise UsageError(f"{self.config} is damaged: {len(class_names)} class_names for {len(classes)} classes")
         return config
+
+    def read_settings(self, config: dict[str, Any]) -> Settings:
+        """Return the settings in `config`, as `read_config` gave it. Raises UsageError when they are damaged."""
+        try:
+            return Settings.from_config(config["settings"])
+        except (KeyError, TypeError, UsageError) as error:
+            raise UsageError(f"{self.config} is damaged: {error}") from error
 
     def weights(self, which: str) -> Path:
         """Return the file with the "best" or the "last" weights. Raises UsageError when there is none (yet)."""

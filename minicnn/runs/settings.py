@@ -10,7 +10,7 @@ from minicnn.errors import UsageError
 
 LOWEST = {
     "per_class": 0, "image_size": 1, "epochs": 1, "batch_size": 1, "accumulate": 1, "patience": 0, "seed": 0,
-    "workers": 0,
+    "workers": 0, "unfreeze_at": 0,
 }  # fmt: skip
 
 
@@ -20,17 +20,21 @@ class Settings:
 
     data: a named set or a folder. classes: those of the data to learn: "" for all, "10" for the first ten, a list or a
     file (see `minicnn.data.choose_classes`). per_class: training images of each at most, chosen at random; 0 for all.
-    model: see `minicnn.models`. image_size: pixels; images are squashed to this square. epochs: passes over the
-    training images. batch_size: images a batch. optimizer: adam or sgd. lr: the highest learning rate. momentum: of
-    sgd. weight_decay: λ. schedule: how lr moves. warmup: share of the steps over which lr first rises. label_smoothing:
-    ε. class_weights: "none", or "balanced" where rare classes shall count as much as common ones. mixup, cutmix: α of
-    the shares of mixed samples, 0 for none. clip_norm: the largest norm of all gradients together, 0 for any.
-    accumulate: batches a step. ema: decay of the average of the weights that is validated and kept, 0 for none.
-    patience: epochs without a better validation accuracy after which training ends, 0 for any number. test_flip: judge
-    images by the mean of the logits of each and its mirror. augment: "none", or names from AUGMENTATIONS joined by
-    commas. normalize: "0-1" or "imagenet". seed: of weights, order, augmentation, dropout, mixing, split and choice of
-    images. workers: threads that read images. device: cpu, gpu or auto. tf32: matrix products on the gpu with 10 bits
-    of mantissa. tensorboard: event files for it, too. strict: refuse unreadable files rather than skip them.
+    model: see `minicnn.models`. image_size: pixels; images become such squares. epochs: passes over the training
+    images. batch_size: images a batch. optimizer: adam or sgd. lr: the highest learning rate. momentum: of sgd.
+    weight_decay: λ. schedule: how lr moves. warmup: share of the steps over which lr first rises. label_smoothing: ε.
+    class_weights: "none", or "balanced" where rare classes shall count as much as common ones. mixup, cutmix: α of the
+    shares of mixed samples, 0 for none. clip_norm: the largest norm of all gradients together, 0 for any. accumulate:
+    batches a step. ema: decay of the average of the weights that is validated and kept, 0 for none. patience: epochs
+    without a better validation accuracy after which training ends, 0 for any number. test_flip: judge images by the
+    mean of the logits of each and its mirror. augment: "none", or names from AUGMENTATIONS joined by commas. normalize:
+    a name of NORMALIZATIONS. fit: how pictures become square, one of FITS. init: "", or what training starts from: a
+    pretrained network, a network's file or a run. freeze: "", "all" (but the last layer), or patterns of layers' names
+    joined by commas. unfreeze_at: the epoch from which all layers learn, 0 for never. rates: "", or PATTERN=FACTOR
+    joined by commas: what the learning rate of parameters is multiplied by. seed: of weights, order, augmentation,
+    dropout, mixing, split and choice of images. workers: threads that read images. device: cpu, gpu or auto. tf32:
+    matrix products on the gpu with 10 bits of mantissa. tensorboard: event files for it, too. strict: refuse unreadable
+    files rather than skip them.
     Raises UsageError for a value of a wrong type or out of range; what has its own list of names is checked there.
     """
 
@@ -58,6 +62,11 @@ class Settings:
     test_flip: bool = False
     augment: str = "none"
     normalize: str = "0-1"
+    fit: str = "squash"
+    init: str = ""
+    freeze: str = ""
+    unfreeze_at: int = 0
+    rates: str = ""
     seed: int = 0
     workers: int = 2
     device: str = "cpu"

@@ -90,16 +90,21 @@ def logits_of(net: Sequential, x: Array, flip: bool = False) -> Array:
 @np.errstate(over="ignore", invalid="ignore")  # what overflows shows in the loss: NumPy need not warn as well
 def evaluate(
     net: Sequential, samples: object, normalization: Normalization | None = None, device: str = "cpu",
-    batch_size: int = 64, flip: bool = False,
+    batch_size: int = 64, flip: bool = False, among: Sequence[int] | None = None,
 ) -> Evaluation:  # fmt: skip
     """Run every sample through `net`, without dropout and without learning.
 
     samples: two arrays (x, labels), a list of batches, or a Loader, as for `Trainer.train`. normalization: bytes to
     floats. device: where net is, "cpu" or "gpu". batch_size: of arrays. flip: judge by the mean of the logits of each
-    picture and its mirror. Returns the figures; a GPU is waited for once, at the end. Raises UsageError when there is
-    no sample, or no image could be read.
+    picture and its mirror. among: the classes that may be chosen, by number, of which all samples are; the figures are
+    of these alone, in this order. Returns the figures; a GPU is waited for once, at the end. Raises UsageError when
+    there is no sample, or no image could be read.
     """
     assert net.output_shape is not None
+    classes = net.output_shape[0]
+    if among is not None:
+        chosen, place_of = np.array(among), np.zeros(classes, dtype=np.int64)
+        classes, place_of[chosen] = len(chosen), np.arange(len(chosen))
     truth: list[Array] = []
     predictions: list[Array] = []
     ranks: list[Array] = []
@@ -107,6 +112,9 @@ def evaluate(
     batches = as_batches(samples, batch_size)
     for x, labels in feed(batches, 0, normalization or Normalization(), device):
         logits = logits_of(net, x, flip)
+        if among is not None:
+            xp = array_module(logits)
+            logits, labels = xp.ascontiguousarray(logits[:, xp.asarray(chosen)]), xp.asarray(place_of)[labels]
         batch_loss, _ = ops.softmax_cross_entropy(logits, labels)
         loss = loss + batch_loss.astype("float64") * len(labels)
         truth.append(labels)
@@ -115,7 +123,7 @@ def evaluate(
     if not truth:
         raise UsageError("none of the images could be read, so there is nothing to evaluate")
     true_class, predicted, rank = (_on_host(parts) for parts in (truth, predictions, ranks))
-    confusion = metrics.confusion_matrix(true_class, predicted, net.output_shape[0])
+    confusion = metrics.confusion_matrix(true_class, predicted, classes)
     return Evaluation(float(loss) / len(true_class), float((rank < 5).mean()), confusion)
 
 

@@ -21,7 +21,10 @@ def _require_range(name: str, value: float, smallest: float, below: float = floa
 
 
 class Optimizer:
-    """Parameters, a learning rate `lr` that a schedule may change between steps, and arrays of memory a parameter."""
+    """Parameters, a learning rate `lr` that a schedule may change between steps, and arrays of memory a parameter.
+
+    `rates` holds factors on lr by parameter's name, for those that learn faster or slower than the rest.
+    """
 
     memory: tuple[str, ...] = ()  # the names of the arrays that it keeps for each parameter, each like its value
 
@@ -31,6 +34,7 @@ class Optimizer:
             raise UsageError("the optimizer was given no parameters: the network has none, or is not built yet")
         self.lr = _require_range("lr", lr, 0)
         self.weight_decay = _require_range("weight_decay", weight_decay, 0)
+        self.rates: dict[str, float] = {}
         self.steps = 0
         self.state: dict[str, dict[str, Array]] = {
             name: {key: array_module(p.value).zeros_like(p.value) for key in self.memory}
@@ -42,10 +46,10 @@ class Optimizer:
         self.steps += 1
         for name, parameter in self.parameters.items():
             if parameter.grad is not None:
-                self.update(parameter, **self.state[name])
+                self.update(parameter, self.lr * self.rates.get(name, 1.0), **self.state[name])
 
-    def update(self, parameter: Parameter, **memory: Array) -> None:
-        """Change one parameter in place."""
+    def update(self, parameter: Parameter, lr: float, **memory: Array) -> None:
+        """Change one parameter in place, by a step of its own learning rate."""
         raise TypeError(f"{type(self).__name__} does not say how it updates a parameter")
 
     def zero_grad(self) -> None:
@@ -90,10 +94,8 @@ class SGD(Optimizer):
         self.memory = ("velocity",) if momentum else ()
         super().__init__(parameters, lr, weight_decay)
 
-    def update(self, parameter: Parameter, velocity: Array | None = None) -> None:  # type: ignore[override]
-        ops.sgd_update(
-            parameter.value, parameter.grad, velocity, self.lr, self.momentum, self.nesterov, self.weight_decay
-        )
+    def update(self, parameter: Parameter, lr: float, velocity: Array | None = None) -> None:  # type: ignore[override]
+        ops.sgd_update(parameter.value, parameter.grad, velocity, lr, self.momentum, self.nesterov, self.weight_decay)
 
 
 class Adam(Optimizer):
@@ -120,9 +122,9 @@ class Adam(Optimizer):
         self.mean_share, self.square_share = 1 - self.beta1**t, 1 - self.beta2**t
         super().step()
 
-    def update(self, parameter: Parameter, mean: Array, square: Array) -> None:  # type: ignore[override]
+    def update(self, parameter: Parameter, lr: float, mean: Array, square: Array) -> None:  # type: ignore[override]
         ops.adam_update(
-            parameter.value, parameter.grad, mean, square, self.mean_share, self.square_share, self.lr, self.beta1,
+            parameter.value, parameter.grad, mean, square, self.mean_share, self.square_share, lr, self.beta1,
             self.beta2, self.epsilon, self.weight_decay,
         )  # fmt: skip
 

@@ -43,7 +43,8 @@ class Trainer:
     net: any Sequential that ends in logits, on `device`. optimizer: over its parameters; its `lr` is the highest rate,
     which `schedule` moves over `epochs` epochs. normalization: bytes to floats; floats are taken as they are. device:
     "cpu" or "gpu". progress: what is told as it goes; `PlainProgress` prints a line an epoch. `history` holds a row for
-    each epoch that is done; training begins after the last of them.
+    each epoch that is done; training begins after the last of them. `part` is what the batches go through: the network,
+    or its tail where they are the features that its frozen layers make of the pictures.
 
     mixing: samples of a batch with one another, see `mixing`. clip_norm: the largest norm of all gradients
     together, or 0, see `clipping`. accumulate: batches that make a step, see `accumulation`. ema: decay of the
@@ -63,7 +64,7 @@ class Trainer:
             raise UsageError(f"clip_norm {clip_norm} should be above 0, or 0 to clip nothing")
         if accumulate < 1 or patience < 0:
             raise UsageError(f"accumulate should be at least 1 and patience at least 0; got {accumulate}, {patience}")
-        self.net = net
+        self.net = self.part = net
         self.optimizer = optimizer
         self.epochs = epochs
         self.loss = loss or SoftmaxCrossEntropy()
@@ -83,7 +84,7 @@ class Trainer:
 
     def train(
         self, training: object, validation: object = None, after_epoch: Callable[[Trainer], None] | None = None, *,
-        batch_size: int = 32, seed: int = 0,
+        batch_size: int = 32, seed: int = 0, until: int | None = None,
     ) -> None:  # fmt: skip
         """Train for the epochs that are not done yet, calling `after_epoch` with the trainer at the end of each.
 
@@ -92,7 +93,8 @@ class Trainer:
         training, validation: two arrays (x, labels), x being (N, …) samples as the network reads them or (N, H, W, C)
         uint8 pictures; or a list of such batches (x, labels); or a `minicnn.data.Loader`, or what else has its
         `epoch(number)` and length. Without validation, the history has NaN in its place. batch_size, seed: of arrays
-        alone, which are cut into batches, in training in a new order every epoch.
+        alone, which are cut into batches, in training in a new order every epoch. until: the last epoch to train for
+        now, where that is not the last of all.
         Raises UsageError for what cannot be trained on and, before `after_epoch` sees the epoch, Diverged when a loss
         is infinite or no number.
         """
@@ -100,13 +102,13 @@ class Trainer:
         unseen = as_batches(validation, batch_size) if validation is not None else None
         if self.patience and unseen is None:
             raise UsageError("patience needs validation images: only they tell whether training still helps")
-        while not self.done:
+        while not self.done and (until is None or len(self.history) < until):
             began = time.perf_counter()
             train_loss, train_accuracy, images_per_second = self.train_epoch(batches)
             val_loss = val_accuracy = val_top5 = nan
             if unseen is not None:
                 with self.validated_weights():
-                    result = evaluate(self.net, unseen, self.normalization, self.device, flip=self.test_flip)
+                    result = evaluate(self.part, unseen, self.normalization, self.device, flip=self.test_flip)
                 val_loss, val_accuracy, val_top5 = result.loss, result.accuracy, result.top5_accuracy
                 self._require_finite(val_loss, "the validation loss")
             self.history.append(
@@ -170,9 +172,9 @@ class Trainer:
         """
         weights = [self.loss.weight(*target) for _, *target in group]
         for (x, *target), share in zip(group, shares(weights), strict=True):
-            logits = self.net.forward(x, training=True)
+            logits = self.part.forward(x, training=True)
             loss = self.loss.forward(logits, *target)
-            self.net.backward(share * self.loss.backward(), input_gradient=False)
+            self.part.backward(share * self.loss.backward(), input_gradient=False)
             totals.add(loss, logits, labels=target[0])
         if self.clip_norm:
             clip_gradients(self.optimizer.parameters, self.clip_norm)

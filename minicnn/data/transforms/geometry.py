@@ -26,6 +26,7 @@ from minicnn.data.transforms.base import (
 from minicnn.errors import UsageError
 
 BILINEAR = Image.Resampling.BILINEAR
+INTERPOLATIONS = {"bilinear": BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 Color = tuple[int, int, int]
 # What a border is made of → numpy.pad's word for it.
 EDGES: dict[str, Literal["reflect", "constant"]] = {"reflect": "reflect", "black": "constant"}
@@ -38,11 +39,13 @@ class Resize(Transform):
     size: an int (a square) or (height, width), pixels.
     keep_aspect: False squashes to exactly `size`; True scales both sides alike until the shorter one is
         `size`, then one int: the documents' Resize(256) before CenterCrop(224) (document 004 §5.2.3).
-    Raises UsageError for sizes below 1, or two sizes with keep_aspect.
+    interpolation: "bilinear" or "bicubic", as Pillow has them: both average where a picture shrinks.
+    Raises UsageError for sizes below 1, two sizes with keep_aspect, or another interpolation.
     """
 
     size: int | tuple[int, int]
     keep_aspect: bool = False
+    interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
         height_and_width(self.size)
@@ -50,6 +53,8 @@ class Resize(Transform):
             raise UsageError(f"Resize(keep_aspect=True) takes one size, that of the shorter side; got {self.size!r}")
         if not isinstance(self.size, int):
             object.__setattr__(self, "size", tuple(self.size))
+        if self.interpolation not in INTERPOLATIONS:
+            raise UsageError(f"interpolation {self.interpolation!r} should be {' or '.join(INTERPOLATIONS)}")
 
     @property
     def at_least(self) -> tuple[int, int]:
@@ -63,7 +68,7 @@ class Resize(Transform):
             # The shorter side is set, not computed, so that rounding cannot miss it.
             width = height if image.width <= image.height else round(image.width * scale)
             height = height if image.height <= image.width else round(image.height * scale)
-        return image.resize((width, height), BILINEAR)
+        return image.resize((width, height), INTERPOLATIONS[self.interpolation])
 
 
 @dataclass(frozen=True)

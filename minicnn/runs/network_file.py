@@ -1,0 +1,122 @@
+"""A network in one file, with all that is needed to look at pictures with it: safetensors, numbers and texts alone.
+
+Beside the weights stands what they are of, as JSON under the key "minicnn": the network's name, the size of its
+pictures, its classes, and what is done to the pixels before they reach it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minicnn import models
+from minicnn.backend import to_numpy
+from minicnn.data import Transform
+from minicnn.errors import UsageError
+from minicnn.layers import Sequential
+from minicnn.layers.weights import read_arrays, save_arrays
+from minicnn.training.normalization import Normalization
+
+KEY = "minicnn"
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """What weights are of. classes: folder names; class_names: as people say them; both in label order.
+
+    model: a name that minicnn knows, or of a file of the user's own. input_shape: (H, W, 3) in pixels. transform: from
+    a picture of any size to that shape. normalization: from its bytes to the floats that the network reads.
+    """
+
+    model: str
+    input_shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    class_names: tuple[str, ...]
+    normalization: Normalization
+    transform: Transform
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], model: str, where: object) -> NetworkFacts:
+        """Read what `to_config` wrote, or a run's config.json holds. Raises UsageError where it is damaged."""
+        try:
+            names = tuple(config["classes"]), tuple(config["class_names"])
+            if (
+                not names[0]
+                or len(names[0]) != len(names[1])
+                or not all(isinstance(n, str) for n in names[0] + names[1])
+            ):
+                raise UsageError("classes and class_names should be lists of as many names")
+            input_shape = tuple(config["input_shape"])
+            if len(input_shape) != 3 or not all(type(side) is int and side >= 1 for side in input_shape):
+                raise UsageError(f"input_shape should be [height, width, channels]; got {config['input_shape']}")
+            normalization = Normalization(**config["normalization"])
+            return cls(model, input_shape, *names, normalization, Transform.from_config(config["transform"]))
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise UsageError(f"{where} is damaged: {error}") from error
+
+    def to_config(self) -> dict[str, Any]:
+        """Return all of it in plain JSON values."""
+        return {
+            "model": self.model,
+            "input_shape": list(self.input_shape),
+            "classes": list(self.classes),
+            "class_names": list(self.class_names),
+            "normalization": self.normalization.to_config(),
+            "transform": self.transform.to_config(),
+        }
+
+    def build(self, weights: Mapping[str, np.ndarray], seed: int = 0) -> Sequential:
+        """Return the network with these weights, under its own names. Raises UsageError where they do not fit it."""
+        net = models.build(models.known(self.model), self.input_shape, classes=len(self.classes), seed=seed)
+        assign(net, weights, self.model)
+        return net
+
+
+def assign(net: Sequential, weights: Mapping[str, np.ndarray], of: str) -> None:
+    """Set all parameters and states of `net` to copies of `weights`, by name, in the network's dtype.
+
+    of: what the weights are said to be of. Raises UsageError, changing nothing, where names or shapes differ.
+    """
+    variables = net.variables()
+    for name in [*variables, *weights]:
+        here = variables[name].shape if name in variables else "nothing of that name"
+        there = weights[name].shape if name in weights else "nothing of that name"
+        if here != there:
+            raise UsageError(f"these are not the weights of {of}: {name} is {there} there, {here} here")
+    for name, variable in variables.items():
+        variable.value = np.array(weights[name], dtype=variable.value.dtype, order="C")
+
+
+def save_network(net: Sequential, facts: NetworkFacts, path: str | Path) -> None:
+    """Write the weights of `net` and the facts about it to a file, which appears whole or not at all.
+
+    Raises UsageError when the folder cannot be written to.
+    """
+    arrays = {name: to_numpy(array) for name, array in net.state().items()}
+    save_arrays(arrays, path, {KEY: json.dumps(facts.to_config())})
+
+
+def read_network(path: str | Path) -> tuple[NetworkFacts, dict[str, np.ndarray]]:
+    """Return the facts and the weights in a file that `save_network` wrote.
+
+    Raises UsageError when it is missing or damaged, or weights alone, which nobody can tell the network of.
+    """
+    arrays, texts = read_arrays(path)
+    if KEY not in texts:
+        raise UsageError(
+            f"{path} holds weights and does not say of which network: minicnn import {path} --model NAME makes a file "
+            "that does"
+        )
+    try:
+        config = json.loads(texts[KEY])
+        model = config["model"]
+    except (ValueError, RecursionError, LookupError, TypeError) as error:
+        raise UsageError(f"{path} is damaged: {error!r}") from error
+    if not isinstance(model, str):
+        raise UsageError(f"{path} is damaged: it names no network")
+    return NetworkFacts.from_config(config, model, path), arrays

@@ -1,0 +1,107 @@
+"""Transfer learning: a network starts from another one's weights, and a part of it stays as it is.
+
+Source: Yosinski et al. 2014, "How transferable are features in deep neural networks?"; document 004 §5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from minicnn.backend import to_numpy
+from minicnn.errors import UsageError
+from minicnn.layers import Layer, Sequential
+from minicnn.layers.base import found_in
+from minicnn.layers.variables import Parameter, Variable
+from minicnn.runs.pixels import FITS, NORMALIZATIONS
+from minicnn.runs.trained import TrainedNetwork
+
+ALL = "all"
+
+
+def settings_from(init: str) -> dict[str, Any]:
+    """Return the settings that a network to start from brings along: its model, and how it wants pictures.
+
+    Raises UsageError when there is no such network, or minicnn does not know how its pictures are prepared.
+    """
+    facts = TrainedNetwork.open(init).facts
+    size = facts.input_shape[0]
+    fit = next((name for name, make in FITS.items() if make(size) == facts.transform), None)
+    normalize = next((name for name, known in NORMALIZATIONS.items() if known == facts.normalization), None)
+    if fit is None or normalize is None:
+        raise UsageError(f"{init} prepares its pictures in a way that no --fit and --normalize describe")
+    return {"model": facts.model, "image_size": size, "fit": fit, "normalize": normalize}
+
+
+def copy_weights(start: TrainedNetwork, net: Sequential, classes: Sequence[str]) -> None:
+    """Set the parameters and states of `net` to those of `start`, but for the last layer, if its classes are others.
+
+    Raises UsageError, changing nothing, where anything else does not fit.
+    """
+    there, here, last = start.net.state(), net.variables(), _last_layer(net)[0]
+    new = [name for name in here if name.startswith(f"{last}.")] if tuple(classes) != start.facts.classes else []
+    for name in dict.fromkeys([*here, *there]):
+        mine = here[name].shape if name in here else None
+        theirs = tuple(there[name].shape) if name in there else None
+        if mine != theirs and name not in new:
+            raise UsageError(
+                f"training cannot start from {start.facts.model}: {name} is {theirs or 'missing'} there and "
+                f"{mine or 'missing'} here; take the same --model and --image-size"
+            )
+    for name, variable in here.items():
+        if name not in new:
+            variable.value = to_numpy(there[name]).astype(variable.value.dtype)
+
+
+def freeze(net: Sequential, which: str) -> None:
+    """Freeze layers of `net`. which: "" for none, "all" but the last, or patterns of dotted names joined by commas.
+
+    Raises UsageError for a pattern that no layer's name matches, and where nothing would be left to learn.
+    """
+    if which == ALL:
+        last = _last_layer(net)[1]
+        chosen = [layer for layer in net.layers if not any(inner is last for _, inner in layer.walk())]
+    else:
+        chosen = [layer for pattern in _listed(which) for layer in _matching(net, pattern)]
+    for layer in chosen:
+        layer.freeze()
+    if all(parameter.frozen for parameter in net.parameters().values()):
+        raise UsageError(f"freeze={which} leaves nothing to learn: leave a layer out of it")
+
+
+def rates_by_name(net: Sequential, rates: str) -> dict[str, float]:
+    """Return the factor on the learning rate for each parameter that `rates` names, by its name.
+
+    rates: "", or PATTERN=FACTOR joined by commas; of several that match, the last one holds. Raises UsageError for a
+    pattern that no layer's name matches, and a factor that is none.
+    """
+    factors: dict[str, float] = {}
+    for entry in _listed(rates):
+        pattern, _, number = entry.partition("=")
+        try:
+            factor = float(number)
+        except ValueError:
+            factor = -1.0
+        if not 0 <= factor < float("inf"):
+            raise UsageError(f"rates are PATTERN=FACTOR, with a factor of at least 0, such as dense*=10; got {entry!r}")
+        inside = {id(p) for layer in _matching(net, pattern) for p in layer.parameters().values()}
+        factors |= {name: factor for name, parameter in net.parameters().items() if id(parameter) in inside}
+    return factors
+
+
+def _last_layer(net: Sequential) -> tuple[str, Layer]:
+    """Return the last layer that has parameters, and its dotted name: what tells the classes apart."""
+    return [(path, layer) for path, layer in net.walk() if found_in(layer, Parameter)][-1]
+
+
+def _matching(net: Sequential, pattern: str) -> list[Layer]:
+    found = [layer for path, layer in net.walk() if path and fnmatchcase(path, pattern)]
+    if not found:
+        names = ", ".join(path for path, layer in net.walk() if path and found_in(layer, Variable))
+        raise UsageError(f"no layer of the network is called {pattern}: with weights there are {names}")
+    return found
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
