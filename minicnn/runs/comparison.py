@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from minicnn.errors import UsageError
-from minicnn.runs.run import read_settings
 from minicnn.runs.run_directory import RunDirectory
 from minicnn.training.history import Epoch, best_epoch, from_csv
 
@@ -27,7 +26,7 @@ class RunRecord:
         Raises UsageError when it is no run, is damaged, or has finished no epoch.
         """
         directory = RunDirectory(path)
-        settings = read_settings(directory, directory.read_config())
+        settings = directory.read_settings(directory.read_config())
         try:
             history = from_csv(directory.metrics.read_text(encoding="utf-8"))
         except FileNotFoundError:

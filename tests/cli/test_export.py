@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,17 +13,16 @@ from PIL import Image
 from minicnn import models
 from minicnn.data import Transform
 from minicnn.layers.weights import read_arrays
-from minicnn.runs.trained import TrainedRun
+from minicnn.runs.trained import TrainedNetwork
 from tests.cli.command import Command
 
 
-def assert_facts(metadata: dict[str, str], trained: TrainedRun) -> None:
-    assert metadata["model"] == "cnn2"
-    facts = {name: json.loads(text) for name, text in metadata.items() if name != "model"}
-    assert facts["classes"] == list(trained.classes) and facts["class_names"] == list(trained.class_names)
+def assert_facts(facts: dict[str, Any], trained: TrainedNetwork) -> None:
+    assert facts["model"] == "cnn2"
+    assert facts["classes"] == list(trained.facts.classes) and facts["class_names"] == list(trained.facts.class_names)
     assert facts["input_shape"] == [16, 16, 3]
-    assert facts["mean"] == list(trained.normalization.mean) and facts["std"] == list(trained.normalization.std)
-    assert Transform.from_config(facts["transform"]) == trained.transform
+    assert facts["normalization"] == {"mean": [0.0] * 3, "std": [1.0] * 3}
+    assert Transform.from_config(facts["transform"]) == trained.facts.transform
 
 
 @pytest.mark.parametrize("checkpoint", ["best", "last"])
@@ -30,12 +30,14 @@ def test_safetensors_can_be_read_back(checkpoint: str, run: Path, tmp_path: Path
     out = tmp_path / "net.safetensors"
     answer = minicnn("export", run, "--format", "safetensors", "--out", out, "--checkpoint", checkpoint)
     assert answer.code == 0 and str(out) in answer.out and answer.err == ""
-    trained = TrainedRun.open(str(run), checkpoint)
+    trained = TrainedNetwork.open(str(run), checkpoint)
     net = models.build("cnn2", (16, 16, 3), classes=10, seed=1)
     net.load(out)
     x = np.random.default_rng(0).random((2, 16, 16, 3), dtype="float32")
     np.testing.assert_array_equal(net.forward(x), trained.net.forward(x))
-    assert_facts(read_arrays(out)[1], trained)
+    assert_facts(json.loads(read_arrays(out)[1]["minicnn"]), trained)
+    again = TrainedNetwork.open(str(out))
+    np.testing.assert_array_equal(again.net.forward(x), trained.net.forward(x))
 
 
 def test_onnx_names_a_picture_alike(run: Path, tmp_path: Path, minicnn: Command) -> None:
@@ -47,8 +49,10 @@ def test_onnx_names_a_picture_alike(run: Path, tmp_path: Path, minicnn: Command)
     assert minicnn("export", run, "--format", "onnx", "--out", tmp_path / "net.onnx").code == 0
     session = runtime.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
     metadata = session.get_modelmeta().custom_metadata_map
-    assert_facts(metadata, TrainedRun.open(str(run)))
-    images = ((pixels / 255 - json.loads(metadata["mean"])) / json.loads(metadata["std"])).astype("float32")
+    facts = {name: text if name == "model" else json.loads(text) for name, text in metadata.items()}
+    assert_facts(facts, TrainedNetwork.open(str(run)))
+    mean, std = facts["normalization"]["mean"], facts["normalization"]["std"]
+    images = ((pixels / 255 - mean) / std).astype("float32")
     logits = session.run(["logits"], {"images": images[None]})[0][0].astype("float64")
     probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
     answer = json.loads(minicnn("predict", run, tmp_path / "picture.png", "--top", 10, "--json").out)

@@ -23,7 +23,7 @@ from minicnn.runs import trained as trained_module
 from minicnn.runs.run import Run
 from minicnn.runs.run_directory import DirectoryTaken, RunDirectory, free_run_directory
 from minicnn.runs.settings import Settings
-from minicnn.runs.trained import TrainedRun
+from minicnn.runs.trained import TrainedNetwork
 from minicnn.training.evaluation import evaluate
 from minicnn.training.progress import PlainProgress
 from minicnn.training.trainer import Trainer
@@ -75,8 +75,9 @@ def test_a_resumed_run_equals_one_that_never_stopped(finished: Path, shapes: Pat
 def test_the_trained_run_does_as_its_table_says(finished: Path) -> None:
     rows = list(csv.DictReader((finished / "metrics.csv").read_text().splitlines()))
     for checkpoint, expected in (("last", rows[-1]["val_accuracy"]), ("best", max(r["val_accuracy"] for r in rows))):
-        trained = TrainedRun.open(str(finished), checkpoint)
-        result = evaluate(trained.net, Loader(trained.images(), 7, trained.transform), trained.normalization)
+        trained = TrainedNetwork.open(str(finished), checkpoint)
+        loader = Loader(trained.images(), 7, trained.facts.transform)
+        result = evaluate(trained.net, loader, trained.facts.normalization)
         assert result.accuracy == pytest.approx(float(expected))
 
 
@@ -88,8 +89,8 @@ def test_of_a_run_with_averaged_weights_the_average_is_kept(shapes: Path, tmp_pa
     Run.start(settings.changed(epochs=1), str(parts)).train()
     Run.resume(str(parts), epochs=3).train()
     rows = list(csv.DictReader((whole / "metrics.csv").read_text().splitlines()))
-    last = TrainedRun.open(str(whole), "last")
-    result = evaluate(last.net, Loader(last.images(), 7, last.transform), last.normalization)
+    last = TrainedNetwork.open(str(whole), "last")
+    result = evaluate(last.net, Loader(last.images(), 7, last.facts.transform), last.facts.normalization)
     assert result.loss == pytest.approx(float(rows[-1]["val_loss"]), rel=1e-4)
     weights = load_file(whole / "state.safetensors")
     kept = load_file(whole / "last.safetensors")
@@ -118,7 +119,7 @@ def test_a_run_that_stopped_early_knows_it(shapes: Path, tmp_path: Path) -> None
 
 
 def test_images_of_another_folder(finished: Path, shapes: Path, tmp_path: Path) -> None:
-    trained = TrainedRun.open(str(finished))
+    trained = TrainedNetwork.open(str(finished))
     assert len(trained.images(str(shapes))) == 20
     assert len(trained.images(str(shapes / "train"))) == 80
     (tmp_path / "strange").mkdir()
@@ -128,9 +129,9 @@ def test_images_of_another_folder(finished: Path, shapes: Path, tmp_path: Path) 
 
 def test_predictions_are_the_networks(finished: Path, shapes: Path) -> None:
     paths = sorted(map(str, (shapes / "val").rglob("*.jpg")))
-    probabilities = TrainedRun.open(str(finished)).predict(paths)
+    probabilities = TrainedNetwork.open(str(finished)).predict(paths)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    one_by_one = np.concatenate([TrainedRun.open(str(finished)).predict([path]) for path in paths[:3]])
+    one_by_one = np.concatenate([TrainedNetwork.open(str(finished)).predict([path]) for path in paths[:3]])
     np.testing.assert_allclose(probabilities[:3], one_by_one, rtol=1e-4)
 
 
@@ -139,7 +140,7 @@ def test_no_more_pictures_are_read_ahead_than_are_looked_at_at_once(
 ) -> None:
     read: list[str] = []
     looked_at: list[int] = []
-    trained = TrainedRun.open(str(finished))
+    trained = TrainedNetwork.open(str(finished))
     forward = trained.net.forward
     monkeypatch.setattr(trained_module, "IMAGES_AT_ONCE", 8)
     monkeypatch.setattr(trained_module, "read_image", lambda path: (read.append(path), read_image(path))[1])
@@ -188,7 +189,7 @@ def test_a_run_on_some_of_the_classes(shapes: Path, tmp_path: Path) -> None:
 
     config = json.loads((whole / "config.json").read_text())
     assert config["classes"] == ["heart", "ring", "square"] and config["images"] == {"train": 15, "validation": 6}
-    trained = TrainedRun.open(str(whole))
+    trained = TrainedNetwork.open(str(whole))
     for data, images in ((None, 6), (str(shapes), 6), (str(shapes / "train"), 24)):
         assert np.bincount(trained.images(data).labels).tolist() == [images // 3] * 3
     assert trained.predict([str(next((shapes / "val" / "ring").iterdir()))]).shape == (1, 3)

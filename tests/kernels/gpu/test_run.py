@@ -15,7 +15,7 @@ from minicnn.errors import UsageError
 from minicnn.layers.weights import read_arrays
 from minicnn.runs.run import Run
 from minicnn.runs.settings import Settings
-from minicnn.runs.trained import TrainedRun
+from minicnn.runs.trained import TrainedNetwork
 from tests.device_stand_in import DeviceArray, namespace
 from tests.kernels.gpu import emulator
 
@@ -137,4 +137,4 @@ def test_weights_that_the_gpu_cannot_hold_are_one_clear_line_and_leave_nothing(i
         Run.start(settings(images, "gpu", epochs=1), str(tmp_path / "large"))
     assert not (tmp_path / "large").exists()
     with pytest.raises(UsageError, match=r"weights of cnn2 .* --device cpu"):
-        TrainedRun.open(str(tmp_path / "run"), device="gpu")
+        TrainedNetwork.open(str(tmp_path / "run"), device="gpu")
