@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from minicnn import ops
 from minicnn.backend import Array, array_module
-from minicnn.layers.activations import ReLU
+from minicnn.layers.activations import ReLU, ReLU6
 from minicnn.layers.base import Layer
 from minicnn.layers.batch_norm import BatchNorm2D
 from minicnn.layers.conv2d import Conv2D
@@ -24,24 +24,27 @@ from minicnn.ops.conv_block import Epilogue
 
 
 class FoldedBlock(FusedStep):
-    """A convolution with its batch norm, ReLU and max-pool as one `ops.conv_block`."""
+    """A convolution with its batch norm, ReLU or ReLU6, and max-pool as one `ops.conv_block`."""
 
-    pattern = (Part(Conv2D), Part(BatchNorm2D), Part(ReLU, optional=True), Part(MaxPool2D, optional=True))
+    pattern = (Part(Conv2D), Part(BatchNorm2D), Part((ReLU, ReLU6), optional=True), Part(MaxPool2D, optional=True))
     passes = ("inference",)
     why = "one conv_block: the batch norm is folded into the convolution"
 
-    def __init__(self, conv: Conv2D, norm: BatchNorm2D, relu: ReLU | None, pool: MaxPool2D | None) -> None:
+    def __init__(self, conv: Conv2D, norm: BatchNorm2D, relu: ReLU | ReLU6 | None, pool: MaxPool2D | None) -> None:
         super().__init__(conv, norm, relu, pool)
         self.conv, self.norm, self.relu, self.pool = conv, norm, relu, pool
 
     @classmethod
     def suits(cls, *parts: Layer | None) -> bool:
-        """Return whether the convolution is an ordinary one, neither grouped nor dilated."""
-        return ConvBlock.suits(*parts)
+        """Return whether the convolution is an ordinary one, neither grouped nor dilated, or a depthwise one."""
+        conv, _, _, pool = parts
+        assert isinstance(conv, Conv2D) and conv.input_shape is not None
+        return ConvBlock.suits(conv) or (conv.groups == conv.input_shape[2] and pool is None)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, H, W, C). Returns y (N, OH, OW, F)."""
-        return _convolve(self.conv, self.norm, Epilogue(self.relu is not None, pooling_of(self.pool)), x, None)
+        epilogue = Epilogue(type(self.relu) is ReLU, pooling_of(self.pool), type(self.relu) is ReLU6)
+        return _convolve(self.conv, self.norm, epilogue, x, None)
 
 
 class FoldedResidual(FusedStep):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minicnn import ops
 from minicnn.backend import Array
-from minicnn.layers.activations import ReLU
+from minicnn.layers.activations import ReLU, ReLU6
 from minicnn.layers.base import Layer
 from minicnn.layers.batch_norm import BatchNorm2D
 from minicnn.layers.passes import Absent
@@ -19,16 +19,16 @@ _UNWRITTEN = (
 
 
 class NormBlock(FusedStep):
-    """A batch norm and its ReLU as one `ops.norm_block`: two passes over memory instead of three.
+    """A batch norm and its ReLU, or ReLU6, as one `ops.norm_block`: two passes over memory instead of three.
 
     What backward needs stands on the layers: the batch norm's x and statistics, and ReLU's y.
     """
 
-    pattern = (Part(BatchNorm2D), Part(ReLU))
+    pattern = (Part(BatchNorm2D), Part((ReLU, ReLU6)))
     passes = ("training",)
     why = "one norm_block: normalised and cut off in one pass over memory"
 
-    def __init__(self, norm: BatchNorm2D, relu: ReLU) -> None:
+    def __init__(self, norm: BatchNorm2D, relu: ReLU | ReLU6) -> None:
         super().__init__(norm, relu)
         self.norm, self.relu = norm, relu
 
@@ -96,18 +96,20 @@ def shortcut_plans(residual: Residual, kind: str) -> dict[str, Plan]:
     return {"shortcut": shortcut.make_plan(kind)} if isinstance(shortcut, Sequential) else {}
 
 
-def _normalize(norm: BatchNorm2D, relu: ReLU, x: Array, residual: Array | None) -> Array:
-    y, mean, variance = ops.norm_block(x, norm.weight.value, norm.bias.value, norm.epsilon, residual, True)
+def _normalize(norm: BatchNorm2D, relu: ReLU | ReLU6, x: Array, residual: Array | None) -> Array:
+    y, mean, variance = ops.norm_block(
+        x, norm.weight.value, norm.bias.value, norm.epsilon, residual, True, type(relu) is ReLU6
+    )
     norm.follow(mean, variance, pixels=x.shape[0] * x.shape[1] * x.shape[2])
     norm.keep(True, x=x, mean=mean, variance=variance, given=False, y=Absent(_UNWRITTEN))
     relu.keep(True, y=y)
     return y
 
 
-def _normalize_backward(norm: BatchNorm2D, relu: ReLU, dy: Array, residual: bool) -> tuple[Array, Array | None]:
+def _normalize_backward(norm: BatchNorm2D, relu: ReLU | ReLU6, dy: Array, residual: bool) -> tuple[Array, Array | None]:
     x, mean, variance, y = norm.take("x"), norm.take("mean"), norm.take("variance"), relu.take("y")
     dx, dweight, dbias, dresidual = ops.norm_block_backward(
-        dy, x, y, norm.weight.value, mean, variance, norm.epsilon, True, residual
+        dy, x, y, norm.weight.value, mean, variance, norm.epsilon, True, residual, type(relu) is ReLU6
     )
     norm.weight.accumulate(dweight, own=True)
     norm.bias.accumulate(dbias, own=True)

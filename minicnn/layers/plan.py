@@ -24,9 +24,9 @@ PASSES = ("training", "gradient", "inference")
 
 
 class Part(NamedTuple):
-    """A place in a pattern: a layer of exactly this kind, which may be missing if `optional`."""
+    """A place in a pattern: a layer of exactly this kind, or one of these, which may be missing if `optional`."""
 
-    kind: type[Layer]
+    kinds: type[Layer] | tuple[type[Layer], ...]
     optional: bool = False
 
 
@@ -195,7 +195,8 @@ def _match(rule: type[FusedStep], layers: Sequence[Layer], kind: str) -> FusedSt
     parts: list[Layer | None] = []
     place = 0
     for part in rule.pattern:
-        if place < len(layers) and type(layers[place]) is part.kind:
+        kinds = part.kinds if isinstance(part.kinds, tuple) else (part.kinds,)
+        if place < len(layers) and type(layers[place]) in kinds:
             parts.append(layers[place])
             place += 1
         elif part.optional:

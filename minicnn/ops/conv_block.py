@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from minicnn.backend import Array
 from minicnn.dispatch import accelerated
-from minicnn.ops.activations import relu, relu_backward
+from minicnn.ops.activations import relu, relu6, relu6_backward, relu_backward
 from minicnn.ops.convolution import check_conv2d, conv2d, conv2d_backward
 from minicnn.ops.pooling import max_pool2d, max_pool2d_backward, require_pooling_padding
 from minicnn.ops.windows import Padding, Pair, output_size, require_one_dtype, require_shape, spread
@@ -42,10 +42,11 @@ class Pooling(NamedTuple):
 
 
 class Epilogue(NamedTuple):
-    """What a block does behind its convolution: ReLU if `relu`, then max-pooling if there is a `pool`."""
+    """What a block does behind its convolution: ReLU, or ReLU6, if asked to, then max-pooling if there is a `pool`."""
 
     relu: bool = False
     pool: Pooling | None = None
+    relu6: bool = False
 
 
 def block_shapes(
@@ -83,8 +84,9 @@ def _check(
 def _exactly(convolution: Convolution, epilogue: Epilogue) -> bytes | None:
     """Return the settings as bytes, which tell 1 from 1.0 and True as equality does not; None for other kinds."""
     pool = None if epilogue.pool is None else tuple(epilogue.pool)
+    settings = (*convolution, epilogue.relu, pool, epilogue.relu6)
     try:
-        return marshal.dumps((*convolution, epilogue.relu, pool), 2)  # of a version without references between parts
+        return marshal.dumps(settings, 2)  # of a version without references between parts
     except ValueError:
         return None
 
@@ -122,7 +124,7 @@ def conv_block(
         z = z * scale if bias is None else z * scale + bias
     if residual is not None:
         z = z + residual
-    y = relu(z) if epilogue.relu else z
+    y = relu6(z) if epilogue.relu6 else relu(z) if epilogue.relu else z
     if epilogue.pool is None:
         return y, None
     return max_pool2d(y, *epilogue.pool, indices)
@@ -154,7 +156,7 @@ def conv_block_backward(
     dx out (None). Returns (dx like x, dweight like weight, dbias (F,)). Raises ShapeError when the shapes do not belong
     together or the pool's argmax is missing, TypeError when dtypes differ.
     """
-    dz = relu_backward(dy, y) if epilogue.relu else dy
+    dz = relu6_backward(dy, y) if epilogue.relu6 else relu_backward(dy, y) if epilogue.relu else dy
     if epilogue.pool is not None:
         z_shape, _ = block_shapes(x.shape, weight.shape, convolution, epilogue)
         dz = max_pool2d_backward(dz, argmax, z_shape, *epilogue.pool)

@@ -209,6 +209,43 @@ def test_groups_and_dilation_are_the_convolution_s(mode, dtype, rng):
         assert_close(got, expected, dtype, what)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("groups", [1, 4], ids=["ordinary", "depthwise"])
+@pytest.mark.parametrize("size", [1, 3])
+def test_relu6_and_a_scale_behind_any_convolution(size, groups, scaled, mode, dtype, rng):
+    x, weight = 4 * rng.standard_normal((3, 7, 6, 4)), rng.standard_normal((size, size, 4 // groups, 4))
+    bias, scale, dy = rng.standard_normal(4), 3 * rng.standard_normal(4), rng.standard_normal((3, 7, 6, 4))
+    x, weight, bias, scale, dy = (array.astype(dtype) for array in (x, weight, bias, scale, dy))
+    settings = Convolution(padding=(size // 2, size // 2), groups=groups), Epilogue(relu6=True)
+    z = ops.conv2d.reference(x, weight, None, *settings[0])
+    y, argmax = ops.conv_block(x, weight, bias, *settings, scale if scaled else None)
+    expected = np.clip((z * scale if scaled else z) + bias, 0, 6)
+    assert (expected == 6).any() and (expected == 0).any()
+    assert_close(y, expected, dtype, "y")
+    if not scaled:
+        right = ops.conv2d_backward.reference(dy * (y > 0) * (y < 6), x, weight, *settings[0][:2], True, groups)
+        gradients = ops.conv_block_backward(dy, x, weight, y, argmax, *settings)
+        for what, got, wanted in zip(("dx", "dweight", "dbias"), gradients, right, strict=True):
+            assert_close(got, wanted, dtype, what)
+
+
+@pytest.mark.parametrize("epilogue", [Epilogue(), Epilogue(relu=True)])
+def test_a_pixelwise_convolution_of_many_pictures(epilogue, mode, dtype, rng):
+    """They are convolved as one tall picture: with a residual, and backwards."""
+    x, weight, residual, dy = (
+        rng.standard_normal(shape).astype(dtype) for shape in ((5, 4, 3, 6), (1, 1, 6, 2), (5, 4, 3, 2), (5, 4, 3, 2))
+    )
+    z = np.tensordot(x, weight[0, 0], axes=1)
+    y, _ = ops.conv_block(x, weight, None, Convolution(), epilogue, None, residual)
+    assert_close(y, np.maximum(z + residual, 0) if epilogue.relu else z + residual, dtype)
+    y, argmax = ops.conv_block(x, weight, None, Convolution(), epilogue)
+    dz = dy * (y > 0) if epilogue.relu else dy
+    dx, dweight, dbias = ops.conv_block_backward(dy, x, weight, y, argmax, Convolution(), epilogue)
+    assert_close(dx, np.tensordot(dz, weight[0, 0].T, axes=1), dtype)
+    assert_close(dweight[0, 0], np.tensordot(x, dz, axes=([0, 1, 2], [0, 1, 2])), dtype)
+    assert_close(dbias, dz.sum(axis=(0, 1, 2)), dtype)
+
+
 @pytest.mark.parametrize("wrong", ["bias", "scale", "residual"])
 def test_a_row_or_residual_of_another_shape_is_refused(wrong, mode, rng):
     x, weight, _ = arrays(((1, 8, 8, 3), 4, (3, 3)), "float32", rng)

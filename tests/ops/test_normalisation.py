@@ -45,6 +45,28 @@ def test_batch_norm_equals_the_loops(arrays, mode, dtype):
     assert_remainder(dx, expected[0], weight / np.sqrt(variance + EPSILON) * dy, dtype)
 
 
+@pytest.mark.parametrize("with_residual", [True, False])
+def test_a_norm_block_with_relu6(with_residual, mode, dtype, rng):
+    """ReLU6 behind it, once both of its kinks are met: what the two operations give one after the other."""
+    x, residual, dy = (rng.standard_normal((3, 7, 5, 4)).astype(dtype) for _ in range(3))
+    weight, bias = (np.array([4, -3, 6, 2]).astype(dtype), np.array([1, 3, 5, 2]).astype(dtype))
+    added = residual if with_residual else None
+    z, mean, variance = ops.batch_norm.reference(x, weight, bias, EPSILON)
+    expected = np.clip(z + residual if with_residual else z, 0, 6)
+    assert (expected == 6).any() and (expected == 0).any()
+    y, *statistics = ops.norm_block(x, weight, bias, EPSILON, added, relu6=True)
+    assert_close(y, expected, dtype)
+    dz = dy * (y > 0) * (y < 6)
+    right = ops.batch_norm_backward.reference(dz, x, weight, mean, variance, EPSILON)
+    *gradients, dresidual = ops.norm_block_backward(
+        dy, x, y, weight, *statistics, EPSILON, residual=with_residual, relu6=True
+    )
+    for got, wanted in zip(gradients, right, strict=True):
+        assert_close(got, wanted, dtype)
+    if with_residual:
+        np.testing.assert_array_equal(dresidual, dz)
+
+
 def test_batch_norm_in_inference_equals_the_loops(arrays, mode, dtype, rng):
     dy, x, _, weight, bias = arrays
     mean, variance = (rng.standard_normal(weight.shape) * 2).astype(dtype), rng.random(weight.shape).astype(dtype) + 1

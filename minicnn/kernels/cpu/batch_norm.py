@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 
 from minicnn.kernels.cpu.arrays import FLOATS, plain
@@ -59,5 +61,5 @@ def _scaled(x: np.ndarray, mean: np.ndarray, scale: np.ndarray, bias: np.ndarray
     line, y = flat(x), empty(x.shape, x.dtype)
     terms = np.empty((3, row_length(mean.size)), x.dtype)
     terms.reshape(3, -1, mean.size)[:] = np.stack([mean, scale, bias])[:, None]
-    work_together(normalise, threads_for(x.size), line, terms, line, y.reshape(-1), False, False)
+    work_together(normalise, threads_for(x.size), line, terms, line, y.reshape(-1), False, False, inf)
     return y

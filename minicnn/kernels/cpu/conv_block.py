@@ -6,6 +6,7 @@ import numpy as np
 
 from minicnn.kernels.cpu.algorithms import choose_algorithm
 from minicnn.kernels.cpu.arrays import FLOATS, plain
+from minicnn.kernels.cpu.depthwise import depthwise
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.schedule import backward, forward
 from minicnn.kernels.cpu.strips import Finish, Received, block_geometry, multiplications
@@ -22,10 +23,16 @@ def conv_block(
 ) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
     """Run a convolution and what is near it as one: the twin of `minicnn.ops.conv_block.conv_block`."""
     pool = epilogue.pool
-    if x.dtype not in FLOATS or len(x) == 0 or not _plain_windows(convolution):
+    if x.dtype not in FLOATS or len(x) == 0 or (pool is not None and (residual is not None or epilogue.relu6)):
         return NotImplemented
-    if residual is not None and pool is not None:
+    if convolution.groups == x.shape[3] > 1 and pool is None and residual is None:
+        return _depthwise(x, weight, bias, convolution, epilogue, scale), None
+    if not _plain_windows(convolution):
         return NotImplemented
+    if _is_pixelwise(weight, convolution) and pool is None and len(x) > 1:
+        tall = None if residual is None else _one_picture(residual)
+        y, _ = conv_block(_one_picture(x), weight, bias, convolution, epilogue, scale, tall)
+        return y.reshape(*x.shape[:3], -1), None
     indices = indices and pool is not None
     scaled, added = scale is not None, residual is not None
     block = block_geometry(x.shape, weight.shape, convolution, epilogue, scaled, added, indices)
@@ -48,8 +55,13 @@ def conv_block_backward(
     convolution: Convolution, epilogue: Epilogue, input_gradient: bool = True,
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:  # fmt: skip
     """Run the block backwards: the twin of `minicnn.ops.conv_block.conv_block_backward`."""
-    if x.dtype not in FLOATS or len(x) == 0 or not _plain_windows(convolution):
+    if x.dtype not in FLOATS or len(x) == 0 or not _plain_windows(convolution) or epilogue.relu6:
         return NotImplemented
+    if _is_pixelwise(weight, convolution) and epilogue.pool is None and len(x) > 1:
+        dx, dweight, dbias = conv_block_backward(
+            _one_picture(dy), _one_picture(x), weight, _one_picture(y), None, convolution, epilogue, input_gradient
+        )
+        return None if dx is None else dx.reshape(x.shape), dweight, dbias
     if argmax is None or epilogue.pool is None:
         argmax = _NO_ARGMAX
     elif argmax.dtype != argmax_dtype(epilogue.pool.size):
@@ -65,3 +77,28 @@ def conv_block_backward(
 def _plain_windows(convolution: Convolution) -> bool:
     """Return whether every filter reads all channels, and pixels side by side."""
     return convolution.groups == 1 and tuple(convolution.dilation) == (1, 1)
+
+
+def _is_pixelwise(weight: np.ndarray, convolution: Convolution) -> bool:
+    """Return whether an output sees one pixel alone, the one at its own place."""
+    padding = convolution.padding
+    unpadded = not any(pad for pair in padding for pad in (pair if isinstance(pair, tuple) else (pair,)))
+    return weight.shape[:2] == (1, 1) and tuple(convolution.stride) == (1, 1) and unpadded
+
+
+def _one_picture(x: np.ndarray) -> np.ndarray:
+    """Return the pictures (N, H, W, C) one below the other, (1, N·H, W, C): one tall picture is cut into better strips.
+
+    Where pixels have nothing to do with each other, it is all the same.
+    """
+    return plain(x).reshape(1, -1, *x.shape[2:])
+
+
+def _depthwise(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, convolution: Convolution, epilogue: Epilogue,
+    scale: np.ndarray | None,
+) -> np.ndarray:  # fmt: skip
+    """Run a block whose convolution is depthwise: its few weights take up the scale."""
+    stride, padding, _, dilation = convolution
+    weight = weight if scale is None else weight * scale
+    return depthwise(x, weight, bias, stride, padding, dilation, epilogue.relu or epilogue.relu6, epilogue.relu6)

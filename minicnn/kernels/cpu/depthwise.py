@@ -59,13 +59,16 @@ class Axis(NamedTuple):
 
 
 def depthwise(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, stride: Pair, padding: Padding, dilation: Pair
-) -> np.ndarray:
-    """Return y (N, OH, OW, M·C)."""
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, stride: Pair, padding: Padding, dilation: Pair,
+    relu: bool = False, relu6: bool = False,
+) -> np.ndarray:  # fmt: skip
+    """Return y (N, OH, OW, M·C), cut off by ReLU, or ReLU6, if asked to."""
     each = weight.shape[3] // x.shape[3]
     if each > 1:
         parts = [
-            depthwise(x, weight[..., m::each], None if bias is None else bias[m::each], stride, padding, dilation)
+            depthwise(
+                x, weight[..., m::each], None if bias is None else bias[m::each], stride, padding, dilation, relu, relu6
+            )
             for m in range(each)
         ]
         return np.stack(parts, axis=4).reshape(*parts[0].shape[:3], weight.shape[3])
@@ -73,7 +76,8 @@ def depthwise(
     y = empty((x.shape[0], len(rows.y.first), len(columns.y.first), x.shape[3]), x.dtype)
     bias = np.zeros(x.shape[3], x.dtype) if bias is None else plain(bias)
     threads = team_size(y.size * weight.shape[0] * weight.shape[1])
-    work_together(_forward, threads, plain(x), plain(weight), bias, y, rows, columns)
+    lowest, highest = 0.0 if relu else -math.inf, 6.0 if relu6 else math.inf
+    work_together(_forward, threads, plain(x), plain(weight), bias, y, rows, columns, lowest, highest)
     return y
 
 
@@ -137,12 +141,22 @@ def _first(collected: Sequence[Sequence[Pair]]) -> np.ndarray:
 
 
 @entry
-def _forward(thread, threads, x, weight, bias, y, rows, columns):
+def _forward(thread, threads, x, weight, bias, y, rows, columns, lowest, highest):
     images, height, _, _ = y.shape
     first, end = share(images * height, thread, threads)
     for row in range(first, end):
         n, i = divmod(row, height)
         _collect_row(x[n], weight, bias, y[n, i], rows.y, i, columns.y)
+        if lowest > -np.inf:
+            _cut_off(y[n, i].reshape(-1), y.dtype.type(lowest), y.dtype.type(highest))
+
+
+@inner
+def _cut_off(row, lowest, highest):
+    """Bring a row, which is still in the cache, between the two; NaN stays."""
+    for e in range(row.size):
+        value = lowest if row[e] <= lowest else row[e]
+        row[e] = highest if value > highest else value
 
 
 @entry

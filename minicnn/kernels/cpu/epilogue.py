@@ -23,9 +23,9 @@ def finish_strip(z, z_from, numbers, windows, block, n, y_from, y_to, finish):
     if not block.pooled:
         if block.scaled or block.added:
             residual = finish.residual[n, y_from:y_to] if block.added else finish.residual[0]
-            _scale_and_add(z, finish.scale, finish.bias, block.relu, residual, block.added, y)
+            _scale_and_add(z, finish.scale, finish.bias, block.relu, block.ceiling, residual, block.added, y)
         else:
-            _add_bias(z, finish.bias, block.relu, y)
+            _add_bias(z, finish.bias, block.relu, block.ceiling, y)
         return
     if block.scaled:
         for i in range(z.shape[0]):
@@ -47,26 +47,28 @@ def finish_strip(z, z_from, numbers, windows, block, n, y_from, y_to, finish):
 
 
 @inner
-def _scale_and_add(z, scale, bias, relu, residual, added, y):
+def _scale_and_add(z, scale, bias, relu, ceiling, residual, added, y):
     """Scale z, and add the bias and, if `added`, the rows of the residual; else that is one pixel of zeros."""
-    zero = bias.dtype.type(0)
+    zero, most = bias.dtype.type(0), bias.dtype.type(ceiling)
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
             source, pixel, other = z[i, j], y[i, j], residual[i, j] if added else residual[0, 0]
             for f in range(bias.size):
                 value = source[f] * scale[f] + bias[f] + other[f]
-                pixel[f] = zero if relu and value <= zero else value
+                value = zero if relu and value <= zero else value
+                pixel[f] = most if value > most else value
 
 
 @inner
-def _add_bias(z, bias, relu, y):
-    zero = bias.dtype.type(0)  # a plain 0 would turn float32 into float64
+def _add_bias(z, bias, relu, ceiling, y):
+    zero, most = bias.dtype.type(0), bias.dtype.type(ceiling)  # a plain 0 would turn float32 into float64
     for i in range(y.shape[0]):
         for j in range(y.shape[1]):
             source, pixel = z[i, j], y[i, j]
             for f in range(bias.size):
                 value = source[f] + bias[f]
-                pixel[f] = zero if relu and value <= zero else value  # `<=` is false for NaN, which stays
+                value = zero if relu and value <= zero else value  # `<=` is false for NaN, which stays
+                pixel[f] = most if value > most else value
 
 
 @inner

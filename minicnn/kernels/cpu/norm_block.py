@@ -9,6 +9,8 @@ All sums are in float64. That costs nothing: the passes wait for memory.
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 
 from minicnn.kernels.cpu.arrays import FLOATS, plain
@@ -23,7 +25,7 @@ TOGETHER = 4  # rows are added up so many at a time, before they go to the sums
 
 def norm_block(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray, epsilon: float, residual: np.ndarray | None = None,
-    relu: bool = True,
+    relu: bool = True, relu6: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Normalise by the batch's statistics, add, cut off: the twin of `minicnn.ops.norm_block.norm_block`."""
     if x.dtype not in FLOATS:
@@ -34,41 +36,47 @@ def norm_block(
     work_together(_add_moments, threads, line, weight.size, sums)
     _settle_moments(sums, line, plain(weight), plain(bias), float(epsilon), mean, variance, terms)
     added = line if residual is None else flat(residual)
-    work_together(normalise, threads, line, terms, added, y.reshape(-1), residual is not None, bool(relu))
+    work_together(normalise, threads, line, terms, added, y.reshape(-1), residual is not None, *_cut_off(relu, relu6))
     return y, mean, variance
 
 
 def norm_block_backward(
     dy: np.ndarray, x: np.ndarray, y: np.ndarray, weight: np.ndarray, mean: np.ndarray, variance: np.ndarray,
-    epsilon: float, relu: bool = True, residual: bool = True,
+    epsilon: float, relu: bool = True, residual: bool = True, relu6: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:  # fmt: skip
     """Run the block backwards: the twin of `minicnn.ops.norm_block.norm_block_backward`."""
     if x.dtype not in FLOATS:
         return NotImplemented
     mean, source, activation, threads = plain(mean), flat(x), flat(y), threads_for(x.size)
-    dz = empty(x.shape, x.dtype) if relu and residual else dy
-    sums = sum_gradients(dy, source, activation, mean, dz, bool(relu))
+    cuts, ceiling = _cut_off(relu, relu6)
+    dz = empty(x.shape, x.dtype) if cuts and residual else dy
+    sums = sum_gradients(dy, source, activation, mean, dz, cuts, ceiling)
     terms = np.empty((4, row_length(mean.size)), x.dtype)
     dx, dweight, dbias = empty(x.shape, x.dtype), np.empty_like(mean), np.empty_like(mean)
     pixels = x.size // mean.size
     _settle_gradients(sums, pixels, plain(weight), mean, plain(variance), float(epsilon), dweight, dbias, terms)
-    mask = bool(relu and not residual)
-    work_together(_gradient, threads, flat(dz), activation, source, terms, dx.reshape(-1), mask)
+    mask = cuts and not residual
+    work_together(_gradient, threads, flat(dz), activation, source, terms, dx.reshape(-1), mask, ceiling)
     return dx, dweight, dbias, dz if residual else None
 
 
+def _cut_off(relu: bool, relu6: bool) -> tuple[bool, float]:
+    """Return whether values are cut off below at 0, and where above."""
+    return bool(relu or relu6), 6.0 if relu6 else inf
+
+
 def sum_gradients(
-    dy: np.ndarray, x: np.ndarray, y: np.ndarray, mean: np.ndarray, dz: np.ndarray, relu: bool
+    dy: np.ndarray, x: np.ndarray, y: np.ndarray, mean: np.ndarray, dz: np.ndarray, relu: bool, ceiling: float = inf
 ) -> np.ndarray:
     """Return in float64, (threads, 3, a row), the threads' sums over all pixels of dz, dz ⊙ (x − mean) and x − mean.
 
-    dz is dy where ReLU let values through, that is with `relu` where y > 0; it is written to the array `dz` unless that
-    is dy itself. x and y: as one line each.
+    dz is dy where ReLU let values through, that is with `relu` where 0 < y < ceiling; it is written to the array `dz`
+    unless that is dy itself. x and y: as one line each.
     """
     threads, keep = threads_for(x.size), dz is not dy
     gradient, sums = flat(dy), np.empty((threads, 3, row_length(mean.size)))
     target = dz.reshape(-1) if keep else gradient
-    work_together(_add_gradients, threads, gradient, x, y, mean, target, sums, relu, keep)
+    work_together(_add_gradients, threads, gradient, x, y, mean, target, sums, relu, ceiling, keep)
     return sums
 
 
@@ -141,10 +149,10 @@ def _settle_moments(sums, x, weight, bias, epsilon, mean, variance, terms):
 
 
 @contracting_entry
-def normalise(thread, threads, x, terms, residual, y, add, relu):
+def normalise(thread, threads, x, terms, residual, y, add, relu, ceiling):
     """Set the thread's rows of y to (x − mean)·scale + bias, the rows of `terms`; then add and cut off if asked to."""
     mean, scale, bias = terms[0], terms[1], terms[2]
-    zero = x.dtype.type(0)  # a plain 0 would turn float32 into float64
+    zero, most = x.dtype.type(0), x.dtype.type(ceiling)  # a plain 0 would turn float32 into float64
     begin, _, end = _rows_of(thread, threads, x.size, mean.size)
     for i in range(begin, end, mean.size):
         past = min(i + mean.size, end)
@@ -153,11 +161,12 @@ def normalise(thread, threads, x, terms, residual, y, add, relu):
             value = (source[e] - mean[e]) * scale[e] + bias[e]
             if add:
                 value += added[e]
-            target[e] = zero if relu and value <= zero else value  # `<=` is false for NaN, which stays
+            value = zero if relu and value <= zero else value  # `<=` is false for NaN, which stays
+            target[e] = most if value > most else value
 
 
 @contracting_entry
-def _add_gradients(thread, threads, dy, x, y, mean, dz, sums, relu, keep):
+def _add_gradients(thread, threads, dy, x, y, mean, dz, sums, relu, ceiling, keep):
     """Set sums[thread] to the sums over the thread's rows of dz, dz·(x − mean) and x − mean; see `sum_gradients`."""
     length = sums.shape[2]
     centre, of_gradients = np.empty(length), np.zeros(length)
@@ -168,7 +177,7 @@ def _add_gradients(thread, threads, dy, x, y, mean, dz, sums, relu, keep):
     begin, alone, end = _rows_of(thread, threads, x.size, length)
     for i in range(begin, alone, TOGETHER * length):
         past = i + TOGETHER * length
-        gradient = _let_through(dy[i:past], y[i:past], dz[i:past] if keep else masked) if relu else dy[i:past]
+        gradient = _let_through(dy[i:past], y[i:past], dz[i:past] if keep else masked, ceiling) if relu else dy[i:past]
         a, b, c, d = _four_rows(x, i, length)
         p, q, r, t = _four_rows(gradient, 0, length)
         for e in range(length):
@@ -180,7 +189,7 @@ def _add_gradients(thread, threads, dy, x, y, mean, dz, sums, relu, keep):
             of_values[e] += (va + vb) + (vc + vd)
     for i in range(alone, end, length):
         past = min(i + length, end)
-        gradient = _let_through(dy[i:past], y[i:past], dz[i:past] if keep else masked) if relu else dy[i:past]
+        gradient = _let_through(dy[i:past], y[i:past], dz[i:past] if keep else masked, ceiling) if relu else dy[i:past]
         row = x[i:past]
         for e in range(row.size):
             value = row[e] - centre[e]
@@ -213,16 +222,17 @@ def _settle_gradients(sums, pixels, weight, mean, variance, epsilon, dweight, db
 
 
 @contracting_entry
-def _gradient(thread, threads, dz, y, x, terms, dx, relu):
-    """Set the thread's rows of dx to scale·dz − slope·(x − mean) − level; with `relu` dz counts where y > 0."""
+def _gradient(thread, threads, dz, y, x, terms, dx, relu, ceiling):
+    """Set the thread's rows of dx to scale·dz − slope·(x − mean) − level; dz counts where ReLU let through."""
     mean, scale, slope, level = terms[0], terms[1], terms[2], terms[3]
-    zero, one = x.dtype.type(0), x.dtype.type(1)
+    zero, one, most, endless = x.dtype.type(0), x.dtype.type(1), x.dtype.type(ceiling), ceiling == np.inf
     begin, _, end = _rows_of(thread, threads, x.size, mean.size)
     for i in range(begin, end, mean.size):
         past = min(i + mean.size, end)
         gradient, activation, source, target = dz[i:past], y[i:past], x[i:past], dx[i:past]
         for e in range(source.size):
-            through = gradient[e] * (one if not relu or activation[e] > zero else zero)
+            inside = (activation[e] > zero) & (endless | (activation[e] < most))
+            through = gradient[e] * (one if not relu or inside else zero)
             target[e] = scale[e] * through - slope[e] * (source[e] - mean[e]) - level[e]
 
 
@@ -245,9 +255,10 @@ def _four_rows(line, start, row):
 
 
 @inner
-def _let_through(gradient, activation, target):
+def _let_through(gradient, activation, target, ceiling):
     """Fill `target` with the gradient where ReLU let the value through, else 0 (NaN stays), and return it."""
-    zero, one = gradient.dtype.type(0), gradient.dtype.type(1)
+    zero, one, most = gradient.dtype.type(0), gradient.dtype.type(1), gradient.dtype.type(ceiling)
+    endless = ceiling == np.inf
     for e in range(gradient.size):
-        target[e] = gradient[e] * (one if activation[e] > zero else zero)
+        target[e] = gradient[e] * (one if (activation[e] > zero) & (endless | (activation[e] < most)) else zero)
     return target

@@ -18,6 +18,7 @@ window are not computed (but for what completes a tile).
 from __future__ import annotations
 
 import functools
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,7 @@ class Block(NamedTuple):
     y_height: int
     y_width: int
     relu: bool
+    ceiling: float  # what ReLU cuts off above: 6, or infinity
     scaled: bool  # whether z is scaled, a residual added, and an arg max wanted
     added: bool
     indexed: bool
@@ -90,10 +92,10 @@ def block_geometry(
     padding: Padding = whole(convolution.padding)
     (top, _), (left, _) = pad_amounts(padding)
     z = output_size((x_shape[1], x_shape[2]), (kh, kw), stride, padding)
-    relu = bool(epilogue.relu)
+    cut = bool(epilogue.relu or epilogue.relu6), 6.0 if epilogue.relu6 else inf
     sliding = (kh, kw, *stride, top, left, c, f, kh * kw * c)
     if epilogue.pool is None:
-        return Block(*sliding, *z, *z, relu, scaled, added, False, False, 1, 1, 1, 1, 0, 0)
+        return Block(*sliding, *z, *z, *cut, scaled, added, False, False, 1, 1, 1, 1, 0, 0)
     size: Pair = whole(epilogue.pool.size)
     pool_stride: Pair = whole(epilogue.pool.stride)
     pool_padding: Padding = whole(epilogue.pool.padding)
@@ -103,8 +105,8 @@ def block_geometry(
         min(z[0], (y[0] - 1) * pool_stride[0] - pool_top + size[0]),
         min(z[1], (y[1] - 1) * pool_stride[1] - pool_left + size[1]),
     )
-    ending = (relu, scaled, added, indexed, True)
-    return Block(*sliding, *used, *y, *ending, *size, *pool_stride, pool_top, pool_left)
+    ending = (scaled, added, indexed, True)
+    return Block(*sliding, *used, *y, *cut, *ending, *size, *pool_stride, pool_top, pool_left)
 
 
 def multiplications(block: Block, images: int) -> int:

@@ -21,9 +21,11 @@ def conv_block(
     scale: Array | None = None, residual: Array | None = None, indices: bool = True,
 ) -> tuple[Array, Array | None]:  # fmt: skip
     """Run a convolution and what is near it as one: the twin of `minicnn.ops.conv_block.conv_block`."""
-    relu, pool = epilogue
+    relu, pool = epilogue.relu, epilogue.pool
     z_shape, y_shape = block_shapes(x.shape, weight.shape, convolution, epilogue)
-    if not kernels_take(x, weight) or not _plain_windows(convolution) or (residual is not None and pool is not None):
+    if not kernels_take(x, weight) or not _plain_windows(convolution):
+        return NotImplemented
+    if epilogue.relu6 or (residual is not None and pool is not None):
         return NotImplemented
     xp = array_module(x)
     if scale is not None:
@@ -61,7 +63,7 @@ def conv_block_backward(
 ) -> Gradients:  # fmt: skip
     """Run the block backwards: the twin of `minicnn.ops.conv_block.conv_block_backward`."""
     z_shape, y_shape = block_shapes(x.shape, weight.shape, convolution, epilogue)
-    if not kernels_take(dy, x, weight, y) or not _plain_windows(convolution):
+    if not kernels_take(dy, x, weight, y) or not _plain_windows(convolution) or epilogue.relu6:
         return NotImplemented
     xp, relu = array_module(dy), epilogue.relu
     dy, y = xp.ascontiguousarray(dy), xp.ascontiguousarray(y)

@@ -8,10 +8,11 @@ from minicnn.kernels.gpu.launch import elements, kernels_take, launch, lines
 
 
 def norm_block(
-    x: Array, weight: Array, bias: Array, epsilon: float, residual: Array | None = None, relu: bool = True
-) -> tuple[Array, Array, Array]:
+    x: Array, weight: Array, bias: Array, epsilon: float, residual: Array | None = None, relu: bool = True,
+    relu6: bool = False,
+) -> tuple[Array, Array, Array]:  # fmt: skip
     """Normalise by the batch's statistics, add, cut off: the twin of `minicnn.ops.norm_block.norm_block`."""
-    if not kernels_take(x):
+    if not kernels_take(x) or relu6:
         return NotImplemented
     xp, channels = array_module(x), weight.size
     pixels, slices = x.size // channels, -(-x.size // (channels * SPAN))
@@ -27,10 +28,10 @@ def norm_block(
 
 def norm_block_backward(
     dy: Array, x: Array, y: Array, weight: Array, mean: Array, variance: Array, epsilon: float, relu: bool = True,
-    residual: bool = True,
+    residual: bool = True, relu6: bool = False,
 ) -> tuple[Array, Array, Array, Array | None]:  # fmt: skip
     """Run the block backwards: the twin of `minicnn.ops.norm_block.norm_block_backward`."""
-    if not kernels_take(x):
+    if not kernels_take(x) or relu6:
         return NotImplemented
     xp, channels = array_module(x), weight.size
     pixels = x.size // channels
