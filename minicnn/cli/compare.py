@@ -18,7 +18,6 @@ def compare(
 ) -> None:
     """Show in which settings runs differ and what came out of each, the best first; draw their curves."""
     from minicnn.runs.comparison import RunRecord, differing_settings
-    from minicnn.training.progress import duration_text
 
     records = sorted((RunRecord.read(run) for run in runs), key=lambda record: -record.best.val_accuracy)
     differing = differing_settings(records)
@@ -26,24 +25,9 @@ def compare(
         print(json.dumps({"differing_settings": differing, "runs": [record.to_json() for record in records]}))
         return
 
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+    from minicnn.cli.run_table import print_runs
     from minicnn.runs.plots import draw_comparison
 
     draw_comparison({record.path: record.history for record in records}, Path(out))
-    table = Table("run", *differing)
-    for name in ("best accuracy", "in epoch", "time"):
-        table.add_column(name, justify="right")
-    for record in records:
-        best = record.best
-        table.add_row(
-            Text(record.path),
-            *(Text(f"{record.settings[name]}") for name in differing),
-            f"{best.val_accuracy:.2%}",
-            f"{best.epoch} of {len(record.history)}",
-            duration_text(record.seconds),
-        )
-    Console().print(table)
+    print_runs(records, differing)
     print(f"see {out}")
