@@ -11,13 +11,14 @@ from typing import Annotated, NoReturn
 import typer
 
 import minicnn
-from minicnn.cli import compare, data, evaluate, export, gradcheck, import_, predict, summary, train
+from minicnn.cli import compare, data, evaluate, export, gradcheck, import_, predict, search, summary, train
 from minicnn.errors import Interrupted, UsageError
 
 INTERRUPTED = 128 + 2  # as shells say that SIGINT ended a command
 READER_GONE = 128 + 13  # likewise SIGPIPE
 SMALLER = {  # what to make smaller when a verb needs more memory than there is
     "train": "a smaller --batch-size or --image-size",
+    "search": "a smaller batch_size or image_size",
     "evaluate": "a smaller --batch-size",
     "predict": "fewer images at once",
     "summary": "a smaller --image-size or fewer --classes",
@@ -34,6 +35,7 @@ app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(predict.predict)
 app.command()(compare.compare)
+app.command()(search.search)
 app.command()(export.export)
 app.command("import")(import_.import_weights)
 app.command()(summary.summary)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import fields
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +14,11 @@ from minicnn.cli.options import CHOICES, completion, one_of
 from minicnn.errors import UsageError
 from minicnn.runs.settings import Settings
 
-DEFAULTS = {field.name: field.default for field in fields(Settings)}
+if TYPE_CHECKING:
+    from minicnn.runs.run import Run
+    from minicnn.training.progress import Progress
+
+DEFAULTS = {field.name: field.default for field in fields(Settings) if field.name != "fold"}  # see --folds
 # When a run is taken up again; model names its own network.
 CHANGEABLE = ("epochs", "patience", "workers", "device", "tensorboard", "model")
 
@@ -163,6 +169,14 @@ def train(
             show_default=False,
         ),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Cross-validation: so many runs, each validated on another part of the training images, in folders "
+            "of --out; the same command again goes on where it was stopped.",
+            show_default=False,
+        ),
+    ] = None,
     find_lr: Annotated[
         str | None,
         typer.Option(
@@ -187,40 +201,76 @@ def train(
     options = locals()
     absent = {name for name in DEFAULTS if options[name] is None or options[name] is False}
     given = {name: options[name] for name in DEFAULTS if name not in absent}
+    elsewhere = {"--out": out, "--folds": folds, "--find-lr": find_lr}
     refused = [_option_name(name) for name in given if name not in CHANGEABLE]
-    refused += [name for name, value in (("--out", out), ("--find-lr", find_lr)) if value is not None]
+    refused += [name for name, value in elsewhere.items() if value is not None]
     if resume is not None and refused:
         raise UsageError(f"--resume goes on with the run's own settings: leave out {', '.join(refused)}")
-    if resume is None and init:
+    if find_lr is not None and (out is not None or folds is not None):
+        raise UsageError("--find-lr makes no run, and so no folder for it: leave out --out and --folds")
+    if folds is not None and out is None:
+        raise UsageError("--folds makes several runs: name a folder for them with --out")
+    if resume is not None:
+        _resume(resume, given)
+        return
+    if init:
         from minicnn.runs.transfer import settings_from
 
         given = settings_from(init) | given
-    if resume is None:
-        settings = Settings(**given)  # complains before anything is imported that takes long
-
-    if find_lr is not None and out is not None:
-        raise UsageError("--find-lr makes no run, and so no folder for it: leave out --out")
+    settings = Settings(**given)  # complains before anything is imported that takes long
     if find_lr is not None:
-        from minicnn.runs.rate_search import search_rate
+        _find_lr(settings, find_lr)
+    elif folds is not None:
+        _cross_validate(settings, folds, str(out))
+    else:
+        _start(settings, out)
 
-        curve = search_rate(settings, find_lr)
-        print(
-            f"the loss falls fastest at a learning rate of {curve.suggestion:.2g}, after {len(curve.rates)} rates from "
-            f"{curve.rates[0]:.2g} to {curve.rates[-1]:.2g}: see {find_lr}"
-        )
-        return
 
-    from minicnn.runs.display import make_progress
+def _start(settings: Settings, out: str | None) -> None:
     from minicnn.runs.run import Run
+
+    _train(lambda progress: Run.start(settings, out, progress))
+
+
+def _resume(path: str, changes: dict[str, Any]) -> None:
+    from minicnn.runs.run import Run
+
+    _train(lambda progress: Run.resume(path, progress, **changes))
+
+
+def _train(prepare: Callable[[Progress], Run]) -> None:
+    from minicnn.runs.display import make_progress
 
     progress = make_progress(sys.stdout)
     try:
-        run = Run.start(settings, out, progress) if resume is None else Run.resume(resume, progress, **given)
+        run = prepare(progress)
         result = run.train()
     finally:
         progress.close()
     for line in run.describe_result(result):
         print(line)
+
+
+def _cross_validate(settings: Settings, folds: int, out: str) -> None:
+    from minicnn.runs.cross_validation import cross_validate
+    from minicnn.runs.display import make_progress
+
+    progress = make_progress(sys.stdout)
+    try:
+        result = cross_validate(settings, folds, Path(out), progress)
+    finally:
+        progress.close()
+    print(f"{result.describe()}; see {out}/compare.png")
+
+
+def _find_lr(settings: Settings, picture: str) -> None:
+    from minicnn.runs.rate_search import search_rate
+
+    curve = search_rate(settings, picture)
+    print(
+        f"the loss falls fastest at a learning rate of {curve.suggestion:.2g}, after {len(curve.rates)} rates from "
+        f"{curve.rates[0]:.2g} to {curve.rates[-1]:.2g}: see {picture}"
+    )
 
 
 def _option_name(setting: str) -> str:

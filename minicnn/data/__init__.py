@@ -4,6 +4,7 @@ from minicnn.data.cache import cache_folder
 from minicnn.data.datasets import NAMED_DATASETS, NamedDataset, named_dataset
 from minicnn.data.download import download
 from minicnn.data.folder import ImageDataset, Skipped
+from minicnn.data.folds import fold_of
 from minicnn.data.ilsvrc import import_ilsvrc
 from minicnn.data.images import UnreadableImage, check_header, read_image
 from minicnn.data.loader import Batch, Loader, UncutBatch
@@ -74,6 +75,7 @@ __all__ = [
     "check_header",
     "choose_classes",
     "download",
+    "fold_of",
     "imagenet_classes",
     "imagenet_label",
     "imagenet_names",

@@ -18,6 +18,8 @@ from minicnn.training.lr_finder import RateCurve
 if TYPE_CHECKING:  # Matplotlib takes as long to import as everything else together: only when something is drawn
     from matplotlib.figure import Figure
 
+    from minicnn.runs.comparison import RunRecord
+
 COUNTS_SHOWN = 20  # classes: with more of them, a number does not fit into its cell
 DOTS_PER_INCH = 120
 
@@ -138,6 +140,37 @@ def draw_comparison(histories: Mapping[str, Sequence[Epoch]], path: Path) -> Non
     for text, (name, history) in zip(legend.get_texts(), histories.items(), strict=True):
         text.set_parse_math(False)
         text.set_text(f"{_drawable(name)}: {best_epoch(history).val_accuracy:.1%}")
+    _save(figure, path)
+
+
+def draw_search(records: Sequence[RunRecord], names: Sequence[str], path: Path) -> None:
+    """Draw the best validation accuracy of each run over each of the settings `names` into a PNG, a panel a setting.
+
+    Runs that ended before most others did are drawn as rings. Raises UsageError when the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    figure = Figure(figsize=(1 + 4 * len(names), 4), layout="constrained")
+    panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
+    longest = max(len(record.history) for record in records)
+    accuracies = [record.best.val_accuracy for record in records]
+    best = max(range(len(records)), key=accuracies.__getitem__)
+    for axes, name in zip(panels, names, strict=True):
+        values = [record.settings[name] for record in records]
+        if not all(type(value) in (int, float) for value in values):
+            values = [_shortened(_drawable(str(value))) for value in values]
+        elif min(values) > 0 and max(values) >= 10 * min(values):
+            axes.set_xscale("log")
+        for number, (value, accuracy, record) in enumerate(zip(values, accuracies, records, strict=True)):
+            whole = len(record.history) == longest
+            color = "tab:red" if number == best else "tab:blue"
+            axes.plot([value], [accuracy], marker="o", color=color, fillstyle="full" if whole else "none")
+        axes.set_xlabel(name)
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("best validation accuracy")
+    panels[0].yaxis.set_major_formatter(PercentFormatter(1.0))
+    figure.suptitle(f"{len(records)} runs; red: the best, rings: ended early")
     _save(figure, path)
 
 

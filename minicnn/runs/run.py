@@ -9,7 +9,7 @@ from typing import Any
 
 import minicnn
 from minicnn import models
-from minicnn.data import NAMED_DATASETS, Loader, Skipped, Splits, open_dataset
+from minicnn.data import NAMED_DATASETS, Loader, Skipped, Splits, fold_of, open_dataset
 from minicnn.devices import device_memory, device_session, gpu_name, require_cupy, resolve_device
 from minicnn.dispatch import kernel_mode
 from minicnn.errors import Interrupted, UsageError
@@ -69,6 +69,8 @@ class Run:
             settings.data, seed=settings.seed, strict=settings.strict,
             classes=settings.classes, per_class=settings.per_class,
         )  # fmt: skip
+        if settings.fold:
+            self.splits = fold_of(self.splits, settings.fold, settings.seed)
         classes = len(self.splits.classes)
         net = models.build(network, input_shape, classes=classes, seed=settings.seed)
         if start is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from minicnn import models, ops
 from minicnn.backend import to_device, to_numpy
-from minicnn.data import NAMED_DATASETS, ImageDataset, check_header, open_dataset, read_image
+from minicnn.data import NAMED_DATASETS, ImageDataset, check_header, fold_of, open_dataset, read_image
 from minicnn.devices import device_memory, resolve_device
 from minicnn.errors import UsageError
 from minicnn.files import in_home
@@ -73,10 +73,10 @@ class TrainedNetwork:
     def images(self, data: str | None = None, part: str = "validation", strict: bool = False) -> ImageDataset:
         """Find the images to evaluate on, labelled as the network's classes are.
 
-        data: None for the run's own; a named set; a folder with train/ beside the others, of which `part`
-        ("validation" or "test") is taken; or a folder of class folders, of which all images are. They may be of some
-        of the network's classes only. Of a run that was trained on some of the data's classes, the images of the
-        others are left out.
+        data: None for the run's own, of a fold those that it was validated on; a named set; a folder with train/ beside
+        the others, of which `part` ("validation" or "test") is taken; or a folder of class folders, of which all images
+        are. They may be of some of the network's classes only. Of a run that was trained on some of the data's classes,
+        the images of the others are left out.
         Raises UsageError when there are none, or they have classes that the network does not know.
         """
         if part not in ("validation", "test"):
@@ -90,7 +90,12 @@ class TrainedNetwork:
             return ImageDataset.from_folder(folder, classes=allowed, only=self.facts.classes, strict=strict)
         source = data or (self.settings.data if self.settings else "")
         seed = self.settings.seed if self.settings else 0
-        splits = open_dataset(source, seed=seed, strict=strict, classes=self.facts.classes if some else "")
+        splits = open_dataset(
+            source, seed=seed, strict=strict, classes=self.facts.classes if some else "",
+            per_class=self.settings.per_class if self.settings is not None and data is None else 0,
+        )  # fmt: skip
+        if self.settings is not None and self.settings.fold and data is None:
+            splits = fold_of(splits, self.settings.fold, seed)
         unknown = [name for name in splits.classes if name not in self.facts.classes]
         if unknown:
             raise UsageError(

@@ -1,10 +1,14 @@
-"""Early stopping: training ends when it has gone on for long enough without getting better on unseen images."""
+"""Early stopping: training ends when it does not get better on unseen images, or is worse than others were by then."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from statistics import median
 
 from minicnn.training.history import Epoch
+
+FEWEST_OTHERS = 3  # whose median is compared with: of fewer it says little
+StopRule = Callable[[Sequence[Epoch]], str | None]  # from the epochs so far to why training should end, or None
 
 
 def reason_to_stop(history: Sequence[Epoch], patience: int) -> str | None:
@@ -24,3 +28,27 @@ def reason_to_stop(history: Sequence[Epoch], patience: int) -> str | None:
         f"stopped early: {waited} without a better validation accuracy than {best.val_accuracy:.1%} in "
         f"epoch {best.epoch}"
     )
+
+
+def median_rule(others: Sequence[Sequence[Epoch]]) -> StopRule:
+    """Return the rule that ends what is not better than half of `others` were after as many epochs.
+
+    others: the histories of earlier trainings; those that were shorter count with the best that they had. Compared are
+    the best validation accuracies so far. With fewer than FEWEST_OTHERS nothing is ended. Source: Golovin et al. 2017,
+    "Google Vizier: A service for black-box optimization", §3.2.2, the median stopping rule.
+    """
+
+    def rule(history: Sequence[Epoch]) -> str | None:
+        if not history or len(others) < FEWEST_OTHERS:
+            return None
+        middle = median(_best_by(len(history), other) for other in others)
+        best = _best_by(len(history), history)
+        if best >= middle:
+            return None
+        return f"stopped early: {best:.1%} by epoch {len(history)}, where half of the others had {middle:.1%} or more"
+
+    return rule
+
+
+def _best_by(epoch: int, history: Sequence[Epoch]) -> float:
+    return max(row.val_accuracy for row in history[:epoch])

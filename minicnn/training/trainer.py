@@ -26,7 +26,7 @@ from minicnn.training.normalization import Normalization
 from minicnn.training.optimizers import Optimizer
 from minicnn.training.progress import Moment, Progress
 from minicnn.training.schedules import Schedule, constant
-from minicnn.training.stopping import reason_to_stop
+from minicnn.training.stopping import StopRule, reason_to_stop
 
 # Batches (x, labels), or mixed ones (x, labels, others, share of labels), that one step learns from.
 Group = list[tuple[Any, ...]]
@@ -46,11 +46,12 @@ class Trainer:
     each epoch that is done; training begins after the last of them. `part` is what the batches go through: the network,
     or its tail where they are the features that its frozen layers make of the pictures.
 
-    mixing: samples of a batch with one another, see `mixing`. clip_norm: the largest norm of all gradients
-    together, or 0, see `clipping`. accumulate: batches that make a step, see `accumulation`. ema: decay of the
-    average of the weights, or 0, see `averaging`; the average is what is validated, and `validated_weights` what
-    holds it. patience: epochs without a better validation accuracy after which training ends, or 0, see `stopping`.
-    test_flip: validate by the mean of the logits of each picture and its mirror.
+    mixing: samples of a batch with one another, see `mixing`. clip_norm: the largest norm of all gradients together, or
+    0, see `clipping`. accumulate: batches that make a step, see `accumulation`. ema: decay of the average of the
+    weights, or 0, see `averaging`; the average is what is validated, and `validated_weights` what holds it. patience:
+    epochs without a better validation accuracy after which training ends, or 0, see `stopping`. stop_rule: another
+    reason to end, from the history, or None. test_flip: validate by the mean of the logits of each picture and its
+    mirror.
     Raises UsageError for numbers out of range.
     """
 
@@ -58,7 +59,7 @@ class Trainer:
         self, net: Sequential, optimizer: Optimizer, *, epochs: int, loss: SoftmaxCrossEntropy | None = None,
         schedule: Schedule = constant, normalization: Normalization | None = None, device: str = "cpu",
         progress: Progress | None = None, mixing: Mixing | None = None, clip_norm: float = 0.0, accumulate: int = 1,
-        ema: float = 0.0, patience: int = 0, test_flip: bool = False,
+        ema: float = 0.0, patience: int = 0, stop_rule: StopRule | None = None, test_flip: bool = False,
     ) -> None:  # fmt: skip
         if not clip_norm >= 0:
             raise UsageError(f"clip_norm {clip_norm} should be above 0, or 0 to clip nothing")
@@ -77,6 +78,7 @@ class Trainer:
         self.accumulate = accumulate
         self.average = WeightAverage(net, ema) if ema else None
         self.patience = patience
+        self.stop_rule = stop_rule
         self.test_flip = test_flip
         self.highest_lr = optimizer.lr
         self.history: list[Epoch] = []
@@ -131,7 +133,10 @@ class Trainer:
     @property
     def stopped_early(self) -> str | None:
         """Why training has ended before its last epoch, None where it has not."""
-        return reason_to_stop(self.history, self.patience) if len(self.history) < self.epochs else None
+        if len(self.history) >= self.epochs:
+            return None
+        reason = reason_to_stop(self.history, self.patience)
+        return self.stop_rule(self.history) if reason is None and self.stop_rule is not None else reason
 
     def validated_weights(self) -> AbstractContextManager[None]:
         """Let `net` hold, for the time of a block, the weights that are validated: the average, where there is one."""

@@ -29,12 +29,13 @@ from tests.processes import started
 def test_help_names_every_verb(minicnn: Command) -> None:
     answer = minicnn("--help")
     assert answer.code == 0 and answer.err == ""
-    for verb in ("train", "evaluate", "predict", "compare", "summary", "gradcheck", "data"):
+    for verb in ("train", "evaluate", "predict", "compare", "search", "summary", "gradcheck", "data"):
         assert verb in answer.out
 
 
 @pytest.mark.parametrize(
-    "verb", [["train"], ["evaluate"], ["predict"], ["compare"], ["summary"], ["gradcheck"], ["data", "make"]]
+    "verb",
+    [["train"], ["evaluate"], ["predict"], ["compare"], ["search"], ["summary"], ["gradcheck"], ["data", "make"]],
 )
 def test_every_verb_has_help(minicnn: Command, verb: list[str]) -> None:
     answer = minicnn(*verb, "--help")
@@ -202,6 +203,19 @@ def test_compare(minicnn: Command, run: Path, shapes: Path, tmp_path: Path, monk
         assert accuracies[path] == pytest.approx(evaluated)
     assert list(accuracies.values()) == sorted(accuracies.values(), reverse=True)
     assert not Path("compare.png").exists()
+
+
+def test_folds_and_search(minicnn: Command, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = minicnn("train", shapes, *SMALL, "--folds", 2, "--out", "cv")
+    assert answer.code == 0 and answer.out.splitlines()[-1].startswith("2 folds: ")
+    assert {"fold-1", "fold-2", "compare.png"} == {entry.name for entry in Path("cv").iterdir()}
+    options = ["--set", "model=cnn2", "--set", "image_size=16", "--set", "epochs=1", "--set", "workers=0"]
+    answer = minicnn("search", shapes, "--try", "lr=1e-3,1e-2", "--out", "found", *options)
+    assert answer.code == 0 and "lr=0.01" in answer.out
+    assert {"001", "002", "search.png"} == {entry.name for entry in Path("found").iterdir()}
+    answer = minicnn("search", shapes, "--try", "lr=1e-3..1e-2", "--trials", 3, "--out", "drawn", *options)
+    assert answer.code == 0 and len(list(Path("drawn").iterdir())) == 4
 
 
 def test_predict(minicnn: Command, run: Path, shapes: Path) -> None:

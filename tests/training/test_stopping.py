@@ -13,7 +13,7 @@ from minicnn.data import Loader
 from minicnn.errors import UsageError
 from minicnn.training.history import Epoch
 from minicnn.training.progress import PlainProgress
-from minicnn.training.stopping import reason_to_stop
+from minicnn.training.stopping import median_rule, reason_to_stop
 
 
 def history(*accuracies: float) -> list[Epoch]:
@@ -73,3 +73,31 @@ def test_patience_without_validation_is_refused(
         make_trainer(patience=2).train(loaders[0])
     with pytest.raises(UsageError, match="patience at least 0; got 1, -1"):
         make_trainer(patience=-1)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "stops"),
+    [
+        ((), False),
+        ((0.5,), False),
+        ((0.49,), True),
+        ((0.49, 0.7), False),  # by the second epoch the others had 0.6, 0.7 and 0.4
+        ((0.1, 0.59), True),
+        ((0.7, 0.1, 0.1), False),  # the best so far counts
+        ((0.69, 0.1, 0.1), True),
+    ],
+)
+def test_the_median_rule_ends_what_is_worse_than_half_of_the_others_were_by_then(
+    accuracies: tuple[float, ...], stops: bool
+) -> None:
+    others = [history(0.5, 0.6, 0.9), history(0.5, 0.7), history(0.4, 0.3, 0.5)]
+    assert (median_rule(others)(history(*accuracies)) is not None) == stops
+    assert median_rule(others[:2])(history(*accuracies)) is None, "two others are too few"
+
+
+def test_the_trainer_ends_by_the_rule_it_is_given(
+    make_trainer: Callable[..., Trainer], loaders: tuple[Loader, Loader]
+) -> None:
+    trainer = make_trainer(epochs=5, stop_rule=lambda history: "enough" if len(history) == 2 else None)
+    trainer.train(*loaders)
+    assert len(trainer.history) == 2 and trainer.stopped_early == "enough"
