@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minicnn import ops
-from minicnn.backend import Array, array_module, device_of, to_device, to_numpy
+from minicnn.backend import Array, array_module, to_numpy
 from minicnn.errors import UsageError
 from minicnn.layers.passes import read_only
 from minicnn.ops.softmax import require_labels
@@ -28,6 +28,7 @@ class SoftmaxCrossEntropy:
             raise UsageError(f"label_smoothing {label_smoothing} should be at least 0 and below 1")
         self.label_smoothing = label_smoothing
         self.class_weights = None if class_weights is None else _checked(class_weights)
+        self._weights_there: Array | None = None  # the same on the device of the logits
         self.probabilities: Array | None = None
         self.labels: Array | None = None
         self.targets: Array | None = None  # (N, K), where a label and ε do not say it all
@@ -86,8 +87,10 @@ class SoftmaxCrossEntropy:
 
     def _weights_like(self, array: Array) -> Array:
         """Return the class weights on the device of `array`, where they stay."""
-        self.class_weights = to_device(self.class_weights, device_of(array))
-        return self.class_weights
+        xp = array_module(array)
+        if self._weights_there is None or array_module(self._weights_there) is not xp:
+            self._weights_there = xp.asarray(self.class_weights)
+        return self._weights_there
 
 
 def balanced_weights(labels: Array, classes: int) -> np.ndarray:
@@ -104,9 +107,9 @@ def balanced_weights(labels: Array, classes: int) -> np.ndarray:
     return counts.sum() / (classes * counts)
 
 
-def _checked(class_weights: Sequence[float] | Array) -> Array:
-    weights = np.asarray(class_weights, dtype="float64") if isinstance(class_weights, Sequence) else class_weights
-    on_host = to_numpy(weights)
-    if on_host.ndim != 1 or not np.isfinite(on_host).all() or not (on_host >= 0).all() or not on_host.any():
-        raise UsageError(f"class weights are one number of at least 0 for each class, and not all 0; got {on_host}")
+def _checked(class_weights: Sequence[float] | Array) -> np.ndarray:
+    given = class_weights if isinstance(class_weights, Sequence) else to_numpy(class_weights)
+    weights = np.array(given, dtype="float64")
+    if weights.ndim != 1 or not np.isfinite(weights).all() or not (weights >= 0).all() or not weights.any():
+        raise UsageError(f"class weights are one number of at least 0 for each class, and not all 0; got {weights}")
     return weights

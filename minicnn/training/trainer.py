@@ -179,7 +179,9 @@ class Trainer:
         for (x, *target), share in zip(group, shares(weights), strict=True):
             logits = self.part.forward(x, training=True)
             loss = self.loss.forward(logits, *target)
-            self.part.backward(share * self.loss.backward(), input_gradient=False)
+            dlogits = self.loss.backward()
+            dlogits *= share  # in place, and so in its own dtype
+            self.part.backward(dlogits, input_gradient=False)
             totals.add(loss, logits, labels=target[0])
         if self.clip_norm:
             clip_gradients(self.optimizer.parameters, self.clip_norm)

@@ -68,5 +68,5 @@ def test_a_loss_that_never_falls_gives_no_suggestion() -> None:
 def test_rates_out_of_range_are_refused(
     settings: dict[str, float], make_trainer: Make, loaders: tuple[Loader, Loader]
 ) -> None:
-    with pytest.raises(UsageError, match="rates rise from above 0, in 30 steps or more; got"):
+    with pytest.raises(UsageError, match="rates rise from above 0 in 30 steps or more; got"):
         find_lr(make_trainer(), loaders[0], **settings)
