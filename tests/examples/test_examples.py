@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from minicnn.data import make_shapes
+from minicnn.runs.run import Run
+from minicnn.runs.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
@@ -93,3 +95,17 @@ def test_a_layer_of_your_own(tmp_path: Path) -> None:
     assert "squeezeexcite1.gate.dense1.weight" in output
     assert float(re.findall(r"(\d+)% right", output)[0]) > 90
     assert (tmp_path / "squeeze.safetensors").exists()
+
+
+def test_transfer_learning(tmp_path: Path) -> None:
+    data = make_shapes(tmp_path / "set", images_per_class=10, size=40)
+    settings = Settings(data=str(data), model="cnn2", image_size=16, epochs=1, workers=0)
+    Run.start(settings, str(tmp_path / "teacher")).train()
+    arguments = ("--start", "teacher", "--per-class", "2", "4", "--epochs", "2")
+    output = run("11_transfer_learning.py", tmp_path, str(data), *arguments)
+    found = re.findall(r"(\d+) pictures a class, (.*): ([\d.]+) %", output)
+    assert [(count, way) for count, way, _ in found] == [
+        (count, way) for count in ("2", "4") for way in ("from scratch", "last layer", "fine-tuned")
+    ]
+    with Image.open(tmp_path / "transfer.png") as image:
+        image.verify()
