@@ -25,7 +25,8 @@ from minicnn.data import (
 from minicnn.errors import UsageError
 from minicnn.training.normalization import Normalization
 
-# Each makes its transform for images of a given size (pixels). They run in the order in which they are asked for.
+# Each makes its transform for images of a given size (pixels). They run in the order in which they are asked for;
+# crops and flips that come last are cut out of a whole batch at once, which is faster.
 AUGMENTATIONS: dict[str, Callable[[int], Transform]] = {
     "flip": lambda size: HorizontalFlip(),
     "alternating_flip": lambda size: AlternatingFlip(),

@@ -201,7 +201,7 @@ class Run:
         settings, trainer = self.settings, self.trainer
         until = settings.unfreeze_at - 1 if settings.unfreeze_at else settings.epochs
         place = frozen_layers(self.net.layers)
-        changing = self.train_transform.random or settings.test_flip or settings.cutmix > 0
+        changing = self.train_transform.random or settings.test_flip or settings.mixup > 0 or settings.cutmix > 0
         if not place or changing or len(trainer.history) >= until:
             return
         self.progress.note(f"what the first {place} layers, which are frozen, make of each picture is computed once")

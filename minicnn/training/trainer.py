@@ -104,6 +104,7 @@ class Trainer:
         unseen = as_batches(validation, batch_size) if validation is not None else None
         if self.patience and unseen is None:
             raise UsageError("patience needs validation images: only they tell whether training still helps")
+        first = len(self.history)
         while not self.done and (until is None or len(self.history) < until):
             began = time.perf_counter()
             train_loss, train_accuracy, images_per_second = self.train_epoch(batches)
@@ -122,7 +123,7 @@ class Trainer:
             self.progress.epoch_done(self.history[-1], self.epochs)
             if after_epoch is not None:
                 after_epoch(self)
-        if self.stopped_early is not None:
+        if self.stopped_early is not None and len(self.history) > first:
             self.progress.note(self.stopped_early)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from minicnn.runs.run import Run
 from minicnn.runs.settings import Settings
 from minicnn.runs.trained import TrainedNetwork
 from minicnn.runs.transfer import settings_from
+from minicnn.training.progress import PlainProgress
 
 
 def tiny(shapes: Path, **changes: Any) -> Settings:
@@ -71,11 +73,21 @@ def test_features_that_are_computed_once_give_what_pictures_give(
         np.testing.assert_allclose(by_features[name], array, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.parametrize(
+    "changing", [{"augment": "flip"}, {"mixup": 0.2}, {"cutmix": 1.0}, {"test_flip": True}], ids=str
+)
 def test_changing_pictures_are_computed_anew(
-    teacher: Path, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changing: dict[str, Any], teacher: Path, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_module, "compute_features", lambda *a: pytest.fail("these pictures change"))
-    train(tiny(shapes, init=str(teacher), freeze="all", augment="flip", epochs=1), tmp_path / "run")
+    train(tiny(shapes, init=str(teacher), freeze="all", epochs=1, **changing), tmp_path / "run")
+
+
+def test_training_in_parts_that_stops_early_says_so_once(teacher: Path, shapes: Path, tmp_path: Path) -> None:
+    told = io.StringIO()
+    settings = tiny(shapes, init=str(teacher), freeze="all", unfreeze_at=20, epochs=40, lr=1e-9, patience=2)
+    Run.start(settings, str(tmp_path / "run"), PlainProgress(told)).train()
+    assert told.getvalue().count("stopped early") == 1
 
 
 @pytest.mark.parametrize("augment", ["none", "flip"])
