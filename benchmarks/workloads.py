@@ -1,5 +1,5 @@
-"""What is measured: the documents' networks at their documented sizes, and a ResNet-18, training and inference; of a
-network of depthwise layers, the layers."""
+"""What is measured: the documents' networks at their documented sizes, and some classics, training and inference;
+of a network of depthwise layers, the layers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 IMAGE_SIZES = {
     "cnn3": 224, "cnn2": 224, "cifar_cnn": 32, "torch_cnn": 224, "simple_cnn": 224, "dcnn5": 224, "resnet18": 64,
+    "vgg11": 64, "mobilenet_v2": 224, "efficientnet_lite0": 224,
 }  # fmt: skip
 LAYERS_ALONE = {"depthwise": 112}  # networks, with their image size, that are measured layer by layer alone
-CLASSES = {"resnet18": 10}  # as in their source for the others
-BY_PYTORCH_ALONE = ("resnet18",)  # the other peers know no batch norm here
+CLASSES = {"resnet18": 10, "vgg11": 10}  # as in their source for the others
+BY_PYTORCH_ALONE = ("resnet18", "mobilenet_v2", "efficientnet_lite0")  # the other peers know no batch norm here
 BATCH_SIZES = {"cifar_cnn": 128}  # 32 for the others
 
 

@@ -46,15 +46,25 @@ def _symmetric(layer: Any) -> tuple[int, int]:
     return top, left
 
 
+def _convolution(conv: Any) -> nn.Module:
+    """Return PyTorch's convolution, with a layer before it where one side is padded more than the other."""
+    (top, bottom), (left, right) = conv.padding
+    alike = (top, left) == (bottom, right)
+    layer = nn.Conv2d(
+        conv.input_shape[2], conv.filters, conv.kernel_size, conv.stride, (top, left) if alike else 0, conv.dilation,
+        conv.groups, conv.bias is not None,
+    )  # fmt: skip
+    return layer if alike else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), layer)
+
+
 MODULES: dict[str, Callable[[Any], nn.Module]] = {
-    "Conv2D": lambda c: nn.Conv2d(
-        c.input_shape[2], c.filters, c.kernel_size, c.stride, _symmetric(c), c.dilation, c.groups, c.bias is not None
-    ),
+    "Conv2D": _convolution,
     "BatchNorm2D": lambda b: nn.BatchNorm2d(b.input_shape[2], b.epsilon, b.momentum),
     "MaxPool2D": lambda p: nn.MaxPool2d(p.size, p.stride, _symmetric(p)),
     "GlobalAvgPool2D": lambda _: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
     "Dense": lambda d: nn.Linear(d.input_shape[0], d.units),
     "ReLU": lambda _: nn.ReLU(),
+    "ReLU6": lambda _: nn.ReLU6(),
     "Flatten": lambda _: nn.Flatten(),
     "Dropout": lambda d: nn.Dropout(d.rate),
 }
