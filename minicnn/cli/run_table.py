@@ -23,7 +23,7 @@ def print_runs(records: Sequence[RunRecord], differing: Sequence[str]) -> None:
         table.add_row(
             Text(record.path),
             f"{record.best.val_accuracy:.2%}",
-            f"{record.best.epoch} of {len(record.history)}",
+            f"{record.best.epoch} of {len(record.history)}" + ("" if record.whole else ", ended early"),
             duration_text(record.seconds),
             Text(", ".join(f"{name}={record.settings[name]}" for name in differing)),
         )

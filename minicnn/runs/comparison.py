@@ -41,6 +41,11 @@ class RunRecord:
         return best_epoch(self.history)
 
     @property
+    def whole(self) -> bool:
+        """Whether it trained for all of its epochs: not if it was stopped, or still goes on."""
+        return len(self.history) == self.settings["epochs"]
+
+    @property
     def seconds(self) -> float:
         """How long training and validation took."""
         return sum(row.seconds for row in self.history)

@@ -146,14 +146,13 @@ def draw_comparison(histories: Mapping[str, Sequence[Epoch]], path: Path) -> Non
 def draw_search(records: Sequence[RunRecord], names: Sequence[str], path: Path) -> None:
     """Draw the best validation accuracy of each run over each of the settings `names` into a PNG, a panel a setting.
 
-    Runs that ended before most others did are drawn as rings. Raises UsageError when the file cannot be written.
+    Runs that ended before their last epoch are drawn as rings. Raises UsageError when the file cannot be written.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
     figure = Figure(figsize=(1 + 4 * len(names), 4), layout="constrained")
     panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
-    longest = max(len(record.history) for record in records)
     accuracies = [record.best.val_accuracy for record in records]
     best = max(range(len(records)), key=accuracies.__getitem__)
     for axes, name in zip(panels, names, strict=True):
@@ -163,9 +162,8 @@ def draw_search(records: Sequence[RunRecord], names: Sequence[str], path: Path) 
         elif min(values) > 0 and max(values) >= 10 * min(values):
             axes.set_xscale("log")
         for number, (value, accuracy, record) in enumerate(zip(values, accuracies, records, strict=True)):
-            whole = len(record.history) == longest
             color = "tab:red" if number == best else "tab:blue"
-            axes.plot([value], [accuracy], marker="o", color=color, fillstyle="full" if whole else "none")
+            axes.plot([value], [accuracy], marker="o", color=color, fillstyle="full" if record.whole else "none")
         axes.set_xlabel(name)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("best validation accuracy")

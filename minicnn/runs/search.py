@@ -31,12 +31,14 @@ class Range:
     high: float
 
     def draw(self, rng: np.random.Generator) -> float | int:
-        """Return one of them at random."""
+        """Return one of them at random; of three digits where it is not whole, which one can type again."""
         if isinstance(self.low, int) and isinstance(self.high, int):
             return int(rng.integers(self.low, self.high + 1))
         if self.low > 0:
-            return float(math.exp(rng.uniform(math.log(self.low), math.log(self.high))))
-        return float(rng.uniform(self.low, self.high))
+            drawn = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
+        else:
+            drawn = rng.uniform(self.low, self.high)
+        return min(max(float(f"{drawn:.3g}"), self.low), self.high)
 
 
 Space = Mapping[str, "Range | tuple[Any, ...]"]  # name of a setting → what it may be
@@ -106,9 +108,10 @@ def search(
     all_settings = [settings.changed(**trial) for trial in trials]  # refuses what is out of range before any is trained
     records: list[RunRecord] = []
     for number, (trial, of_trial) in enumerate(zip(trials, all_settings, strict=True), start=1):
-        told = ", ".join(f"{name}={_shown(value)}" for name, value in trial.items())
+        told = ", ".join(f"{name}={value}" for name, value in trial.items())
         progress.note(f"trial {number} of {len(trials)}: {told}")
-        rule = median_rule([record.history for record in records]) if stops else None
+        first_judged = max(2, of_trial.epochs // 4)  # in its first epochs chance decides who is ahead
+        rule = median_rule([record.history for record in records], first_judged) if stops else None
         try:
             records.append(trained(of_trial, folder / f"{number:03}", progress, rule))
         except Diverged as error:
@@ -137,7 +140,3 @@ def _value(name: str, text: str) -> Any:
     except ValueError:
         pass
     raise UsageError(f"{name} should be {'true or false' if kind is bool else f'a {kind.__name__}'}; got {text!r}")
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

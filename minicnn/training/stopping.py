@@ -30,16 +30,17 @@ def reason_to_stop(history: Sequence[Epoch], patience: int) -> str | None:
     )
 
 
-def median_rule(others: Sequence[Sequence[Epoch]]) -> StopRule:
+def median_rule(others: Sequence[Sequence[Epoch]], begin: int = 1) -> StopRule:
     """Return the rule that ends what is not better than half of `others` were after as many epochs.
 
     others: the histories of earlier trainings; those that were shorter count with the best that they had. Compared are
-    the best validation accuracies so far. With fewer than FEWEST_OTHERS nothing is ended. Source: Golovin et al. 2017,
-    "Google Vizier: A service for black-box optimization", §3.2.2, the median stopping rule.
+    the best validation accuracies so far. With fewer than FEWEST_OTHERS nothing is ended. begin: the first epoch that
+    is judged. Source: Golovin et al. 2017, "Google Vizier: A service for black-box optimization", §3.2.2, the median
+    stopping rule.
     """
 
     def rule(history: Sequence[Epoch]) -> str | None:
-        if not history or len(others) < FEWEST_OTHERS:
+        if len(history) < begin or len(others) < FEWEST_OTHERS:
             return None
         middle = median(_best_by(len(history), other) for other in others)
         best = _best_by(len(history), history)

@@ -43,6 +43,7 @@ def test_another_table_is_refused(text: str) -> None:
 def test_a_record_tells_the_best_epoch_and_the_time(tmp_path: Path) -> None:
     record = RunRecord.read(make_run(tmp_path / "run", lr=0.5))
     assert record.best.epoch == 2 and record.seconds == 8.0 and record.settings["lr"] == 0.5
+    assert not record.whole and RunRecord.read(make_run(tmp_path / "whole", epochs=3)).whole
     assert record.to_json()["best_accuracy"] == 0.625
 
 

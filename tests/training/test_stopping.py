@@ -92,6 +92,8 @@ def test_the_median_rule_ends_what_is_worse_than_half_of_the_others_were_by_then
 ) -> None:
     others = [history(0.5, 0.6, 0.9), history(0.5, 0.7), history(0.4, 0.3, 0.5)]
     assert (median_rule(others)(history(*accuracies)) is not None) == stops
+    if len(accuracies) < 2:
+        assert median_rule(others, begin=2)(history(*accuracies)) is None
     assert median_rule(others[:2])(history(*accuracies)) is None, "two others are too few"
 
 
