@@ -76,7 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except UsageError as error:
         code = _complain(str(error))
     except typer.TyperException as error:  # a verb, an option or an argument that is missing or unknown
-        code = _complain(f"{error.format_message().rstrip('.')}; see minicnn --help")
+        context = getattr(error, "ctx", None)  # of the verb that was asked for what it does not have
+        command = "minicnn" if context is None else context.command_path
+        code = _complain(f"{error.format_message().rstrip('.')}; see {command} --help")
     except MemoryError as error:
         remedy = SMALLER.get(given[0] if given else "", "a machine with more of it")
         code = _complain(f"not enough memory{f' ({error})' if str(error) else ''}: use {remedy}")

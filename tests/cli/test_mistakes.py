@@ -24,10 +24,10 @@ def assert_one_line(answer: Answer, *parts: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["--colour"], ["--colour"]),
+        (["--colour"], ["--colour", "; see minicnn --help\n"]),
         (["fly"], ["fly"]),
         (["train", "--model"], ["--model"]),
-        (["train", "--epochs", "ten"], ["--epochs"]),
+        (["train", "--epochs", "ten"], ["--epochs", "; see minicnn train --help\n"]),
         (["train", "--batch-size", "0"], ["batch size must be at least 1; got 0"]),
         (["train", "--epochs", "0"], ["epochs must be at least 1; got 0"]),
         (["train", "--model", "cnn9"], ["unknown model 'cnn9'", "cnn3"]),
@@ -69,6 +69,7 @@ def assert_one_line(answer: Answer, *parts: str) -> None:
         (["evaluate", "x" * 300], ["File name too long"]),
         (["train", "--out", "x" * 300], ["File name too long"]),
         (["data", "download", "everything"], ["everything"]),
+        (["data", "download"], ["; see minicnn data download --help\n"]),
         (["data", "make", "faces", "folder"], ["shapes"]),
         (["data", "import", "faces", "folder"], ["ilsvrc"]),
         (["data", "import", "ilsvrc", "folder"], ["there is no ILSVRC2012_img_train.tar in folder", "image-net.org"]),
