@@ -32,6 +32,11 @@ class Convolution(NamedTuple):
     groups: int = 1
     dilation: Pair = (1, 1)
 
+    @property
+    def plain(self) -> bool:
+        """Whether every filter reads all channels, and pixels side by side."""
+        return self.groups == 1 and tuple(self.dilation) == (1, 1)
+
 
 class Pooling(NamedTuple):
     """How a pool's window slides, as `max_pool2d` takes it, in tuples of pixels."""

@@ -18,7 +18,7 @@ _forced: str | None = None
 
 
 def choose_algorithm(block: Block, images: int, dtype: np.dtype) -> ModuleType:
-    """Return the module whose `forward` and `backward` suit the block and so many pictures."""
+    """Return the module whose steps, which `schedule` runs, suit the block and so many pictures."""
     if _forced == "winograd" and not winograd.supports(block, dtype):
         raise UsageError("winograd convolves float32 with 3×3 and 5×5 kernels at stride 1 and few enough channels only")
     if _forced is not None:

@@ -27,7 +27,7 @@ def conv_block(
         return NotImplemented
     if convolution.groups == x.shape[3] > 1 and pool is None and residual is None:
         return _depthwise(x, weight, bias, convolution, epilogue, scale), None
-    if not _plain_windows(convolution):
+    if not convolution.plain:
         return NotImplemented
     if _is_pixelwise(weight, convolution) and pool is None and len(x) > 1:
         tall = None if residual is None else _one_picture(residual)
@@ -55,7 +55,7 @@ def conv_block_backward(
     convolution: Convolution, epilogue: Epilogue, input_gradient: bool = True,
 ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:  # fmt: skip
     """Run the block backwards: the twin of `minicnn.ops.conv_block.conv_block_backward`."""
-    if x.dtype not in FLOATS or len(x) == 0 or not _plain_windows(convolution) or epilogue.relu6:
+    if x.dtype not in FLOATS or len(x) == 0 or not convolution.plain or epilogue.relu6:
         return NotImplemented
     if _is_pixelwise(weight, convolution) and epilogue.pool is None and len(x) > 1:
         dx, dweight, dbias = conv_block_backward(
@@ -72,11 +72,6 @@ def conv_block_backward(
     algorithm, threads = choose_algorithm(block, x.shape[0], x.dtype), team_size(multiplications(block, x.shape[0]))
     gradients = backward(algorithm, received, plain(x), plain(weight), dx, block, input_gradient, threads)
     return dx if input_gradient else None, *gradients
-
-
-def _plain_windows(convolution: Convolution) -> bool:
-    """Return whether every filter reads all channels, and pixels side by side."""
-    return convolution.groups == 1 and tuple(convolution.dilation) == (1, 1)
 
 
 def _is_pixelwise(weight: np.ndarray, convolution: Convolution) -> bool:

@@ -23,7 +23,7 @@ def conv_block(
     """Run a convolution and what is near it as one: the twin of `minicnn.ops.conv_block.conv_block`."""
     relu, pool = epilogue.relu, epilogue.pool
     z_shape, y_shape = block_shapes(x.shape, weight.shape, convolution, epilogue)
-    if not kernels_take(x, weight) or not _plain_windows(convolution):
+    if not kernels_take(x, weight) or not convolution.plain:
         return NotImplemented
     if epilogue.relu6 or (residual is not None and pool is not None):
         return NotImplemented
@@ -63,7 +63,7 @@ def conv_block_backward(
 ) -> Gradients:  # fmt: skip
     """Run the block backwards: the twin of `minicnn.ops.conv_block.conv_block_backward`."""
     z_shape, y_shape = block_shapes(x.shape, weight.shape, convolution, epilogue)
-    if not kernels_take(dy, x, weight, y) or not _plain_windows(convolution) or epilogue.relu6:
+    if not kernels_take(dy, x, weight, y) or not convolution.plain or epilogue.relu6:
         return NotImplemented
     xp, relu = array_module(dy), epilogue.relu
     dy, y = xp.ascontiguousarray(dy), xp.ascontiguousarray(y)
@@ -84,8 +84,3 @@ def conv_block_backward(
         return dz
 
     return convolve_backward(product_gradient, x, weight, convolution.stride, convolution.padding, input_gradient)
-
-
-def _plain_windows(convolution: Convolution) -> bool:
-    """Return whether every filter reads all channels, and pixels side by side."""
-    return convolution.groups == 1 and tuple(convolution.dilation) == (1, 1)
