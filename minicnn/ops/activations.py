@@ -39,7 +39,8 @@ def relu(x: Array) -> Array:
 def relu_backward(dy: Array, y: Array) -> Array:
     """Let the gradient through where the output is positive: dx = dy ⊙ [y > 0].
 
-    dy, y: any one shape. Returns dx like dy. At the kink, x = 0, the gradient is taken to be 0.
+    dy, y: any one shape. Returns dx like dy. At the kink, x = 0, the gradient is taken to be 0, and so it is
+    where y is NaN, which is not above 0; PyTorch lets it through there.
     """
     return dy * (y > 0)
 
@@ -97,7 +98,8 @@ def relu6(x: Array) -> Array:
 def relu6_backward(dy: Array, y: Array) -> Array:
     """Let the gradient through where the output is neither 0 nor 6: dx = dy ⊙ [0 < y < 6].
 
-    dy, y: any one shape. Returns dx like dy. At both kinks, x = 0 and x = 6, the gradient is taken to be 0.
+    dy, y: any one shape. Returns dx like dy. At both kinks, x = 0 and x = 6, the gradient is taken to be 0, and so
+    it is where y is NaN; PyTorch lets it through there.
     """
     return dy * ((y > 0) & (y < 6))
 

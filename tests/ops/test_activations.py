@@ -68,6 +68,11 @@ def test_relu_has_no_gradient_at_the_kink(mode, dtype):
     np.testing.assert_array_equal(ops.relu_backward(np.ones(4, dtype), y), [0, 0, 0, 1])
 
 
+@pytest.mark.parametrize("backward", [ops.relu_backward, ops.relu6_backward])
+def test_no_gradient_goes_through_nan(backward, mode, dtype):
+    np.testing.assert_array_equal(backward(np.ones(3, dtype), np.array([np.nan, 1, np.nan], dtype)), [0, 1, 0])
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_a_gradient_that_does_not_belong_to_the_activation_is_refused(name, mode):
     backward, settings = getattr(ops, f"{name}_backward"), ACTIVATIONS[name].settings
