@@ -26,11 +26,9 @@ def groups_of(size: int, items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def shares(weights: list[Any]) -> list[Any]:
-    """Return what part of all each of `weights` is; the whole, exactly, where there is but one.
+    """Return what part of all each of `weights` is.
 
     weights: plain numbers, or arrays with one number each that live on any device.
     """
-    if len(weights) == 1:
-        return [1.0]
     total = sum(weights)
     return [weight / total for weight in weights]

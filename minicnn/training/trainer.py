@@ -176,8 +176,8 @@ class Trainer:
 
         totals: to which the batches' losses and accuracies are added.
         """
-        weights = [self.loss.weight(*target) for _, *target in group]
-        for (x, *target), share in zip(group, shares(weights), strict=True):
+        parts = shares([self.loss.weight(*target) for _, *target in group]) if len(group) > 1 else [1.0]
+        for (x, *target), share in zip(group, parts, strict=True):
             logits = self.part.forward(x, training=True)
             loss = self.loss.forward(logits, *target)
             dlogits = self.loss.backward()

@@ -75,6 +75,23 @@ def test_the_schedule_moves_the_learning_rate(make_trainer: Make, loaders: Loade
     assert trainer.history[0].lr > trainer.history[1].lr > 0
 
 
+def test_a_loss_of_one_s_own_needs_a_forward_and_a_backward(make_trainer: Make, loaders: Loaders) -> None:
+    class Halved:
+        def __init__(self) -> None:
+            self.whole = SoftmaxCrossEntropy()
+
+        def forward(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+            return self.whole.forward(logits, labels) / 2
+
+        def backward(self) -> np.ndarray:
+            return self.whole.backward() / 2
+
+    plain, halved = make_trainer(epochs=1), make_trainer(epochs=1, loss=Halved())
+    plain.train(loaders[0])
+    halved.train(loaders[0])
+    assert halved.history[0].train_loss == pytest.approx(plain.history[0].train_loss / 2, rel=0.02)
+
+
 def test_a_diverging_run_stops_with_advice(make_trainer: Make, loaders: Loaders) -> None:
     seen: list[int] = []
     trainer = make_trainer(epochs=50, lr=1e30)
