@@ -26,7 +26,8 @@ from minicnn.inspection.compare import Backward, Forward, compare_gradients
 from minicnn.inspection.gradient_report import GradientReport, ModeCheck, PartCheck, modes_in_force
 from minicnn.inspection.network_check import NetworkCheck
 from minicnn.inspection.parts import Operations
-from minicnn.layers.base import Layer, Shape
+from minicnn.layers.base import Layer, Shape, as_shape
+from minicnn.ops.windows import as_whole
 
 SAMPLES = 2  # in a batch: with one alone, a forgotten sum or mean over the batch would not show
 ELEMENTS = 40  # of a larger array that are checked
@@ -53,13 +54,14 @@ def gradcheck(
     array that has more; of a network as a whole NETWORK_ELEMENTS at most. device: where to compute, "cpu" or "gpu".
     samples: N, of the batch. Dropout keeps the same mask throughout, and running statistics stay what they are.
     Returns a report with .passed, .max_relative_error, .worst (name, index), .at_fault and .describe().
-    Raises ShapeError when a built layer reads another shape, UsageError when an output is not finite, not float64, or
-    another one each time.
+    Raises ShapeError when a built layer reads another shape, or for a shape or number that is none, UsageError when an
+    output is not finite, not float64, or another one each time.
     """
     if not isinstance(layer, Layer):
         raise UsageError(f"gradcheck needs a layer or a network, got {type(layer).__name__}")
+    input_shape, samples, elements = as_shape(input_shape), as_whole(samples, "samples"), as_whole(elements, "elements")
     rng = generator(seed)
-    net = _float64_copy(layer, tuple(input_shape), rng, device)
+    net = _float64_copy(layer, input_shape, rng, device)
     pictures = rng.standard_normal((samples, *input_shape))
     pictures[1::2] *= SPREAD
     x = to_device(pictures, device)
@@ -96,6 +98,7 @@ def gradcheck_operation(
     Returns a report as `gradcheck` does. Raises UsageError when y is not finite or anything is not float64.
     """
     generator(seed)
+    elements = as_whole(elements, "elements")
     copies = {name: array.copy() for name, array in arrays.items()}
 
     def check(mode: str, known: bool) -> ModeCheck:
@@ -121,8 +124,8 @@ def _in_each_mode(check: Callable[[str, bool], ModeCheck]) -> GradientReport:
 
 def generator(seed: int) -> np.random.Generator:
     """Return the random numbers of `seed`. Raises UsageError below 0."""
-    if seed < 0:
-        raise UsageError(f"a seed is a whole number of at least 0; got {seed}")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise UsageError(f"a seed is a whole number of at least 0; got {seed!r}")
     return np.random.default_rng(seed)
 
 

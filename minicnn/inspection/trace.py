@@ -26,7 +26,7 @@ from __future__ import annotations
 import copy
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -225,7 +225,7 @@ class Trace:
         fused kernel made.
         """
         traced = self[name]
-        place = _require_index(traced, (index,) if isinstance(index, int | np.integer) else tuple(index))
+        place = _require_index(traced, tuple(index) if isinstance(index, Iterable) else (index,))
         step = traced._step
         if step is None:
             raise UsageError(f"{traced.name} was given, not computed by an operation: {traced.formula}")
@@ -297,6 +297,8 @@ def _other_name(name: str) -> str:
 
 
 def _require_index(traced: TracedArray, index: Index) -> Index:
+    if not all(isinstance(place, int | np.integer) and not isinstance(place, bool) for place in index):
+        raise UsageError(f"an index such as {index} of {traced.name} should be made of whole numbers")
     if len(index) != len(traced.shape) or any(
         not -size <= place < size for place, size in zip(index, traced.shape, strict=True)
     ):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.errors import UsageError
 from minicnn.layers.base import Layer, Shape
 from minicnn.layers.variables import Parameter, State
+from minicnn.ops.windows import is_number
 
 
 class BatchNorm2D(Layer):
@@ -27,10 +30,12 @@ class BatchNorm2D(Layer):
     given: bool | None = None  # whether those are numbers that were given, and do not follow from x
 
     def __init__(self, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
-        if not 0 <= momentum <= 1:
-            raise UsageError(f"BatchNorm2D momentum {momentum} should be from 0 to 1: a new batch's share of the mean")
-        if not epsilon > 0:
-            raise UsageError(f"BatchNorm2D epsilon {epsilon} should be above 0: it keeps a variance of 0 from dividing")
+        if not (is_number(momentum) and 0 <= momentum <= 1):
+            raise UsageError(f"BatchNorm2D momentum={momentum!r} should be from 0 to 1: a new batch's share")
+        if not (is_number(epsilon) and 0 < epsilon < inf):
+            raise UsageError(
+                f"BatchNorm2D epsilon={epsilon!r} should be above 0, and finite: it keeps a variance of 0 from dividing"
+            )
         self.momentum = momentum
         self.epsilon = epsilon
 

@@ -8,6 +8,7 @@ from minicnn import ops
 from minicnn.backend import Array
 from minicnn.errors import ShapeError
 from minicnn.layers.base import Layer, Shape, pair_text
+from minicnn.layers.initializers import require_initializer
 from minicnn.layers.variables import Parameter
 from minicnn.ops.conv_block import Convolution
 from minicnn.ops.windows import Padding, Pair, as_pair, as_whole, output_size, pad_amounts, same_padding, spread
@@ -51,6 +52,7 @@ class Conv2D(Layer):
         self.kernel_size = as_pair(kernel_size, "kernel_size")
         self.stride = as_pair(stride, "stride")
         self.padding_setting = padding
+        require_initializer(initializer)
         self.initializer = initializer
         self.groups = as_whole(groups, "groups")
         self.dilation = as_pair(dilation, "dilation")

@@ -6,6 +6,7 @@ from minicnn import ops
 from minicnn.backend import Array
 from minicnn.errors import ShapeError
 from minicnn.layers.base import Layer, Shape, shape_text
+from minicnn.layers.initializers import require_initializer
 from minicnn.layers.variables import Parameter
 from minicnn.ops.windows import as_whole
 
@@ -24,6 +25,7 @@ class Dense(Layer):
     def __init__(self, units: int, inputs: int | None = None, initializer: str = "glorot_uniform") -> None:
         self.units = as_whole(units, "units")
         self.inputs = inputs
+        require_initializer(initializer)
         self.initializer = initializer
 
     def resolve(self, input_shape: Shape) -> Shape:

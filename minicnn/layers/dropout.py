@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from minicnn import ops
 from minicnn.backend import Array
-from minicnn.errors import UsageError
 from minicnn.layers.base import Layer, Shape
 from minicnn.layers.variables import Randomness
+from minicnn.ops.dropout import require_rate
 
 
 class Dropout(Layer):
@@ -19,8 +19,7 @@ class Dropout(Layer):
     kept: Array | bool | None = None  # where a value was kept; True: everywhere
 
     def __init__(self, rate: float = 0.5) -> None:
-        if not 0 <= rate < 1:
-            raise UsageError(f"Dropout rate {rate} should be at least 0 and below 1: the share of values to drop")
+        require_rate(rate)
         self.rate = rate
         self.rng = Randomness()
 

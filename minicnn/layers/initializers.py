@@ -82,6 +82,12 @@ INITIALIZERS: dict[str, Callable[[tuple[int, ...], np.random.Generator, str, int
 }
 
 
+def require_initializer(name: str) -> None:
+    """Raise UsageError unless there is an initialiser called `name`."""
+    if not isinstance(name, str) or name not in INITIALIZERS:
+        raise UsageError(f"unknown initializer {name!r}: choose one of {', '.join(INITIALIZERS)}")
+
+
 def initialize(
     name: str, shape: tuple[int, ...], rng: np.random.Generator, dtype: str, groups: int = 1
 ) -> np.ndarray:  # fmt: skip
@@ -90,6 +96,5 @@ def initialize(
     groups: of a convolution; an output sums over one group's inputs, an input reaches one group's outputs.
     Raises UsageError for an unknown name.
     """
-    if name not in INITIALIZERS:
-        raise UsageError(f"unknown initializer {name!r}: choose one of {', '.join(INITIALIZERS)}")
+    require_initializer(name)
     return INITIALIZERS[name](shape, rng, dtype, groups)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.errors import UsageError
 from minicnn.layers.base import Layer, Shape
 from minicnn.layers.variables import Parameter
+from minicnn.ops.windows import is_number
 
 
 class LayerNorm(Layer):
@@ -22,8 +25,10 @@ class LayerNorm(Layer):
     variance: Array | None = None
 
     def __init__(self, epsilon: float = 1e-5) -> None:
-        if not epsilon > 0:
-            raise UsageError(f"LayerNorm epsilon {epsilon} should be above 0: it keeps a variance of 0 from dividing")
+        if not (is_number(epsilon) and 0 < epsilon < inf):
+            raise UsageError(
+                f"LayerNorm epsilon={epsilon!r} should be above 0, and finite: it keeps a variance of 0 from dividing"
+            )
         self.epsilon = epsilon
 
     def resolve(self, input_shape: Shape) -> Shape:

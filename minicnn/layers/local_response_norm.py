@@ -5,7 +5,7 @@ from __future__ import annotations
 from minicnn import ops
 from minicnn.backend import Array
 from minicnn.layers.base import Layer, Shape
-from minicnn.ops.windows import as_whole
+from minicnn.ops.local_response_norm import require_settings
 
 
 class LocalResponseNorm(Layer):
@@ -20,7 +20,8 @@ class LocalResponseNorm(Layer):
     x: Array | None = None
 
     def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
-        self.size = as_whole(size, "size")
+        require_settings(size, alpha, beta, k)
+        self.size = size
         self.alpha = alpha
         self.beta = beta
         self.k = k

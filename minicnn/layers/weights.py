@@ -27,8 +27,10 @@ def save_arrays(arrays: Mapping[str, np.ndarray], path: str | Path, metadata: Ma
 def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read the named arrays of a safetensors file, and the texts by name that stand beside them.
 
-    Raises UsageError when it is missing, truncated or no safetensors file.
+    Raises UsageError when it is missing, a folder, truncated or no safetensors file.
     """
+    if Path(path).is_dir():
+        raise UsageError(f"{path} is a folder: give the weight file in it, which ends in .safetensors")
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118

@@ -11,7 +11,7 @@ import math
 from minicnn.backend import Array, array_module, special_functions
 from minicnn.dispatch import accelerated
 from minicnn.errors import UsageError
-from minicnn.ops.windows import require_shape
+from minicnn.ops.windows import is_number, require_shape
 
 # Beyond ±800, e^(−|x|) and erfc |x| are 0 in float64 too, so an x that they multiply may as well stay there: infinity
 # times 0 would be NaN.
@@ -105,9 +105,9 @@ def relu6_backward(dy: Array, y: Array) -> Array:
 
 
 def require_slope(slope: float) -> None:
-    """Raise UsageError unless `slope` is at least 0: else the sign of y would not tell that of x."""
-    if not 0 <= slope < float("inf"):
-        raise UsageError(f"slope={slope} should be at least 0, and finite")
+    """Raise UsageError unless `slope` is a number of at least 0: else the sign of y would not tell that of x."""
+    if not (is_number(slope) and 0 <= slope < math.inf):
+        raise UsageError(f"slope={slope!r} should be at least 0, and finite")
 
 
 def _check_leaky_relu(x: Array, slope: float = 0.01) -> None:

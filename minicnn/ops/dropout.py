@@ -11,7 +11,7 @@ from __future__ import annotations
 from minicnn.backend import Array, array_module
 from minicnn.dispatch import accelerated
 from minicnn.errors import UsageError
-from minicnn.ops.windows import require_shape
+from minicnn.ops.windows import is_number, require_shape
 
 _WORD = 0xFFFFFFFF
 
@@ -27,8 +27,8 @@ def _check_dropout_backward(dy: Array, keep: Array, rate: float) -> None:
 
 def require_rate(rate: float) -> None:
     """Raise UsageError unless `rate`, the share that is dropped, is at least 0 and below 1."""
-    if not 0 <= rate < 1:
-        raise UsageError(f"rate={rate} should be at least 0 and below 1: the share of values to drop")
+    if not (is_number(rate) and 0 <= rate < 1):
+        raise UsageError(f"rate={rate!r} should be at least 0 and below 1: the share of values to drop")
 
 
 @accelerated(_check_dropout)

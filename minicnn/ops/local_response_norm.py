@@ -15,14 +15,28 @@ window's size and chooses k = 2, size 5, α = 1e-4, β = 0.75: with PyTorch's α
 
 from __future__ import annotations
 
+from math import inf
+
 from minicnn.backend import Array, array_module
 from minicnn.dispatch import accelerated
-from minicnn.ops.windows import as_whole, require_one_dtype, require_shape
+from minicnn.errors import UsageError
+from minicnn.ops.windows import as_whole, is_number, require_one_dtype, require_shape
+
+
+def require_settings(size: int, alpha: float, beta: float, k: float) -> None:
+    """Raise ShapeError unless `size` is a whole number of at least 1, UsageError unless s^β is a number above 0."""
+    as_whole(size, "local_response_norm: size")
+    if not (is_number(alpha) and 0 <= alpha < inf):
+        raise UsageError(f"local_response_norm: alpha={alpha!r} should be at least 0, and finite")
+    if not (is_number(beta) and abs(beta) < inf):
+        raise UsageError(f"local_response_norm: beta={beta!r} should be a finite number")
+    if not (is_number(k) and 0 < k < inf):
+        raise UsageError(f"local_response_norm: k={k!r} should be above 0, and finite: zeros are divided by it")
 
 
 def _check(x: Array, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
     require_shape(x.ndim == 4, "local_response_norm", x=x.shape)
-    as_whole(size, "local_response_norm: size")
+    require_settings(size, alpha, beta, k)
 
 
 @accelerated(_check)
@@ -31,7 +45,8 @@ def local_response_norm(x: Array, size: int = 5, alpha: float = 1e-4, beta: floa
 
     x: (N, H, W, C). size: channels in a window; of an even number, one more lies before than behind. alpha: α, beta:
     β, k: as in the formula. Returns y like x. Raises ShapeError when x has not four axes or size is no whole number of
-    at least 1. Source: Krizhevsky et al. 2012, §3.3, with PyTorch's α, k and defaults (torch.nn.LocalResponseNorm).
+    at least 1, UsageError unless α ≥ 0, β and k > 0 are finite numbers.
+    Source: Krizhevsky et al. 2012, §3.3, with PyTorch's α, k and defaults (torch.nn.LocalResponseNorm).
     """
     s = k + alpha / size * _sum_over_channels(x * x, size // 2, (size - 1) // 2)
     return x / s**beta
@@ -42,7 +57,7 @@ def _check_backward(
 ) -> None:
     require_shape(dy.ndim == 4 and dy.shape == x.shape, "local_response_norm_backward", dy=dy.shape, x=x.shape)
     require_one_dtype("local_response_norm_backward", dy=dy, x=x)
-    as_whole(size, "local_response_norm_backward: size")
+    require_settings(size, alpha, beta, k)
 
 
 @accelerated(_check_backward)
@@ -52,7 +67,7 @@ def local_response_norm_backward(
     """Turn the gradient at y into that at x.
 
     dy, x: (N, H, W, C). size, alpha, beta, k: as given to `local_response_norm`. Returns dx like x.
-    Raises ShapeError when dy is not like x or size is no whole number of at least 1, TypeError when dtypes differ.
+    Raises ShapeError when dy is not like x, TypeError when dtypes differ, and for settings what that raises.
     """
     s = k + alpha / size * _sum_over_channels(x * x, size // 2, (size - 1) // 2)
     through_s = _sum_over_channels(dy * x / s ** (beta + 1), (size - 1) // 2, size // 2)

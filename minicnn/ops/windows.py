@@ -10,6 +10,7 @@ spread over (K − 1)·D + 1 pixels, which then stand for K above.
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,11 @@ def as_whole(value: int, name: str) -> int:
     if not _is_whole(value, 1):
         raise ShapeError(f"{name}={value!r} should be a whole number of at least 1")
     return int(value)
+
+
+def is_number(value: object) -> bool:
+    """Return whether `value` is a number, and no text or the like, so that it can be compared."""
+    return isinstance(value, Real)
 
 
 def _is_whole(value: Any, smallest: int) -> bool:

@@ -245,6 +245,22 @@ def test_smallest_image_size() -> None:
     assert [smallest_image_size(name) for name in ("cnn3", "cnn2", "torch_cnn", "dcnn5")] == [22, 10, 2, 8]
 
 
+@pytest.mark.parametrize(
+    ("shape", "settings", "message"),
+    [
+        (6, {}, r"input_shape 6 should be \(height, width, channels\) or \(numbers,\)"),
+        ((0,), {}, "input_shape=0 should be a whole number of at least 1"),
+        ((6,), {"samples": 0}, "samples=0 should be a whole number of at least 1"),
+        ((6,), {"elements": 0}, "elements=0 should be a whole number of at least 1"),
+        ((6,), {"elements": 2.5}, "elements=2.5 should be a whole number"),
+        ((6,), {"seed": "a"}, "a seed is a whole number of at least 0; got 'a'"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(shape, settings, message) -> None:
+    with pytest.raises(UsageError, match=message):
+        gradcheck(Dense(2), shape, **settings)
+
+
 def test_a_seed_below_0_is_refused() -> None:
     with pytest.raises(UsageError, match="a seed is a whole number of at least 0; got -1"):
         gradcheck(ReLU(), (3,), seed=-1)

@@ -346,6 +346,9 @@ def test_what_is_asked_for_wrongly_is_said(x):
         t.explain("conv1.y", (0, 99, 0, 0))
     with pytest.raises(UsageError, match=r"no number at \(0,\)"):
         t.explain("conv1.y", 0)
+    for index in ((0, 1.5, 2, 3), 1.5, "abcd", None, (0, True, 0, 0)):
+        with pytest.raises(UsageError, match=r"of conv1\.y should be made of whole numbers"):
+            t.explain("conv1.y", index)
     with pytest.raises(UsageError, match=r"conv1.x was given, not computed"):
         t.explain("conv1.x", (0, 0, 0, 0))
     with pytest.raises(UsageError, match="unknown kernels 'quick'"):

@@ -7,7 +7,20 @@ from math import ceil
 import numpy as np
 import pytest
 
-from minicnn import AvgPool2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sequential
+from minicnn import (
+    AvgPool2D,
+    BatchNorm2D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    LeakyReLU,
+    LocalResponseNorm,
+    MaxPool2D,
+    ReLU,
+    Sequential,
+)
 from minicnn.errors import ShapeError, UsageError
 from minicnn.layers.conv2d import resolve_padding
 from minicnn.ops.windows import same_padding
@@ -78,11 +91,28 @@ def test_wrong_padding_is_refused(padding):
         lambda: Dense(0),
         lambda: Dropout(1.0),
         lambda: Dropout(-0.1),
+        lambda: Dropout("a"),
+        lambda: LeakyReLU(slope="a"),
+        lambda: LeakyReLU(None),
+        lambda: BatchNorm2D(momentum="a"),
+        lambda: BatchNorm2D(epsilon="a"),
+        lambda: BatchNorm2D(epsilon=float("inf")),
+        lambda: LayerNorm("a"),
+        lambda: LayerNorm(0.0),
+        lambda: LocalResponseNorm(0),
+        lambda: LocalResponseNorm(alpha="a"),
+        lambda: LocalResponseNorm(alpha=-1e-4),
+        lambda: LocalResponseNorm(beta="a"),
+        lambda: LocalResponseNorm(beta=float("nan")),
+        lambda: LocalResponseNorm(k="a"),
+        lambda: LocalResponseNorm(k=0),
         lambda: Sequential([]),
         lambda: Sequential([Dense(3)], (4,), dtype="float16"),
         lambda: Sequential([Dense(3)], (4, 4)),
         lambda: Sequential([Dense(3)], (0,)),
-        lambda: Sequential([Dense(3, initializer="tens")], (4,)),
+        lambda: Dense(3, initializer="tens"),
+        lambda: Conv2D(3, 3, initializer="tens"),
+        lambda: Conv2D(3, 3, initializer=["zeros"]),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_in_one_line(make):

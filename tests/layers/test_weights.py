@@ -102,3 +102,5 @@ def test_a_missing_file_and_a_missing_folder_are_named(tmp_path):
         network().load(tmp_path / "absent.safetensors")
     with pytest.raises(UsageError, match="cannot write"):
         network().save(tmp_path / "absent" / "net.safetensors")
+    with pytest.raises(UsageError, match="is a folder: give the weight file in it"):
+        network().load(tmp_path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minicnn import ops, threads
-from minicnn.errors import ShapeError
+from minicnn.errors import ShapeError, UsageError
 from tests.comparison import TOLERANCE, assert_close, call_keeping
 from tests.oracles import normalisation as oracle
 
@@ -223,6 +223,15 @@ def test_shapes_that_do_not_belong_together_are_refused(call, mode, rng):
 def test_a_window_that_is_no_number_of_channels_is_refused(size, mode):
     with pytest.raises(ShapeError, match=r"size=.* should be a whole number of at least 1"):
         ops.local_response_norm(np.zeros((1, 2, 2, 3)), size)
+
+
+@pytest.mark.parametrize("settings", [{"k": 0.0}, {"k": "a"}, {"alpha": -1.0}, {"beta": np.inf}], ids=str)
+def test_settings_that_may_divide_by_zero_are_refused(settings, mode):
+    x = np.zeros((1, 2, 2, 3))
+    with pytest.raises(UsageError, match=f"{next(iter(settings))}=.* should be"):
+        ops.local_response_norm(x, **settings)
+    with pytest.raises(UsageError, match=f"{next(iter(settings))}=.* should be"):
+        ops.local_response_norm_backward(x, x, **settings)
 
 
 def test_dtypes_are_not_mixed_and_integers_not_averaged(mode):
