@@ -14,6 +14,7 @@ from minicnn.devices import device_memory, device_session, gpu_name, require_cup
 from minicnn.dispatch import kernel_mode
 from minicnn.errors import Interrupted, UsageError
 from minicnn.files import write_whole
+from minicnn.layers import Sequential
 from minicnn.layers.plan import frozen_layers
 from minicnn.runs.checkpoints import load_checkpoint, save_checkpoint
 from minicnn.runs.own_network import network_of_run, settings_name
@@ -175,11 +176,11 @@ class Run:
         device = self.trainer.device
         with device_session(device, self.settings.batch_size, self.settings.tf32):
             try:
-                self._train_on_features()
+                judged, unseen = self._train_on_features() or (self.net, self.validation)
                 self._thaw()
                 self.trainer.train(self.training, self.validation, self._keep)
                 self.net.load(self.directory.best)
-                result = evaluate(self.net, self.validation, self.normalization, device, flip=self.settings.test_flip)
+                result = evaluate(judged, unseen, self.normalization, device, flip=self.settings.test_flip)
             except Diverged as error:
                 raise Diverged(f"{error}. {self._kept()}") from None
             except KeyboardInterrupt:
@@ -193,20 +194,21 @@ class Run:
         draw_confusion(result.confusion, self.splits.class_names, self.directory.confusion, title)
         return result
 
-    def _train_on_features(self) -> None:
+    def _train_on_features(self) -> tuple[Sequential, object] | None:
         """Train what is not frozen on what the frozen layers make of each picture, which is computed once and kept.
 
         Nothing to do where no layers at the beginning are frozen, or pictures are not what they are but cut up anew.
+        Returns what has learnt and the validation images' features, if the layers stay frozen to the end.
         """
         settings, trainer = self.settings, self.trainer
         until = settings.unfreeze_at - 1 if settings.unfreeze_at else settings.epochs
         place = frozen_layers(self.net.layers)
         changing = self.train_transform.random or settings.test_flip or settings.mixup > 0 or settings.cutmix > 0
         if not place or changing or len(trainer.history) >= until:
-            return
+            return None
         self.progress.note(f"what the first {place} layers, which are frozen, make of each picture is computed once")
         training, validation = (
-            compute_features(self.net, place, loader, self.normalization, trainer.device)
+            compute_features(self.net, place, loader, self.normalization, trainer.device, self.progress)
             for loader in (self.training.in_order(), self.validation)
         )
         trainer.part = self.net.tail(place)
@@ -216,6 +218,7 @@ class Run:
             )
         finally:
             trainer.part = self.net
+        return None if settings.unfreeze_at else (self.net.tail(place), validation)
 
     def _thaw(self) -> None:
         """Train to the epoch before all layers learn again, and let them."""
