@@ -68,6 +68,9 @@ def train(
     optimizer: Annotated[str | None, _option("optimizer", f"{one_of(CHOICES['optimizer'])}.")] = None,
     lr: Annotated[float | None, _option("lr", "Learning rate (the highest one, where a schedule moves it).")] = None,
     momentum: Annotated[float | None, _option("momentum", "Momentum of sgd.")] = None,
+    nesterov: Annotated[
+        bool, typer.Option("--nesterov", help="Let sgd take each gradient's step ahead along its momentum.")
+    ] = False,
     weight_decay: Annotated[float | None, _option("weight_decay", "L2 penalty, added to the gradient.")] = None,
     schedule: Annotated[
         str | None, _option("schedule", f"How the learning rate moves: {one_of(CHOICES['schedule'])}.")
@@ -177,6 +180,15 @@ def train(
             show_default=False,
         ),
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Take settings from this file, such as examples/recipes/shapes.toml; DATA and options given here hold "
+            "against it.",
+            show_default=False,
+        ),
+    ] = None,
     find_lr: Annotated[
         str | None,
         typer.Option(
@@ -201,7 +213,7 @@ def train(
     options = locals()
     absent = {name for name in DEFAULTS if options[name] is None or options[name] is False}
     given = {name: options[name] for name in DEFAULTS if name not in absent}
-    elsewhere = {"--out": out, "--folds": folds, "--find-lr": find_lr}
+    elsewhere = {"--out": out, "--folds": folds, "--recipe": recipe, "--find-lr": find_lr}
     refused = [_option_name(name) for name in given if name not in CHANGEABLE]
     refused += [name for name, value in elsewhere.items() if value is not None]
     if resume is not None and refused:
@@ -213,10 +225,14 @@ def train(
     if resume is not None:
         _resume(resume, given)
         return
-    if init:
+    if recipe is not None:
+        from minicnn.runs.recipe import read_recipe
+
+        given = read_recipe(recipe) | given
+    if given.get("init"):
         from minicnn.runs.transfer import settings_from
 
-        given = settings_from(init) | given
+        given = settings_from(given["init"]) | given
     settings = Settings(**given)  # complains before anything is imported that takes long
     if find_lr is not None:
         _find_lr(settings, find_lr)

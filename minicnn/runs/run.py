@@ -349,8 +349,8 @@ def _choose(what: str, name: str, choices: dict[str, Any]) -> Any:
 
 def _make_optimizer(parameters: dict[str, Any], settings: Settings) -> Optimizer:
     kind = _choose("optimizer", settings.optimizer, OPTIMIZERS)
-    momentum = {"momentum": settings.momentum} if settings.optimizer == "sgd" else {}
-    return kind(parameters, lr=settings.lr, weight_decay=settings.weight_decay, **momentum)
+    sgd_s = {"momentum": settings.momentum, "nesterov": settings.nesterov} if settings.optimizer == "sgd" else {}
+    return kind(parameters, lr=settings.lr, weight_decay=settings.weight_decay, **sgd_s)
 
 
 def _make_mixing(settings: Settings) -> Mixing | None:

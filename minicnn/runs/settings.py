@@ -23,19 +23,19 @@ class Settings:
     fold: which part of the training images validates, "2/5" for the second of five; "" for the data's own validation
     images. model: see `minicnn.models`. image_size: pixels; images become such squares. epochs: passes over the
     training images. batch_size: images a batch. optimizer: adam or sgd. lr: the highest learning rate. momentum: of
-    sgd. weight_decay: λ. schedule: how lr moves. warmup: share of the steps over which lr first rises. label_smoothing:
-    ε. class_weights: "none", or "balanced" where rare classes shall count as much as common ones. mixup, cutmix: α of
-    the shares of mixed samples, 0 for none. clip_norm: the largest norm of all gradients together, 0 for any.
-    accumulate: batches a step. ema: decay of the average of the weights that is validated and kept, 0 for none.
-    patience: epochs without a better validation accuracy after which training ends, 0 for any number. test_flip: judge
-    images by the mean of the logits of each and its mirror. augment: "none", or names from AUGMENTATIONS joined by
-    commas. normalize: a name of NORMALIZATIONS. fit: how pictures become square, one of FITS. init: "", or what
-    training starts from: a pretrained network, a network's file or a run. freeze: "", "all" (but the last layer), or
-    patterns of layers' names joined by commas. unfreeze_at: the epoch from which all layers learn, 0 for never. rates:
-    "", or PATTERN=FACTOR joined by commas: what the learning rate of parameters is multiplied by. seed: of weights,
-    order, augmentation, dropout, mixing, split and choice of images. workers: threads that read images. device: cpu,
-    gpu or auto. tf32: matrix products on the gpu with 10 bits of mantissa. tensorboard: event files for it, too.
-    strict: refuse unreadable files rather than skip them.
+    sgd. nesterov: Nesterov's variant of it. weight_decay: λ. schedule: how lr moves. warmup: share of the steps over
+    which lr first rises. label_smoothing: ε. class_weights: "none", or "balanced" where rare classes shall count as
+    much as common ones. mixup, cutmix: α of the shares of mixed samples, 0 for none. clip_norm: the largest norm of all
+    gradients together, 0 for any. accumulate: batches a step. ema: decay of the average of the weights that is
+    validated and kept, 0 for none. patience: epochs without a better validation accuracy after which training ends, 0
+    for any number. test_flip: judge images by the mean of the logits of each and its mirror. augment: "none", or names
+    from AUGMENTATIONS joined by commas. normalize: a name of NORMALIZATIONS. fit: how pictures become square, one of
+    FITS. init: "", or what training starts from: a pretrained network, a network's file or a run. freeze: "", "all"
+    (but the last layer), or patterns of layers' names joined by commas. unfreeze_at: the epoch from which all layers
+    learn, 0 for never. rates: "", or PATTERN=FACTOR joined by commas: what the learning rate of parameters is
+    multiplied by. seed: of weights, order, augmentation, dropout, mixing, split and choice of images. workers: threads
+    that read images. device: cpu, gpu or auto. tf32: matrix products on the gpu with 10 bits of mantissa. tensorboard:
+    event files for it, too. strict: refuse unreadable files rather than skip them.
     Raises UsageError for a value of a wrong type or out of range; what has its own list of names is checked there.
     """
 
@@ -50,6 +50,7 @@ class Settings:
     optimizer: str = "adam"
     lr: float = 1e-3
     momentum: float = 0.9
+    nesterov: bool = False
     weight_decay: float = 0.0
     schedule: str = "constant"
     warmup: float = 0.0

@@ -31,6 +31,14 @@ def cosine(t: float) -> float:
     return (1 + cos(pi * t)) / 2
 
 
+def linear(t: float) -> float:
+    """Fall in a straight line from 1 to 0: 1 − t; after a warm-up a triangle.
+
+    Source: Page 2019, "How to Train Your ResNet".
+    """
+    return 1 - t
+
+
 def one_cycle(t: float, rise: float = 0.3, start: float = 1 / 25, end: float = 1e-4) -> float:
     """Rise along a cosine from `start` to 1 over the first `rise` of the steps, then fall to `end`.
 
@@ -41,7 +49,9 @@ def one_cycle(t: float, rise: float = 0.3, start: float = 1 / 25, end: float = 1
     return end + (1 - end) * cosine((t - rise) / (1 - rise))
 
 
-SCHEDULES: dict[str, Schedule] = {"constant": constant, "step": step, "cosine": cosine, "one_cycle": one_cycle}
+SCHEDULES: dict[str, Schedule] = {
+    "constant": constant, "step": step, "linear": linear, "cosine": cosine, "one_cycle": one_cycle,
+}  # fmt: skip
 
 
 def _after_warmup(t: float, schedule: Schedule, warmup: float) -> float:

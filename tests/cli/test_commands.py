@@ -108,6 +108,27 @@ def test_train_to_a_folder_of_its_own_choice(
     assert Path("runs/shapes-cnn2-1/best.safetensors").exists()
 
 
+def test_train_by_a_recipe_against_which_options_and_data_hold(minicnn: Command, shapes: Path, tmp_path: Path) -> None:
+    recipe, out = tmp_path / "small.toml", tmp_path / "run"
+    recipe.write_text(
+        'data = "no/such/folder"\nmodel = "cnn2"\nimage_size = 16\nepochs = 7\nbatch_size = 16\nworkers = 0\n'
+        'optimizer = "sgd"\nnesterov = true\n[about]\naccuracy = "none"\n'
+    )
+    assert minicnn("train", shapes, "--recipe", recipe, "--epochs", 1, "--out", out).code == 0
+    settings = json.loads((out / "config.json").read_text())["settings"]
+    asked = {"data": str(shapes), "epochs": 1, "model": "cnn2", "image_size": 16, "nesterov": True, "lr": 1e-3}
+    assert {name: settings[name] for name in asked} == asked
+    assert minicnn("train", "--recipe", recipe, "--out", tmp_path / "other").err.count("no/such/folder") == 1
+
+
+def test_a_recipe_may_say_what_to_start_from(minicnn: Command, run: Path, shapes: Path, tmp_path: Path) -> None:
+    recipe, out = tmp_path / "head.toml", tmp_path / "run"
+    recipe.write_text(f'data = "{shapes}"\ninit = "{run}"\nfreeze = "all"\nepochs = 1\nworkers = 0\n')
+    assert minicnn("train", "--recipe", recipe, "--out", out).code == 0
+    settings = json.loads((out / "config.json").read_text())["settings"]
+    assert (settings["model"], settings["image_size"]) == ("cnn2", 16)  # those of the run that it starts from
+
+
 def test_resume_trains_on(minicnn: Command, shapes: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert minicnn("train", shapes, *SMALL, "--epochs", 3, "--out", whole).code == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minicnn.errors import UsageError
-from minicnn.training.schedules import SCHEDULES, cosine, make_schedule, one_cycle, step
+from minicnn.training.schedules import SCHEDULES, cosine, linear, make_schedule, one_cycle, step
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -51,6 +51,12 @@ def test_cosine_is_pytorch_s():
     np.testing.assert_allclose([cosine(i / 20) for i in range(20)], expected, atol=1e-12)
 
 
+def test_linear_is_pytorch_s():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
+    expected = rates_of(torch, lambda o: torch.optim.lr_scheduler.LinearLR(o, 1.0, 0.0, total_iters=20), 20)
+    np.testing.assert_allclose([linear(i / 20) for i in range(20)], expected, atol=1e-12)
+
+
 def test_one_cycle_is_pytorch_s():
     """PyTorch spreads its cycle over steps − 1 intervals and puts the top at 0.3 · steps − 1."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
@@ -91,5 +97,7 @@ def test_a_warm_up_out_of_range_is_refused(warmup):
 
 
 def test_an_unknown_schedule_lists_the_known_ones():
-    with pytest.raises(UsageError, match="unknown schedule 'poly': choose one of constant, step, cosine, one_cycle"):
+    with pytest.raises(
+        UsageError, match="unknown schedule 'poly': choose one of constant, step, linear, cosine, one_cycle"
+    ):
         make_schedule("poly")
