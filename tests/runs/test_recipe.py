@@ -84,17 +84,14 @@ def test_the_recipes_are_there():
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_can_be_trained(path):
-    settings = Settings(**read_recipe(str(path)))
-    data = NAMED_DATASETS[settings.data]
-    model = settings.model
-    if settings.init:
-        model = settings.init
-        assert model in PACKAGES and "model" not in read_recipe(str(path))
-        side = models.known(model).image_size if "image_size" not in read_recipe(str(path)) else settings.image_size
-    else:
-        side = settings.image_size
-    net = models.outline(model, (side, side, 3), len(data.classes))
-    assert net.output_shape == (len(data.classes),)
+    recipe = read_recipe(str(path))
+    settings = Settings(**recipe)
+    model, side = settings.model, settings.image_size
+    if settings.init:  # brings its own, unless the recipe says otherwise
+        assert settings.init in PACKAGES
+        model, side = settings.init, recipe.get("image_size", models.known(settings.init).image_size)
+    classes = len(NAMED_DATASETS[settings.data].classes)
+    assert models.outline(model, (side, side, 3), classes).output_shape == (classes,)
     assert settings.optimizer in OPTIMIZERS and settings.normalize in NORMALIZATIONS
     make_schedule(settings.schedule, settings.warmup)
     make_transforms(side, settings.augment, settings.fit)

@@ -210,6 +210,8 @@ def test_what_is_set_reaches_the_trainer(shapes: Path, tmp_path: Path) -> None:
     assert vars(trainer.mixing) == {"mixup": 0.25, "cutmix": 0.5, "seed": 6}
     assert (trainer.clip_norm, trainer.accumulate, trainer.average.decay) == (2.0, 3, 0.75)
     assert (trainer.patience, trainer.test_flip) == (4, True)
+    sgd = Run.start(tiny(data, optimizer="sgd", momentum=0.5, nesterov=True), str(tmp_path / "sgd")).trainer.optimizer
+    assert (sgd.momentum, sgd.nesterov) == (0.5, True)
     plain = Run.start(tiny(data), str(tmp_path / "plain")).trainer
     assert plain.mixing is None and plain.average is None and plain.loss.class_weights is None
 
