@@ -74,23 +74,26 @@ class Summary:
 
     def rich_table(self) -> Table:
         """Return the summary as a table for a terminal."""
+        from rich.box import SIMPLE
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(
             title=f"input {shape_text(self.input_shape)}, batches of {self.batch_size}, {self.dtype}",
             caption="operations of one forward pass; memory of the run layer by layer, which fused kernels undercut",
-            show_footer=True,
-        )
+            box=SIMPLE, show_footer=True, show_edge=False, pad_edge=False,
+        )  # fmt: skip
         table.add_column("name", "total")
         table.add_column("layer")
-        table.add_column("output")
-        table.add_column("parameters", f"{self.parameters:,}", justify="right")
-        table.add_column("operations", _operations(self.flops), justify="right")
-        table.add_column("output memory", _memory(self.activation_bytes), justify="right")
-        table.add_column("im2col memory", f"largest {_memory(self.im2col_bytes)}", justify="right")
+        table.add_column("output", no_wrap=True, min_width=12)  # where it gets narrow, texts give way to numbers
+        table.add_column("parameters", f"{self.parameters:,}", justify="right", no_wrap=True, min_width=11)
+        table.add_column("operations", _operations(self.flops), justify="right", no_wrap=True, min_width=10)
+        table.add_column("output\nMiB", _memory(self.activation_bytes), justify="right", no_wrap=True, min_width=6)
+        table.add_column("im2col\nMiB", f"≤ {_memory(self.im2col_bytes)}", justify="right", no_wrap=True, min_width=8)
         for row in self.rows:
             table.add_row(
-                row.name, row.layer, shape_text(row.output_shape), f"{row.parameters:,}" if row.parameters else "–",
+                *(Text(text, no_wrap=True, overflow="ellipsis") for text in (row.name, row.layer)),
+                shape_text(row.output_shape), f"{row.parameters:,}" if row.parameters else "–",
                 _operations(row.flops), _memory(row.activation_bytes), _memory(row.im2col_bytes),
             )  # fmt: skip
         return table
@@ -132,4 +135,4 @@ def _operations(flops: int) -> str:
 
 
 def _memory(size: int) -> str:
-    return "–" if size == 0 else f"{size / 2**20:.2f} MiB"
+    return "–" if size == 0 else f"{size / 2**20:.2f}"

@@ -82,7 +82,7 @@ class TrainedNetwork:
         if part not in ("validation", "test"):
             raise UsageError(f"unknown part {part!r}: choose validation or test")
         if data == "" or (data is None and self.settings is None):
-            raise UsageError("the name of the data is empty: name a data set or a folder")
+            raise UsageError("there are no images without a name: name a data set or a folder")
         some = self.settings is not None and self.settings.classes != ""
         folder = in_home(data) if data is not None else None
         if folder is not None and data not in NAMED_DATASETS and not (folder / "train").is_dir():

@@ -15,7 +15,7 @@ from minicnn.layers import Layer, Sequential
 from minicnn.layers.base import found_in
 from minicnn.layers.variables import Parameter, Variable
 from minicnn.runs.pixels import FITS, NORMALIZATIONS
-from minicnn.runs.trained import TrainedNetwork
+from minicnn.runs.trained import TrainedNetwork, listed
 
 ALL = "all"
 
@@ -98,8 +98,11 @@ def _last_layer(net: Sequential) -> tuple[str, Layer]:
 def _matching(net: Sequential, pattern: str) -> list[Layer]:
     found = [layer for path, layer in net.walk() if path and fnmatchcase(path, pattern)]
     if not found:
-        names = ", ".join(path for path, layer in net.walk() if path and found_in(layer, Variable))
-        raise UsageError(f"no layer of the network is called {pattern}: with weights there are {names}")
+        names = [path for path, layer in net.walk() if path and found_in(layer, Variable)]
+        raise UsageError(
+            f"no layer of the network is called {pattern}: with weights there are {listed(names)} (minicnn summary "
+            "names all)"
+        )
     return found
 
 

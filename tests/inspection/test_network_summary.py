@@ -105,6 +105,20 @@ def test_the_table_shows_every_layer_and_the_totals() -> None:
     assert "8×6×4" in text
 
 
+@pytest.mark.parametrize("name", ["vgg16", "efficientnet_lite0", "cnn3"])
+def test_eighty_columns_cut_no_number_off(name: str) -> None:
+    console = Console(width=80, file=StringIO())
+    summary = summarize(models.outline(name))
+    console.print(summary.rich_table())
+    text = console.file.getvalue()
+    for row in summary.rows:
+        assert (f"{row.parameters:,}" if row.parameters else "–") in text
+        assert f"{row.activation_bytes / 2**20:.2f}" in text or not row.activation_bytes
+        assert f"{row.im2col_bytes / 2**20:.2f}" in text or not row.im2col_bytes
+    assert f" {summary.parameters:,} " in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def test_a_batch_needs_a_sample() -> None:
     with pytest.raises(UsageError, match="batch_size 0"):
         summarize(Sequential([Dense(3)], (2,)), batch_size=0)
