@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -31,11 +32,18 @@ Forward = Callable[..., Array]  # forward(**arrays) -> y
 Backward = Callable[..., Mapping[str, Array | None]]  # backward(dy, **arrays) -> the gradient of each array, by name
 
 
+class Comparison(NamedTuple):
+    """The gradient of each array against the numeric one; and which arrays the passes overwrote, in words, if any."""
+
+    checks: tuple[ArrayCheck, ...]
+    overwritten: str | None
+
+
 @threadpool_limits.wrap(limits=1, user_api="blas")  # thousands of small products: threads cost more than they bring
 def compare_gradients(
     forward: Forward, backward: Backward, arrays: Mapping[str, Array], rng: np.random.Generator, elements: int,
     names: Mapping[str, str] | None = None, dy: Array | None = None,
-) -> tuple[ArrayCheck, ...]:  # fmt: skip
+) -> Comparison:  # fmt: skip
     """Compare the gradients of all arrays, float64, which are changed in place and brought back.
 
     forward, backward: called with the arrays by name. elements: how many are checked one by one of an array that has
@@ -45,24 +53,28 @@ def compare_gradients(
     differ, ShapeError for a gradient of another shape.
     """
     names = {"y": "the output", **{name: name for name in arrays}, **(names or {})}
+    before = {name: array.copy() for name, array in arrays.items()}
     y = forward(**arrays).copy()
+    by_forward = _bring_back(arrays, before)
     _require_float64({names[name]: array for name, array in {**arrays, "y": y}.items()})
     _require_repeatable(y, forward(**arrays), names["y"])
     projection = weights_near(y, dy, rng)
     rounding = rounding_of(y, projection)
-    gradients = backward(projection.copy(), **arrays)
+    dy = projection.copy()
+    gradients = backward(dy, **arrays)
+    claimed = {name: _like(names[name], gradients.get(name), array) for name, array in arrays.items()}
+    by_backward = _bring_back({"dy": dy, **arrays}, {"dy": projection, **before})
     checks = []
     for name, array in arrays.items():
-        gradient = gradients.get(name)
-        analytic = _like(names[name], gradient, array)
+        analytic = claimed[name]
         indices = _choose_elements(analytic, elements, rng)
         if len(indices) < array.size:
             suspect = find_suspect(lambda: forward(**arrays), projection, array, analytic, rng)
             indices += [suspect] if suspect is not None and suspect not in indices else []
         numeric, doubt, known = numeric_gradient(lambda: forward(**arrays), projection, array, indices, TOLERANCE / 4)
         check = _compare(names[name], analytic, indices, numeric, doubt, known, rounding)
-        checks.append(replace(check, missing=gradient is None))
-    return tuple(checks)
+        checks.append(replace(check, missing=gradients.get(name) is None))
+    return Comparison(tuple(checks), _overwritten("forward", by_forward) or _overwritten("backward", by_backward))
 
 
 def weights_near(y: Array, dy: Array | None, rng: np.random.Generator) -> Array:
@@ -96,6 +108,28 @@ def _require_repeatable(y: Array, again: Array, name: str) -> None:
             f"{name} of two forward passes on the same input differs, so there is no gradient to check: a layer draws "
             "its random numbers from a Randomness(), and keeps what changes from pass to pass in a State"
         )
+
+
+def _bring_back(arrays: Mapping[str, Array], before: Mapping[str, Array]) -> list[str]:
+    """Bring the arrays back to what they were, and return the names of those that had been changed."""
+    changed = [
+        name
+        for name, array in arrays.items()
+        if not array_module(array).array_equal(array, before[name], equal_nan=True)
+    ]
+    for name in changed:
+        arrays[name][...] = before[name]
+    return changed
+
+
+def _overwritten(which: str, names: list[str]) -> str | None:
+    """Return in words what a pass overwrote, or None if nothing."""
+    if not names:
+        return None
+    return (
+        f"its {which} pass overwrites {' and '.join(names)}: what a pass is given belongs to others, such as the "
+        "layers next to it, and has to stay as it is"
+    )
 
 
 def _like(name: str, gradient: Array | None, array: Array) -> np.ndarray:

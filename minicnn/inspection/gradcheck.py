@@ -7,7 +7,8 @@ parts goes unseen. All of it twice, by the formulas and by the kernels, unless `
 for one of them. How two gradients are compared stands in `compare`, what the parts are in `parts`.
 
 What cannot be seen does not pass: a parameter without a gradient, a layer that never runs or that the tree does not
-know, an array that changes nothing.
+know, an array that changes nothing. Nor does a layer that overwrites what it was given, or whose output has another
+shape than it said.
 Source: Bishop 1995, "Neural Networks for Pattern Recognition", §4.8.
 """
 
@@ -26,7 +27,7 @@ from minicnn.inspection.compare import Backward, Forward, compare_gradients
 from minicnn.inspection.gradient_report import GradientReport, ModeCheck, PartCheck, modes_in_force
 from minicnn.inspection.network_check import NetworkCheck
 from minicnn.inspection.parts import Operations
-from minicnn.layers.base import Layer, Shape, as_shape
+from minicnn.layers.base import Layer, Shape
 from minicnn.ops.windows import as_whole
 
 SAMPLES = 2  # in a batch: with one alone, a forgotten sum or mean over the batch would not show
@@ -54,15 +55,16 @@ def gradcheck(
     array that has more; of a network as a whole NETWORK_ELEMENTS at most. device: where to compute, "cpu" or "gpu".
     samples: N, of the batch. Dropout keeps the same mask throughout, and running statistics stay what they are.
     Returns a report with .passed, .max_relative_error, .worst (name, index), .at_fault and .describe().
-    Raises ShapeError when a built layer reads another shape, or for a shape or number that is none, UsageError when an
-    output is not finite, not float64, or another one each time.
+    Raises ShapeError when a built layer reads another shape, for a shape or number that is none, and where an output of
+    another shape than was said stops the passes; UsageError when an output is not finite, not float64, or another one
+    each time.
     """
     if not isinstance(layer, Layer):
         raise UsageError(f"gradcheck needs a layer or a network, got {type(layer).__name__}")
-    input_shape, samples, elements = as_shape(input_shape), as_whole(samples, "samples"), as_whole(elements, "elements")
+    samples, elements = as_whole(samples, "samples"), as_whole(elements, "elements")
     rng = generator(seed)
     net = _float64_copy(layer, input_shape, rng, device)
-    pictures = rng.standard_normal((samples, *input_shape))
+    pictures = rng.standard_normal((samples, *(net.input_shape or ())))
     pictures[1::2] *= SPREAD
     x = to_device(pictures, device)
 
@@ -99,16 +101,19 @@ def gradcheck_operation(
     """
     generator(seed)
     elements = as_whole(elements, "elements")
-    copies = {name: array.copy() for name, array in arrays.items()}
+
+    def copies() -> dict[str, Array]:
+        return {name: array.copy() for name, array in arrays.items()}
 
     def check(mode: str, known: bool) -> ModeCheck:
         operations = Operations()
         with observe(operations):
-            backward(forward(**copies).copy(), **copies)
+            given = copies()
+            backward(forward(**given).copy(), **given)
         if known and not operations.ran.kernels:
             return ModeCheck(mode, operations.ran, ())
-        checks = compare_gradients(forward, backward, copies, generator(seed), elements)
-        return ModeCheck(mode, operations.ran, (PartCheck(("",), checks),))
+        checks, overwritten = compare_gradients(forward, backward, copies(), generator(seed), elements)
+        return ModeCheck(mode, operations.ran, (PartCheck(("",), checks, fault=overwritten),))
 
     return _in_each_mode(check)
 
@@ -130,7 +135,7 @@ def generator(seed: int) -> np.random.Generator:
 
 
 def _float64_copy(layer: Layer, input_shape: Shape, rng: np.random.Generator, device: str) -> Layer:
-    if layer.input_shape not in (None, input_shape):
+    if layer.input_shape is not None and input_shape not in (layer.input_shape, list(layer.input_shape)):
         raise ShapeError(
             f"this {type(layer).__name__} was built for samples of shape {layer.input_shape}, but gradcheck was told "
             f"{input_shape}: give the shape of one sample, without the batch"

@@ -83,7 +83,8 @@ class PartCheck:
     """The check of one part of a network by itself, or of the whole: of its input and of all its parameters.
 
     layers: the dotted names of its layers, several where they run as one; ("",) is the whole. evaluation: whether it
-    was checked as it computes in evaluation, and not in training. fault: why it could not be checked, if so.
+    was checked as it computes in evaluation, and not in training. fault: why it could not be checked, or what is wrong
+    beside its gradients.
     """
 
     layers: tuple[str, ...]
@@ -112,7 +113,9 @@ class PartCheck:
         """Return why it does not pass, a line an array."""
         most = MOST_LEFT_OUT_INSIDE if self.name else MOST_LEFT_OUT
         found = [problem for check in self.checks if (problem := check.problem(tolerance, most)) is not None]
-        return found if self.fault is None else [f"{self.name}: {self.fault}", *found]
+        if self.fault is None:
+            return found
+        return [f"{self.name}: {self.fault}" if self.name else self.fault, *found]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from minicnn.backend import Array
 from minicnn.dispatch import observe, use_kernels
+from minicnn.errors import ShapeError
 from minicnn.inspection.compare import Backward, Forward, compare_gradients, rounding_of, weights_near
 from minicnn.inspection.gradient_report import ModeCheck, PartCheck
 from minicnn.inspection.parts import Memory, Operations, Part, hidden_layers, parts_of, recording
@@ -55,7 +56,7 @@ class NetworkCheck:
         ran = operations.ran
         if formulas_checked and not ran.kernels:
             return ModeCheck(mode, ran, ())
-        checks = [*_faults(parts, hidden), *self._strangers(operations, hidden)]
+        checks = [*_faults(parts, hidden), *_misshapen([self.whole, *parts]), *self._strangers(operations, hidden)]
         for part, passes, evaluation in self._subjects(parts):
             operations = Operations()
             with observe(operations):
@@ -69,7 +70,13 @@ class NetworkCheck:
         """Run the network forward and backward; return its parts and the layers it hides, with what each got."""
         parts, hidden = parts_of(self.net), hidden_layers(self.net)
         with recording([*parts, *hidden]):
-            _run_once(self.whole, self.passes, rng)
+            try:
+                _run_once(self.whole, self.passes, rng)
+            except Exception as error:  # the layer behind may be the first to stumble
+                wrong = [f"{' + '.join(part.layers)}: {fault}" for part in parts if (fault := part.wrong_shape())]
+                if not wrong:
+                    raise
+                raise ShapeError(wrong[0]) from error
         return parts, hidden
 
     def _strangers(self, operations: Operations, hidden: list[Part]) -> Iterator[PartCheck]:
@@ -97,7 +104,8 @@ class NetworkCheck:
         if any(layer.children() for layer in layers_of(part.step)):
             elements = min(elements, NETWORK_ELEMENTS, max(1, NETWORK_TOTAL // len(arrays)))
         names = {} if part is self.whole else {"x": f"{part.layers[0]}.x", "y": f"the output of {part.layers[-1]}"}
-        return PartCheck(part.layers, compare_gradients(*passes, arrays, rng, elements, names, part.dy))
+        checks, overwritten = compare_gradients(*passes, arrays, rng, elements, names, part.dy)
+        return PartCheck(part.layers, checks, fault=overwritten)
 
     def _excuse_what_cancels(self, checks: list[PartCheck], rng: np.random.Generator) -> list[PartCheck]:
         """Mark the parameters whose gradient is zero, but only because the layers behind take away what they do."""
@@ -139,7 +147,7 @@ def _passes(part: Part, training: bool = True) -> Passes:
 
 def _passes_in_evaluation(part: Part) -> Passes:
     """Return the same as the part computes in evaluation, after a training pass that moved its running statistics."""
-    part.forward(part.x)
+    part.forward(_arrays(part)["x"])
     return _passes(part, training=False)
 
 
@@ -151,7 +159,9 @@ def _run_once(part: Part, passes: Passes, rng: np.random.Generator) -> None:
 
 
 def _arrays(part: Part) -> dict[str, Array]:
-    return {"x": part.x, **{name: parameter.value for name, parameter in part.parameters().items()}}
+    """Return what a pass reads, by name: a copy of x, which nobody may spoil for the next check, and the parameters."""
+    assert part.x is not None
+    return {"x": part.x.copy(), **{name: parameter.value for name, parameter in part.parameters().items()}}
 
 
 def _faults(parts: list[Part], hidden: list[Part]) -> Iterator[PartCheck]:
@@ -162,6 +172,13 @@ def _faults(parts: list[Part], hidden: list[Part]) -> Iterator[PartCheck]:
     for part in hidden:
         if part.x is not None:
             yield PartCheck(part.layers, fault=_HIDDEN)
+
+
+def _misshapen(parts: list[Part]) -> Iterator[PartCheck]:
+    """Yield the parts whose output has another shape than they said."""
+    for part in parts:
+        if (fault := part.wrong_shape()) is not None:
+            yield PartCheck(part.layers, fault=fault)
 
 
 def _alive(part: Part, rng: np.random.Generator) -> set[str]:

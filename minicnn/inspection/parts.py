@@ -29,11 +29,26 @@ class Part:
     dy: Array | None = None
     settings: tuple[tuple[Any, ...], dict[str, Any]] = field(default=((), {}))  # forward's arguments after x
     borrowed: bool = False  # whether its layers run one by one in this mode, and it gets what they get
+    y_shape: tuple[int, ...] | None = None  # of what forward returned
 
     def forward(self, x: Array) -> Array:
         """Return what the step makes of x, when it is called as in the recorded pass."""
         arguments, named = self.settings
-        return self.step.forward(x, *arguments, **named)
+        y = self.step.forward(x, *arguments, **named)
+        self.y_shape = tuple(y.shape)
+        return y
+
+    def wrong_shape(self) -> str | None:
+        """Return in words that forward made of an x as expected another shape than `resolve` said, or None."""
+        told, promised = layers_of(self.step)[0].input_shape, layers_of(self.step)[-1].output_shape
+        if self.x is None or self.y_shape is None or self.x.shape[1:] != told or promised is None:
+            return None
+        if self.y_shape == (len(self.x), *promised):
+            return None
+        return (
+            f"its forward pass returns an array of shape {self.y_shape} for {len(self.x)} samples, but its resolve "
+            f"said that a sample's output has the shape {promised}"
+        )
 
     def parameters(self) -> dict[str, Parameter]:
         """Return what its layers learn, by the name in the network."""
@@ -118,7 +133,9 @@ def _recorded_forward(part: Part) -> Callable[..., Array]:
 
     def recorded(x: Array, *arguments: Any, **named: Any) -> Array:
         part.x, part.settings = x.copy(), (arguments, named)
-        return original(x, *arguments, **named)
+        y = original(x, *arguments, **named)
+        part.y_shape = tuple(y.shape)
+        return y
 
     return recorded
 

@@ -181,12 +181,13 @@ class Layer:
 
         Raises ShapeError when `input_shape` is none, or the layer cannot read such an input.
         """
-        input_shape = as_shape(input_shape)
+        if not isinstance(input_shape, tuple | list) or len(input_shape) not in (1, 3):
+            raise ShapeError(f"input_shape {input_shape!r} should be (height, width, channels) or (numbers,)")
         global _changes
         _changes += 1  # what may run as one depends on what is settled here
         self.built = False
-        self.input_shape = input_shape
-        output_shape = self.resolve(input_shape)
+        self.input_shape = tuple(as_whole(size, "input_shape") for size in input_shape)
+        output_shape = self.resolve(self.input_shape)
         if not isinstance(output_shape, tuple | list) or not all(isinstance(size, int) for size in output_shape):
             raise ShapeError(
                 f"{self.name or type(self).__name__}: resolve should return the output's shape, such as (8, 8, 3), and "
@@ -354,13 +355,6 @@ def require_dtype(dtype: str) -> None:
     """Raise UsageError unless `dtype` is one that a network can compute in."""
     if dtype not in DTYPES:
         raise UsageError(f"dtype {dtype!r} should be 'float32' (training) or 'float64' (gradient checks)")
-
-
-def as_shape(input_shape: Shape) -> Shape:
-    """Return the shape of a sample as a tuple. Raises ShapeError when it is none."""
-    if not isinstance(input_shape, tuple | list) or len(input_shape) not in (1, 3):
-        raise ShapeError(f"input_shape {input_shape!r} should be (height, width, channels) or (numbers,)")
-    return tuple(as_whole(size, "input_shape") for size in input_shape)
 
 
 def shape_text(shape: Shape) -> str:

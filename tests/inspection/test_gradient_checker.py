@@ -80,6 +80,18 @@ def test_a_gradient_that_is_missing_is_caught() -> None:
     assert not report.passed
 
 
+def test_a_backward_that_overwrites_its_arguments_is_caught() -> None:
+    def backward(dy: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
+        dy *= 2 * x
+        x[0] = 0
+        return {"x": dy}
+
+    report = gradcheck_operation(lambda x: x**2, backward, {"x": np.arange(1.0, 5.0)})
+    assert not report.passed
+    assert len(report.problems) == len(report.modes[:1])
+    assert report.problems[0].startswith("its backward pass overwrites dy and x: ")
+
+
 def test_a_gradient_of_another_shape_is_an_error() -> None:
     with pytest.raises(ShapeError, match=r"backward gives x, of shape \(2, 3\), a gradient of shape \(3,\)"):
         gradcheck_operation(lambda x: 2 * x, lambda dy, x: {"x": 2 * dy.sum(axis=0)}, {"x": np.ones((2, 3))})

@@ -23,7 +23,7 @@ from minicnn import (
     ops,
     use_kernels,
 )
-from minicnn.errors import UsageError
+from minicnn.errors import ShapeError, UsageError
 from minicnn.inspection import GradientReport
 
 
@@ -264,3 +264,89 @@ def test_a_wrong_fused_operation_is_found_by_the_formulas_too(monkeypatch):
     monkeypatch.setattr(ops, "conv_block_backward", wrong)
     with use_kernels("reference"):
         assert gradcheck(network(), (9, 8, 2)).at_fault == ["conv1 + relu1 + pool1"]
+
+
+class Shrinking(Tanh):
+    """Returns fewer samples, or numbers, than its resolve says."""
+
+    kind = "shrinking"
+
+    def __init__(self, axis):
+        self.axis = axis
+
+    def forward(self, x, training=False):
+        self.keep(training, shape=x.shape)
+        return x.sum(axis=self.axis, keepdims=True)
+
+    def backward(self, dy, input_gradient=True):
+        return np.broadcast_to(dy, self.take("shape")).copy()
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(0, "(1, 4)"), (1, "(2, 1)")])
+def test_an_output_of_another_shape_than_resolve_said_does_not_pass(axis, shape):
+    said = f"its forward pass returns an array of shape {shape} for 2 samples, but its resolve said that a sample's"
+    alone = gradcheck(Shrinking(axis), (4,))
+    assert not alone.passed
+    assert all(problem.startswith(said) for problem in alone.problems)
+    report = gradcheck(Sequential([Dense(4), Around(Shrinking(axis)), Tanh()]), (6,))
+    assert report.at_fault == ["around1.inner"]
+    assert all(problem.startswith(f"around1.inner: {said}") for problem in report.problems)
+    assert "around1.inner" in report.describe().splitlines()[0]
+
+
+def test_an_output_of_another_shape_that_the_next_layer_cannot_read_names_the_layer_that_made_it():
+    with pytest.raises(ShapeError, match=r"^shrinking1: its forward pass returns an array of shape \(2, 1\)"):
+        faults(Shrinking(1))
+
+
+class Overwriting(Layer):
+    """y = 2·x + scale, by passes that overwrite what they are given."""
+
+    def __init__(self, what):
+        self.what = what
+
+    def resolve(self, input_shape):
+        self.scale = Parameter(np.ones(input_shape))
+        return input_shape
+
+    def forward(self, x, training=False):
+        self.keep(training, x=x)
+        y = 2 * x + self.scale.value
+        if self.what == "x in forward":
+            x += 1
+        return y
+
+    def backward(self, dy, input_gradient=True):
+        x = self.take("x")
+        self.scale.accumulate(dy.sum(axis=0))
+        if self.what == "dy":
+            dy *= 2
+            return dy
+        if self.what == "x":
+            np.multiply(dy, 2, out=x)
+            return x
+        if self.what == "x again":
+            x[:] = 0
+        if self.what == "scale":
+            self.scale.value -= 1
+        return 2 * dy
+
+
+@pytest.mark.parametrize("what", ["dy", "x", "x again", "x in forward", "scale"])
+def test_a_pass_that_overwrites_what_it_is_given_does_not_pass(what):
+    array, forward = what.split()[0], "forward" if "forward" in what else ""
+    said = f"its {forward or 'backward'} pass overwrites {array}: what a pass is given belongs to others"
+    alone = gradcheck(Overwriting(what), (4,))
+    assert not alone.passed
+    told = [problem.startswith(said) for problem in alone.problems]
+    assert told[0] and (forward or all(told))  # what forward changes, differences cannot be taken of
+    report = faults(Tanh(), Overwriting(what), Tanh())
+    assert report.at_fault == ["overwriting1"]
+    name = "overwriting1.scale" if what == "scale" else array
+    said = f"overwriting1: its {forward or 'backward'} pass overwrites {name}"
+    assert report.problems[0].startswith(said)
+
+
+def test_a_layer_inside_that_overwrites_what_it_is_given_is_named():
+    assert faults(Around(Overwriting("dy"))).at_fault == ["around1.inner"]
+    assert gradcheck(Overwriting(None), (4,)).passed
