@@ -6,6 +6,7 @@ To write a layer of your own, write four methods: `__init__`, `resolve`, `forwar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
@@ -179,41 +180,43 @@ class Layer:
     def fix_shapes(self, input_shape: Shape) -> Shape:
         """Fix the shapes of the layer and of those inside it, without drawing a number; return the output's.
 
-        Raises ShapeError when `input_shape` is none, or the layer cannot read such an input.
+        Raises ShapeError when `input_shape` is none, or the layer cannot read such an input; all is then as before.
         """
         if not isinstance(input_shape, tuple | list) or len(input_shape) not in (1, 3):
             raise ShapeError(f"input_shape {input_shape!r} should be (height, width, channels) or (numbers,)")
         global _changes
         _changes += 1  # what may run as one depends on what is settled here
-        self.built = False
-        self.input_shape = tuple(as_whole(size, "input_shape") for size in input_shape)
-        output_shape = self.resolve(self.input_shape)
-        if not isinstance(output_shape, tuple | list) or not all(isinstance(size, int) for size in output_shape):
-            raise ShapeError(
-                f"{self.name or type(self).__name__}: resolve should return the output's shape, such as (8, 8, 3), and "
-                f"returned {output_shape!r}"
-            )
-        self.output_shape = tuple(output_shape)
-        return self.output_shape
+        with _whole_or_not_at_all(self):
+            self.built = False
+            self.input_shape = tuple(as_whole(size, "input_shape") for size in input_shape)
+            output_shape = self.resolve(self.input_shape)
+            if not isinstance(output_shape, tuple | list) or not all(isinstance(size, int) for size in output_shape):
+                raise ShapeError(
+                    f"{self.name or type(self).__name__}: resolve should return the output's shape, such as (8, 8, 3), "
+                    f"and returned {output_shape!r}"
+                )
+            self.output_shape = tuple(output_shape)
+            return self.output_shape
 
     def build(self, input_shape: Shape, rng: np.random.Generator, dtype: str | None = None) -> Shape:
         """Fix all shapes, then draw all parameters with `rng`, and return the output's shape (without N).
 
         dtype: "float32" or "float64"; as the layer was told before, if left out. Raises ShapeError, before anything is
         drawn, when the layer cannot read such an input, and UsageError for another dtype, or when the same layer stands
-        at two places.
+        at two places. Whatever was raised, the layer is then as it was before.
         """
         dtype = dtype or self.dtype
         require_dtype(dtype)
         list(self.walk())  # refuses a layer inside of itself, which would have no end
-        output_shape = self.fix_shapes(input_shape)
+        with _whole_or_not_at_all(self):
+            output_shape = self.fix_shapes(input_shape)
+            for path, layer in list(self.walk()):
+                layer.name = path or layer.name
+                layer.dtype = dtype
+                layer.built = True
+                for owned in found_in(layer, (Variable, Randomness)).values():
+                    owned.draw(rng, dtype)
         release_with(self)
-        for path, layer in list(self.walk()):
-            layer.name = path or layer.name
-            layer.dtype = dtype
-            layer.built = True
-            for owned in found_in(layer, (Variable, Randomness)).values():
-                owned.draw(rng, dtype)
         return output_shape
 
     def convert(self, dtype: str | None = None, device: str | None = None) -> None:
@@ -349,6 +352,23 @@ def _walk(path: str, layer: Layer, inside: tuple[Layer, ...] = ()) -> Iterator[t
         return
     for name, child in layer.children().items():
         yield from _walk(f"{path}.{name}" if path else name, child, (*inside, layer))
+
+
+@contextmanager
+def _whole_or_not_at_all(layer: Layer) -> Iterator[None]:
+    """Bring a layer, those inside it and what they own back to what they were if the block raises."""
+    global _changes
+    inside = [inner for _, inner in _walk("", layer)]
+    owned = [one for inner in inside for one in found_in(inner, (Variable, Randomness)).values()]
+    before = [(vars(thing), dict(vars(thing))) for thing in (*inside, *owned)]
+    try:
+        yield
+    except BaseException:
+        for attributes, as_they_were in before:
+            attributes.clear()
+            attributes.update(as_they_were)
+        _changes += 1
+        raise
 
 
 def require_dtype(dtype: str) -> None:

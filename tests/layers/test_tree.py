@@ -21,6 +21,7 @@ from minicnn import (
 )
 from minicnn.errors import ShapeError, UsageError
 from minicnn.inspection import summarize
+from minicnn.layers.initializers import INITIALIZERS
 from tests.layers.two_paths import TwoPaths
 
 
@@ -190,3 +191,50 @@ def test_a_layer_is_built_in_the_dtype_that_it_was_told_before(rng):
     declared.convert("float64")
     declared.build((2,), rng)
     assert declared.dense1.weight.value.dtype == "float64"
+
+
+def assert_as_before(net, before, x, y):
+    assert net.built and net.twopaths1.built and net.twopaths1.paths[1].conv1.built
+    assert net.input_shape == (6, 5, 2) and net.dense1.input_shape == (120,) and net.output_shape == (3,)
+    assert list(net.state()) == list(before)
+    for name, array in before.items():
+        np.testing.assert_array_equal(net.state()[name], array, err_msg=name)
+    np.testing.assert_array_equal(net.forward(x), y)
+
+
+def test_a_rebuild_that_fails_leaves_the_network_as_it_was(mode, rng, monkeypatch):
+    net = network()
+    net.convert("float64")
+    x = rng.standard_normal((2, 6, 5, 2))
+    before, y = {name: array.copy() for name, array in net.state().items()}, net.forward(x)
+    net.dense1.inputs = 120  # so that another picture does not fit, which the last layer is the first to know
+    for rebuild in (
+        lambda: net.build((8, 8, 2), rng),
+        lambda: net.fix_shapes((8, 8, 2)),
+        lambda: net.build((6, 5), rng),
+        lambda: net.fix_shapes((6, 5, 0)),
+        lambda: net.build((6, 5, 2), rng, "int32"),
+    ):
+        with pytest.raises(UsageError):
+            rebuild()
+        assert_as_before(net, before, x, y)
+
+    def too_large(*arguments):
+        raise MemoryError
+
+    monkeypatch.setitem(INITIALIZERS, "he_uniform", too_large)
+    net.dense1.initializer = "he_uniform"  # drawn last
+    generators = {name: generator.bit_generator.state for name, generator in net.random_generators().items()}
+    with pytest.raises(MemoryError):
+        net.build((6, 5, 2), rng, "float32")
+    assert_as_before(net, before, x, y)
+    assert {name: generator.bit_generator.state for name, generator in net.random_generators().items()} == generators
+
+
+def test_a_build_that_fails_leaves_a_new_network_without_shapes(rng):
+    net = Sequential([Dense(3), ReLU(), Conv2D(2, 3)])
+    with pytest.raises(ShapeError, match="conv1"):
+        net.build((4,), rng)
+    with pytest.raises(RuntimeError, match="has no shapes yet"):
+        net.forward(np.ones((1, 4), "float32"))
+    assert net.parameters() == {} and net.dense1.input_shape is None
