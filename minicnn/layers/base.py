@@ -61,6 +61,9 @@ class Layer:
     what a layer computes in plain NumPy shows where it is handed on. A layer that keeps what it returns returns
     `self.hand_out(y)`.
 
+    After a forward pass that failed midway, Sequential and Residual refuse to go back. A layer that holds others and
+    stands in no Sequential does so as Residual does; else the layers inside may hold numbers of two passes.
+
     Everything else is given: parameters and state by dotted name, save and load, dtype and device, checkpoints, names,
     summary, gradient check and trace all walk this tree. Layers that run one after the other belong into a Sequential,
     whose plan runs neighbours as one where that is faster.

@@ -8,6 +8,7 @@ from minicnn import ops
 from minicnn.backend import Array
 from minicnn.errors import ShapeError
 from minicnn.layers.base import Layer, Shape, shape_text
+from minicnn.layers.passes import keeps_for_backward
 from minicnn.layers.sequential import Sequential
 
 
@@ -19,6 +20,8 @@ class Residual(Layer):
     shortcut it comes unweakened, however deep the network. Input (N, …), output that of the body.
     Source: He et al. 2016, "Deep Residual Learning for Image Recognition", §3.2, eq. 1 and 2.
     """
+
+    ran: bool | None = None  # whether a whole pass has been kept: of one that failed midway, nothing can be gone back
 
     def __init__(self, body: Layer | Sequence[Layer], shortcut: Layer | Sequence[Layer] | None = None) -> None:
         self.body = _as_layer(body)
@@ -38,11 +41,16 @@ class Residual(Layer):
     def forward(self, x: Array, training: bool = False) -> Array:
         """x: (N, …). Returns y, of the body's output shape."""
         self.require_built()
+        if keeps_for_backward(training):
+            self.ran = None
         y = self.body.forward(x, training)
-        return ops.residual(y, x if self.shortcut is None else self.shortcut.forward(x, training))
+        y = ops.residual(y, x if self.shortcut is None else self.shortcut.forward(x, training))
+        self.keep(training, ran=True)
+        return y
 
     def backward(self, dy: Array, input_gradient: bool = True) -> Array | None:
         """dy: like y. Returns dx = the body's dx + the shortcut's, or None."""
+        self.take("ran")
         dx_body = self.body.backward(dy, input_gradient)
         dx_shortcut = dy if self.shortcut is None else self.shortcut.backward(dy, input_gradient)
         return ops.residual_backward(dx_body, dx_shortcut) if input_gradient else None

@@ -45,3 +45,28 @@ def test_the_input_s_gradient_may_be_left_out(mode, rng):
     net.forward(rng.standard_normal((3, 4)), training=True)
     assert net.backward(np.ones((3, 4)), input_gradient=False) is None
     assert net.parameters()["residual1.body.dense1.weight"].grad is not None
+
+
+@pytest.mark.parametrize("place", ["body", "shortcut"])
+def test_after_a_forward_pass_that_failed_there_is_nothing_to_go_back_through(place, mode, rng):
+    class Fails(ReLU):
+        broken = False
+
+        def forward(self, x, training=False):
+            if self.broken:
+                raise ArithmeticError("broken on purpose")
+            return super().forward(x, training)
+
+    layer = Residual(Dense(4), Fails()) if place == "shortcut" else Residual(Fails(), Dense(4))
+    layer.build((4,), rng, "float64")
+    x = rng.standard_normal((2, 4))
+    layer.forward(x, training=True)
+    Fails.broken = True
+    with pytest.raises(ArithmeticError):
+        layer.forward(x, training=True)
+    with pytest.raises(RuntimeError, match="Residual: backward needs a forward pass before it"):
+        layer.backward(np.ones((2, 4)))
+    Fails.broken = False
+    layer.forward(x, training=True)
+    layer.forward(x)  # which keeps nothing, and disturbs nothing
+    assert layer.backward(np.ones((2, 4))).shape == (2, 4)
