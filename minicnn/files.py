@@ -15,8 +15,11 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """Write `content` beside `path`, then move it there in one step.
 
     The content is on the disk before it gets its name, and the name is there before this returns: a power cut, too,
-    leaves the old file or the new one. Raises UsageError when the folder cannot be written to or the disk is full.
+    leaves the old file or the new one. Raises UsageError when the folder cannot be written to or the disk is full, or
+    `path` is there and no ordinary file.
     """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"cannot write {path}: {'Is a directory' if path.is_dir() else 'it is no ordinary file'}")
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with beside.open("wb") as file:
@@ -86,3 +89,14 @@ def _is_alive(process: int) -> bool:
     except PermissionError:  # another user's process
         pass
     return True
+
+
+def picture_file(name: str) -> Path:
+    """Return the path of a picture that is to be drawn. Raises UsageError unless its name ends in .png.
+
+    So a slip of the fingers does not draw over a run's settings or weights.
+    """
+    path = in_home(name)
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"{name!r} should be the name of a picture, such as {path.stem or 'curves'}.png")
+    return path

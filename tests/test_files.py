@@ -11,7 +11,7 @@ import pytest
 
 from minicnn.data import cache_folder
 from minicnn.errors import UsageError
-from minicnn.files import clear_leftovers, in_home, write_whole
+from minicnn.files import clear_leftovers, in_home, picture_file, write_whole
 
 
 def test_who_reads_the_old_file_reads_it_to_its_end(tmp_path: Path) -> None:
@@ -85,3 +85,16 @@ def test_a_home_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     with pytest.raises(UsageError, match="home folder"):
         cache_folder()
+
+
+def test_what_is_no_ordinary_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="no ordinary file"):
+        write_whole(tmp_path / "pipe", b"content")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"] and not (tmp_path / "pipe").is_file()
+
+
+@pytest.mark.parametrize("name", ["", "run/config.json", "weights.safetensors", "curves"])
+def test_a_picture_has_a_picture_s_name(name: str) -> None:
+    with pytest.raises(UsageError, match="should be the name of a picture"):
+        picture_file(name)

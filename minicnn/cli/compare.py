@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,8 +16,10 @@ def compare(
     ] = False,
 ) -> None:
     """Show in which settings runs differ and what came out of each, the best first; draw their curves."""
+    from minicnn.files import picture_file
     from minicnn.runs.comparison import RunRecord, differing_settings
 
+    picture = picture_file(out)
     records = sorted((RunRecord.read(run) for run in runs), key=lambda record: -record.best.val_accuracy)
     differing = differing_settings(records)
     if as_json:
@@ -28,6 +29,6 @@ def compare(
     from minicnn.cli.run_table import print_runs
     from minicnn.runs.plots import draw_comparison
 
-    draw_comparison({record.path: record.history for record in records}, Path(out))
+    draw_comparison({record.path: record.history for record in records}, picture)
     print_runs(records, differing)
     print(f"see {out}")

@@ -25,6 +25,8 @@ def export(
     path = in_home(out)
     if not path.name:
         raise UsageError(f"{out!r} is no file's name: name one with --out")
+    if path.exists():
+        raise UsageError(f"{path} exists: name another file with --out")
 
     from minicnn.exchange import to_onnx
     from minicnn.runs.network_file import save_network

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from minicnn.cli.options import completion
+from minicnn.errors import UsageError
 
 
 def search(
@@ -52,6 +53,10 @@ def search(
 
     space = read_space(tried)
     given = dict(read_setting(text) for text in fixed or [])
+    if not out:
+        raise UsageError("the name of the folder is empty: name one with --out")
+    if "data" in given:
+        raise UsageError("--set data=… would name the data twice: it stands behind `search`")
     if given.get("init"):
         from minicnn.runs.transfer import settings_from
 

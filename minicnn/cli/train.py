@@ -220,7 +220,7 @@ def train(
         raise UsageError(f"--resume goes on with the run's own settings: leave out {', '.join(refused)}")
     if find_lr is not None and (out is not None or folds is not None):
         raise UsageError("--find-lr makes no run, and so no folder for it: leave out --out and --folds")
-    if folds is not None and out is None:
+    if folds is not None and not out:
         raise UsageError("--folds makes several runs: name a folder for them with --out")
     if resume is not None:
         _resume(resume, given)
@@ -280,9 +280,10 @@ def _cross_validate(settings: Settings, folds: int, out: str) -> None:
 
 
 def _find_lr(settings: Settings, picture: str) -> None:
+    from minicnn.files import picture_file
     from minicnn.runs.rate_search import search_rate
 
-    curve = search_rate(settings, picture)
+    curve = search_rate(settings, str(picture_file(picture)))
     print(
         f"the loss falls fastest at a learning rate of {curve.suggestion:.2g}, after {len(curve.rates)} rates from "
         f"{curve.rates[0]:.2g} to {curve.rates[-1]:.2g}: see {picture}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from importlib.metadata import version
+from math import prod
 from typing import Any
 
 import minicnn
@@ -39,6 +40,7 @@ from minicnn.training.trainer import Diverged, Trainer
 CLASS_WEIGHTS = {"none": lambda labels, classes: None, "balanced": balanced_weights}
 REDRAW_INTERVAL = 60.0  # seconds between two drawings of the curves while training goes on
 CODE_NOTICE = "This folder holds a network's code. It is executed only when --model names the file: read it first."
+FEATURE_LIMIT, FLOAT = 2 * 2**30, 4  # bytes of the features that are kept; bytes of each number
 FILES_NAMED = 10  # of those that were skipped; more are only counted
 
 
@@ -197,14 +199,17 @@ class Run:
     def _train_on_features(self) -> tuple[Sequential, object] | None:
         """Train what is not frozen on what the frozen layers make of each picture, which is computed once and kept.
 
-        Nothing to do where no layers at the beginning are frozen, or pictures are not what they are but cut up anew.
+        Nothing to do where no layers at the beginning are frozen, where pictures are not what they are but cut up anew,
+        or where the features would take more memory than FEATURE_LIMIT.
         Returns what has learnt and the validation images' features, if the layers stay frozen to the end.
         """
         settings, trainer = self.settings, self.trainer
         until = settings.unfreeze_at - 1 if settings.unfreeze_at else settings.epochs
         place = frozen_layers(self.net.layers)
+        shape = self.net.layers[place - 1].output_shape or ()
+        size = sum(_image_counts(self.splits).values()) * prod(shape) * FLOAT
         changing = self.train_transform.random or settings.test_flip or settings.mixup > 0 or settings.cutmix > 0
-        if not place or changing or len(trainer.history) >= until:
+        if not place or changing or size > FEATURE_LIMIT or len(trainer.history) >= until:
             return None
         self.progress.note(f"what the first {place} layers, which are frozen, make of each picture is computed once")
         training, validation = (

@@ -20,6 +20,7 @@ from minicnn.training.progress import Progress
 from minicnn.training.stopping import median_rule
 from minicnn.training.trainer import Diverged
 
+MOST = 2**62  # of a range's ends, which random numbers reach
 KINDS: dict[str, type] = {name: type(value) for name, value in Settings().to_config().items()}
 
 
@@ -64,7 +65,8 @@ def read_space(texts: Sequence[str]) -> dict[str, Range | tuple[Any, ...]]:
         low, dots, high = rest.partition("..")
         if dots:
             space[name] = Range(_value(name, low), _value(name, high))
-            if KINDS[name] not in (int, float) or not space[name].low < space[name].high:  # type: ignore[union-attr]
+            numbers = space[name]
+            if KINDS[name] not in (int, float) or not -MOST < numbers.low < numbers.high < MOST:  # type: ignore[union-attr]
                 raise UsageError(f"{text!r} is no range: give two numbers, the lower one first")
         else:
             space[name] = tuple(_value(name, value.replace("+", ",")) for value in rest.split(","))

@@ -32,6 +32,8 @@ def trained(settings: Settings, path: Path, progress: Progress, stop_rule: StopR
     else:
         found = directory.read_settings(directory.read_config())
         for name, value in settings.to_config().items():
+            if name == "classes" and bool(value) == bool(found.classes):  # written down as folders, in order
+                continue
             if name not in _ELSEWHERE and found.to_config()[name] != value:
                 there = found.to_config()[name]
                 raise UsageError(f"{path} was trained with {name}={there}, not {value}: name another folder with --out")

@@ -87,6 +87,8 @@ class Settings:
         for name, lowest in LOWEST.items():
             if getattr(self, name) < lowest:
                 raise UsageError(f"{_words(name)} must be at least {lowest}; got {getattr(self, name)}")
+        if self.unfreeze_at and not self.freeze:
+            raise UsageError(f"unfreeze at epoch {self.unfreeze_at} needs something frozen: add --freeze")
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:

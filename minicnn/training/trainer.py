@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from math import isfinite, nan
+from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class Trainer:
         progress: Progress | None = None, mixing: Mixing | None = None, clip_norm: float = 0.0, accumulate: int = 1,
         ema: float = 0.0, patience: int = 0, stop_rule: StopRule | None = None, test_flip: bool = False,
     ) -> None:  # fmt: skip
-        if not clip_norm >= 0:
+        if not 0 <= clip_norm < inf:
             raise UsageError(f"clip_norm {clip_norm} should be above 0, or 0 to clip nothing")
         if accumulate < 1 or patience < 0:
             raise UsageError(f"accumulate should be at least 1 and patience at least 0; got {accumulate}, {patience}")

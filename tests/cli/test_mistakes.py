@@ -44,7 +44,7 @@ def assert_one_line(answer: Answer, *parts: str) -> None:
         (["train", "--nesterov", "--optimizer", "sgd", "--momentum", "0"], ["nesterov=True needs a momentum above 0"]),
         (["train", "--find-lr", "no/such/folder/rates.png"], ["cannot draw into 'no/such/folder/rates.png'"]),
         (["train", "--find-lr", "rates.png", "--out", "run"], ["--find-lr makes no run", "leave out --out"]),
-        (["train", "--find-lr", ""], ["cannot draw into ''"]),
+        (["train", "--find-lr", ""], ["should be the name of a picture"]),
         (["train", "--resume", "run", "--find-lr", "rates.png"], ["leave out --find-lr"]),
         (["compare", "no/such/run"], ["there is no run directory no/such/run"]),
         (["compare"], ["RUN"]),

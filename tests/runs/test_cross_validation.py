@@ -53,6 +53,12 @@ def test_the_same_command_goes_on_where_it_was_stopped(
     assert stream.getvalue().count("epoch 1/1") == 2, "the first fold is not trained again"
 
 
+def test_classes_named_in_any_order_go_on_too(shapes: Path, tmp_path: Path) -> None:
+    settings = tiny(shapes, classes="ring,arrow,circle")
+    first = cross_validate(settings, 2, tmp_path / "cv", Progress())
+    assert cross_validate(settings, 2, tmp_path / "cv", Progress()).accuracies == first.accuracies
+
+
 def test_other_settings_than_those_in_the_folder_are_refused(shapes: Path, tmp_path: Path) -> None:
     Run.start(tiny(shapes, fold="1/3", lr=0.25), str(tmp_path / "cv" / "fold-1"))
     with pytest.raises(UsageError, match=r"was trained with lr=0.25, not 0.001: name another folder"):

@@ -134,7 +134,6 @@ def test_the_settings_come_from_what_training_starts_from(teacher: Path) -> None
         ({"rates": "conv1=-1"}, "rates are PATTERN=FACTOR"),
         ({"rates": "conv7=2"}, "no layer of the network is called conv7"),
         ({"fit": "stretch"}, "unknown fit 'stretch': choose one of squash, crop"),
-        ({"unfreeze_at": -1}, "unfreeze at must be at least 0"),
     ],
 )
 def test_mistakes_are_refused_before_anything_is_written(
@@ -144,6 +143,26 @@ def test_mistakes_are_refused_before_anything_is_written(
     with pytest.raises(UsageError, match=message):
         Run.start(tiny(shapes, **changes), str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"unfreeze_at": -1}, "unfreeze at must be at least 0"),
+        ({"unfreeze_at": 2}, "needs something frozen: add --freeze"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changes: dict[str, Any], message: str, shapes: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        tiny(shapes, **changes)
+
+
+def test_features_that_are_too_large_to_keep_are_not_kept(
+    teacher: Path, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "compute_features", lambda *a: pytest.fail("these are too large"))
+    monkeypatch.setattr(run_module, "FEATURE_LIMIT", 100 * 7 * 7 * 32 * 4 - 1)
+    train(tiny(shapes, init=str(teacher), freeze="conv1", epochs=1), tmp_path / "run")
 
 
 def test_a_run_of_frozen_layers_is_evaluated_like_any_other(teacher: Path, shapes: Path, tmp_path: Path) -> None:
