@@ -45,12 +45,9 @@ class NetworkFacts:
         """Read what `to_config` wrote, or a run's config.json holds. Raises UsageError where it is damaged."""
         try:
             names = tuple(config["classes"]), tuple(config["class_names"])
-            if (
-                not names[0]
-                or len(names[0]) != len(names[1])
-                or not all(isinstance(n, str) for n in names[0] + names[1])
-            ):
-                raise UsageError("classes and class_names should be lists of as many names")
+            texts = all(isinstance(name, str) for name in names[0] + names[1])
+            if not texts or not 0 < len(set(names[0])) == len(names[0]) == len(names[1]):
+                raise UsageError("classes and class_names should be lists of as many names, each class once")
             input_shape = tuple(config["input_shape"])
             if len(input_shape) != 3 or not all(type(side) is int and side >= 1 for side in input_shape):
                 raise UsageError(f"input_shape should be [height, width, channels]; got {config['input_shape']}")
@@ -80,7 +77,8 @@ class NetworkFacts:
 def assign(net: Sequential, weights: Mapping[str, np.ndarray], of: str) -> None:
     """Set all parameters and states of `net` to copies of `weights`, by name, in the network's dtype.
 
-    of: what the weights are said to be of. Raises UsageError, changing nothing, where names or shapes differ.
+    of: what the weights are said to be of. Raises UsageError, changing nothing, where names or shapes differ, or an
+    array holds anything but finite numbers in floating point.
     """
     variables = net.variables()
     for name in [*variables, *weights]:
@@ -88,6 +86,8 @@ def assign(net: Sequential, weights: Mapping[str, np.ndarray], of: str) -> None:
         there = weights[name].shape if name in weights else "nothing of that name"
         if here != there:
             raise UsageError(f"these are not the weights of {of}: {name} is {there} there, {here} here")
+        if weights[name].dtype.kind != "f" or not np.isfinite(weights[name]).all():
+            raise UsageError(f"{name} of {of} does not hold finite numbers in floating point: take another copy")
     for name, variable in variables.items():
         variable.value = np.array(weights[name], dtype=variable.value.dtype, order="C")
 

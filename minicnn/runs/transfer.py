@@ -26,7 +26,9 @@ def settings_from(init: str) -> dict[str, Any]:
     Raises UsageError when there is no such network, or minicnn does not know how its pictures are prepared.
     """
     facts = TrainedNetwork.open(init).facts
-    size = facts.input_shape[0]
+    size, width, _ = facts.input_shape
+    if width != size:
+        raise UsageError(f"{init} reads pictures of {size}×{width} pixels, which are no squares")
     fit = next((name for name, make in FITS.items() if make(size) == facts.transform), None)
     normalize = next((name for name, known in NORMALIZATIONS.items() if known == facts.normalization), None)
     if fit is None or normalize is None:

@@ -149,7 +149,8 @@ def test_a_network_s_file_that_was_tampered_with_is_refused(
     arrays, facts = load_file(good), json.loads(json.dumps(TrainedNetwork.open(str(good)).facts.to_config()))
     bad = tmp_path / "bad.safetensors"
     for changes, dropped in [
-        ({"model": "resnet34"}, None), ({"model": 3}, None), ({"classes": ["a"]}, None), ({"input_shape": [32]}, None),
+        ({"model": "resnet34"}, None), ({"model": 3}, None), ({"classes": ["a"]}, None),
+        ({"classes": ["a"] * 5}, None), ({"input_shape": [32]}, None),
         ({"normalization": {"mean": [0], "std": [1]}}, None), ({"transform": {"name": "exec"}}, None),
         ({}, "conv1.weight"),
     ]:  # fmt: skip
@@ -157,6 +158,10 @@ def test_a_network_s_file_that_was_tampered_with_is_refused(
         save_file(kept, bad, {"minicnn": json.dumps(facts | changes)})
         answer = minicnn("predict", bad, picture)
         assert answer.code == 2 and answer.out == "" and answer.err.count("\n") == 1, (changes, answer.err)
+    for changed in (np.full(arrays["dense1.bias"].shape, np.nan, "float32"), arrays["dense1.bias"].astype("int8")):
+        save_file(arrays | {"dense1.bias": changed}, bad, {"minicnn": json.dumps(facts)})
+        answer = minicnn("predict", bad, picture)
+        assert answer.code == 2 and "dense1.bias of resnet18 does not hold finite numbers" in answer.err
     bad.write_bytes(good.read_bytes()[:-9])
     answer = minicnn("predict", bad, picture)
     assert answer.code == 2 and "damaged" in answer.err

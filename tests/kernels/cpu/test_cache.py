@@ -171,8 +171,9 @@ def test_kernels_are_kept_apart_from_the_user_s_own_functions(tmp_path: Path) ->
 
 
 def test_a_later_process_finds_what_was_kept_whoever_else_kept_it_at_the_same_time(tmp_path: Path) -> None:
-    for process in [start(SMALL_KERNELS + COMPUTE, tmp_path) for _ in range(3)]:
-        assert told(process) == "minicnn: compiling kernels, once: they are kept for the next time\n"
+    notices = {told(process) for process in [start(SMALL_KERNELS + COMPUTE, tmp_path) for _ in range(3)]}
+    # A process that the machine lets begin late may find all of it kept by the others.
+    assert notices - {""} == {"minicnn: compiling kernels, once: they are kept for the next time\n"}
     assert len(list(tmp_path.iterdir())) == 4
     assert told(start(SMALL_KERNELS + FIND, tmp_path)) == ""
 
