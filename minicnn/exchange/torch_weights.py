@@ -12,7 +12,8 @@ import numpy as np
 
 from minicnn.errors import UsageError
 from minicnn.layers import Conv2D, Dense, Flatten, Layer, Sequential
-from minicnn.layers.base import Shape, found_in, shape_text
+from minicnn.layers.base import Shape, shape_text
+from minicnn.layers.tree import found_in
 from minicnn.layers.variables import Variable
 from minicnn.models import Model
 

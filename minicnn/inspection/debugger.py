@@ -28,7 +28,8 @@ from minicnn import ops
 
 PLUMBING = (
     "minicnn.dispatch", "minicnn.backend", "minicnn.devices", "minicnn.layers.base", "minicnn.layers.plan",
-    "minicnn.layers.passes", "minicnn.layers.sequential", "minicnn.layers.variables", "minicnn.ops.windows",
+    "minicnn.layers.passes", "minicnn.layers.sequential", "minicnn.layers.tree", "minicnn.layers.variables",
+    "minicnn.ops.windows",
 )  # fmt: skip
 _LIBRARIES = tuple({str(Path(sysconfig.get_path(name))) + os.sep for name in ("stdlib", "purelib", "platlib")})
 

@@ -13,9 +13,10 @@ from typing import Any
 from minicnn.backend import Array, device_of
 from minicnn.dispatch import Call, kernel_mode, use_kernels
 from minicnn.inspection.gradient_report import Ran
-from minicnn.layers.base import Layer, collect
+from minicnn.layers.base import Layer
 from minicnn.layers.plan import FusedStep, Step, inner_plans, layers_of
 from minicnn.layers.sequential import Sequential
+from minicnn.layers.tree import collect
 from minicnn.layers.variables import Parameter, Randomness, State
 
 

@@ -5,7 +5,7 @@ To write a layer of your own, write four methods: `__init__`, `resolve`, `forwar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from minicnn.backend import Array, array_module, to_numpy
 from minicnn.errors import ShapeError, UsageError
 from minicnn.layers.passes import Absent, is_inside_a_pass, keeps_for_backward, read_only
+from minicnn.layers.tree import found_in, walk
 from minicnn.layers.variables import Parameter, Randomness, Variable
 from minicnn.layers.weights import load_variables, save_arrays
 from minicnn.memory import release_with
@@ -145,7 +146,7 @@ class Layer:
         Raises UsageError when the same layer stands at two places.
         """
         seen: dict[int, str] = {}
-        for name, layer in _walk("", self):
+        for name, layer in walk("", self):
             if id(layer) in seen:
                 raise UsageError(
                     f"the same layer object stands at {seen[id(layer)] or 'the top'} and at {name}: "
@@ -323,45 +324,11 @@ class Layer:
         return f"{type(self).__name__}({self.describe()})"
 
 
-def found_in(layer: Layer, kind: type[Any] | tuple[type[Any], ...]) -> dict[str, Any]:
-    """Return what a layer holds of a kind, in attributes, lists, tuples and dicts, by name, in order.
-
-    Raises UsageError when two would have one name.
-    """
-    found: dict[str, Any] = {}
-    for name, value in vars(layer).items():
-        if not name.startswith("_"):
-            collect(name, value, kind, found)
-    return found
-
-
-def collect(name: str, value: object, kind: type[Any] | tuple[type[Any], ...], found: dict[str, Any]) -> None:
-    """Add to `found` what is of the kind in an attribute's value, or in lists, tuples and dicts in it, by name."""
-    if isinstance(value, kind):
-        if name in found:
-            raise UsageError(f"two parts of a layer have the name {name}: keys of a dict should have no dots in them")
-        found[name] = value
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            collect(f"{name}.{index}", item, kind, found)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            collect(f"{name}.{key}", item, kind, found)
-
-
-def _walk(path: str, layer: Layer, inside: tuple[Layer, ...] = ()) -> Iterator[tuple[str, Layer]]:
-    yield path, layer
-    if any(layer is outer for outer in inside):  # `walk` has just refused it; without it, this would not end
-        return
-    for name, child in layer.children().items():
-        yield from _walk(f"{path}.{name}" if path else name, child, (*inside, layer))
-
-
 @contextmanager
 def _whole_or_not_at_all(layer: Layer) -> Iterator[None]:
     """Bring a layer, those inside it and what they own back to what they were if the block raises."""
     global _changes
-    inside = [inner for _, inner in _walk("", layer)]
+    inside = [inner for _, inner in walk("", layer)]
     owned = [one for inner in inside for one in found_in(inner, (Variable, Randomness)).values()]
     before = [(vars(thing), dict(vars(thing))) for thing in (*inside, *owned)]
     try:

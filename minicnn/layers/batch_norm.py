@@ -52,14 +52,14 @@ class BatchNorm2D(Layer):
         """x: (N, H, W, C). Returns y like x. Raises ShapeError in training when each channel has one number only."""
         self.require_built()
         weight, bias = self.weight.value, self.bias.value
-        batch_s_own = training and not self.frozen
-        if batch_s_own:
+        by_its_own = training and not self.frozen
+        if by_its_own:
             y, mean, variance = ops.batch_norm(x, weight, bias, self.epsilon)
             self.follow(mean, variance, pixels=x.shape[0] * x.shape[1] * x.shape[2])
         else:
             mean, variance = self.running_mean.value, self.running_var.value
             y = ops.batch_norm_inference(x, weight, bias, mean, variance, self.epsilon)
-        self.keep(training, x=x, mean=mean, variance=variance, given=not batch_s_own)
+        self.keep(training, x=x, mean=mean, variance=variance, given=not by_its_own)
         return y
 
     def follow(self, mean: Array, variance: Array, pixels: int) -> None:

@@ -16,8 +16,9 @@ from typing import ClassVar, NamedTuple
 
 from minicnn.backend import Array
 from minicnn.dispatch import kernel_mode
-from minicnn.layers.base import Layer, found_in
+from minicnn.layers.base import Layer
 from minicnn.layers.passes import keeps_for_backward
+from minicnn.layers.tree import found_in
 from minicnn.layers.variables import Randomness
 
 PASSES = ("training", "gradient", "inference")

@@ -45,12 +45,19 @@ def load_variables(variables: Mapping[str, Variable], path: str | Path) -> None:
 
     Raises UsageError, changing nothing, unless the file has exactly these names and shapes.
     """
-    arrays, _ = read_arrays(path)
+    set_variables(variables, read_arrays(path)[0], path)
+
+
+def set_variables(variables: Mapping[str, Variable], arrays: Mapping[str, np.ndarray], source: object) -> None:
+    """Set all variables to copies of `arrays`, by name, keeping each on its device and in its dtype.
+
+    source: where the arrays are from. Raises UsageError, changing nothing, unless they have these names and shapes.
+    """
     for name in [*variables, *arrays]:
         here = variables[name].shape if name in variables else "nothing of that name"
         there = arrays[name].shape if name in arrays else "nothing of that name"
         if here != there:
-            raise UsageError(f"{path} holds another network's weights: {name} is {there} there, {here} here")
+            raise UsageError(f"{source} holds another network's weights: {name} is {there} there, {here} here")
     for name, variable in variables.items():
-        value = arrays[name].astype(variable.value.dtype.name)
+        value = np.array(arrays[name], dtype=variable.value.dtype.name, order="C")
         variable.value = to_device(value, device_of(variable.value))

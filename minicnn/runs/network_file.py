@@ -19,7 +19,7 @@ from minicnn.backend import to_numpy
 from minicnn.data import Transform
 from minicnn.errors import UsageError
 from minicnn.layers import Sequential
-from minicnn.layers.weights import read_arrays, save_arrays
+from minicnn.layers.weights import read_arrays, save_arrays, set_variables
 from minicnn.training.normalization import Normalization
 
 KEY = "minicnn"
@@ -70,26 +70,13 @@ class NetworkFacts:
     def build(self, weights: Mapping[str, np.ndarray], seed: int = 0) -> Sequential:
         """Return the network with these weights, under its own names. Raises UsageError where they do not fit it."""
         net = models.build(models.known(self.model), self.input_shape, classes=len(self.classes), seed=seed)
-        assign(net, weights, self.model)
+        for name, array in weights.items():
+            if array.dtype.kind != "f" or not np.isfinite(array).all():
+                raise UsageError(
+                    f"{name} of {self.model} does not hold finite numbers in floating point: take another copy"
+                )
+        set_variables(net.variables(), weights, f"what is said to be {self.model}")
         return net
-
-
-def assign(net: Sequential, weights: Mapping[str, np.ndarray], of: str) -> None:
-    """Set all parameters and states of `net` to copies of `weights`, by name, in the network's dtype.
-
-    of: what the weights are said to be of. Raises UsageError, changing nothing, where names or shapes differ, or an
-    array holds anything but finite numbers in floating point.
-    """
-    variables = net.variables()
-    for name in [*variables, *weights]:
-        here = variables[name].shape if name in variables else "nothing of that name"
-        there = weights[name].shape if name in weights else "nothing of that name"
-        if here != there:
-            raise UsageError(f"these are not the weights of {of}: {name} is {there} there, {here} here")
-        if weights[name].dtype.kind != "f" or not np.isfinite(weights[name]).all():
-            raise UsageError(f"{name} of {of} does not hold finite numbers in floating point: take another copy")
-    for name, variable in variables.items():
-        variable.value = np.array(weights[name], dtype=variable.value.dtype, order="C")
 
 
 def save_network(net: Sequential, facts: NetworkFacts, path: str | Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from minicnn.backend import to_numpy
 from minicnn.errors import UsageError
 from minicnn.layers import Layer, Sequential
-from minicnn.layers.base import found_in
+from minicnn.layers.tree import found_in
 from minicnn.layers.variables import Parameter, Variable
 from minicnn.runs.pixels import FITS, NORMALIZATIONS
 from minicnn.runs.trained import TrainedNetwork, listed

@@ -10,7 +10,7 @@ import pytest
 from minicnn import BatchNorm2D, Dropout, SoftmaxCrossEntropy, models
 from minicnn.exchange.torch_weights import from_torch
 from minicnn.layers import variables
-from minicnn.layers.base import found_in
+from minicnn.layers.tree import found_in
 from minicnn.layers.variables import Variable
 
 torch = pytest.importorskip("torch")
