@@ -16,7 +16,7 @@ from minicnn import ops, use_kernels
 from minicnn.dispatch import accelerated, kernel_mode, observe
 from minicnn.errors import DeviceError, ShapeError, UsageError
 from tests.device_stand_in import DeviceArray
-from tests.oracles.updates import UPDATES
+from tests.ops.updates import UPDATES
 
 ROOMS = [name for _, name, _ in pkgutil.iter_modules(minicnn.ops.__path__) if name != "windows"]
 KERNELS = Path(minicnn.kernels.__path__[0])

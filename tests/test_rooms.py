@@ -14,13 +14,14 @@ PACKAGE = Path(minicnn.__file__).parent
 # What a room may import beside itself; the files on the package's top level (errors, backend, …) are open to all.
 BELOW = {
     "kernels": {"ops"},
+    "loops": set(),
     "ops": set(),
     "layers": {"ops"},
     "models": {"layers", "ops"},
     "exchange": {"models", "layers", "ops"},
     "data": set(),
     "training": {"models", "layers", "ops"},
-    "inspection": {"training", "models", "layers", "ops"},
+    "inspection": {"loops", "training", "models", "layers", "ops"},
     "runs": {"exchange", "training", "models", "layers", "ops", "data"},
     "cli": {"runs", "inspection", "exchange", "training", "models", "layers", "ops", "data"},
 }

@@ -10,7 +10,7 @@ from minicnn import SoftmaxCrossEntropy, keep_for_backward, models, use_kernels
 from minicnn.layers import Layer
 from tests.device_stand_in import DeviceArray
 from tests.layers.cases import LAYERS, batch, built
-from tests.oracles.updates import OPTIMIZERS
+from tests.ops.updates import OPTIMIZERS
 
 
 def move(layer: Layer) -> Layer:

@@ -11,8 +11,8 @@ import pytest
 from minicnn import ops
 from minicnn.inspection import gradcheck_operation
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
+from tests.ops.activations import ACTIVATIONS
 from tests.ops.calls import kept_for_backward
-from tests.oracles.activations import ACTIVATIONS
 
 GEOMETRIES = {
     "plain": ((3, 3), (1, 1), (0, 0)),

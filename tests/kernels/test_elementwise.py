@@ -11,8 +11,8 @@ import pytest
 from minicnn import get_threads, ops, set_threads
 from minicnn.kernels.cpu import elementwise, images
 from tests.comparison import assert_close, call_keeping, other_layouts
+from tests.ops.activations import ACTIVATIONS
 from tests.ops.calls import kept_for_backward
-from tests.oracles.activations import ACTIVATIONS
 
 SHAPE = (3, 7, 5, 13)
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from minicnn import ops
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
-from tests.oracles.activations import ACTIVATIONS
-from tests.oracles.updates import UPDATES
+from tests.ops.activations import ACTIVATIONS
+from tests.ops.updates import UPDATES
 
 Arguments = tuple[Any, ...]
 

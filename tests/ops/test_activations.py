@@ -10,8 +10,8 @@ import pytest
 from minicnn import LeakyReLU, ops
 from minicnn.errors import ShapeError, UsageError
 from tests.comparison import assert_close, call_keeping
+from tests.ops.activations import ACTIVATIONS
 from tests.ops.calls import kept_for_backward
-from tests.oracles.activations import ACTIVATIONS
 
 SHAPES = [(1,), (3, 5), (2, 5, 4, 3), (1, 33, 31, 8)]
 

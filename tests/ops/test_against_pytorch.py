@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from minicnn import ops, use_kernels
 from tests.comparison import assert_close
+from tests.ops.activations import ACTIVATIONS
 from tests.ops.calls import kept_for_backward
 from tests.ops.cases import CONVOLUTIONS, POOLING_WINDOWS, Window, convolutions
-from tests.oracles.activations import ACTIVATIONS
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 functional = torch.nn.functional

@@ -10,10 +10,9 @@ from numba.core import event
 
 from minicnn import ops, use_kernels
 from minicnn.errors import ShapeError
+from minicnn.loops import conv_block as loops
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from tests.comparison import assert_close, call_keeping
-from tests.oracles import convolution, pooling
-from tests.oracles.activations import ACTIVATIONS
 
 NO_PADDING = ((0, 0), (0, 0))
 POOL_2 = Pooling((2, 2), (2, 2), NO_PADDING)
@@ -48,20 +47,13 @@ def arrays(block, dtype, rng):
     return tuple(rng.standard_normal(shape).astype(dtype) for shape in shapes)
 
 
-def by_loops(x, weight, bias, settings, epilogue):
-    """Return z (the convolution's output), y and argmax of the layers run one by one."""
-    z = convolution.conv2d(x, weight, bias, settings.stride, settings.padding)
-    y = ACTIVATIONS["relu"].forward(z) if epilogue.relu else z
-    return z, *(pooling.max_pool2d(y, *epilogue.pool) if epilogue.pool else (y, None))
-
-
 @pytest.mark.parametrize("relu", [True, False], ids=["relu", "linear"])
 @pytest.mark.parametrize("name", BLOCKS)
 def test_a_block_equals_its_layers_one_by_one(name, relu, mode, dtype, rng):
     *_, stride, padding, pool = BLOCKS[name]
     settings = Convolution(stride, padding), Epilogue(relu, pool)
     x, weight, bias = arrays(BLOCKS[name], dtype, rng)
-    z, expected, expected_argmax = by_loops(x, weight, bias, *settings)
+    expected, expected_argmax = loops.conv_block(x, weight, bias, *settings)
 
     y, argmax = call_keeping(ops.conv_block, x, weight, bias, *settings)
     assert_close(y, expected, dtype, "y")
@@ -73,13 +65,8 @@ def test_a_block_equals_its_layers_one_by_one(name, relu, mode, dtype, rng):
         np.testing.assert_array_equal(argmax[alive], expected_argmax[alive])
 
     dy = rng.standard_normal(y.shape).astype(dtype)
-    dz = dy.astype("float64")
-    if pool is not None:
-        dz = pooling.max_pool2d_backward(dz, expected_argmax, z.shape, *pool)
-    if relu:
-        dz = ACTIVATIONS["relu"].backward(dz, z)
     gradients = call_keeping(ops.conv_block_backward, dy, x, weight, y, argmax, *settings)
-    right = convolution.conv2d_backward(dz, x, weight, stride, padding)
+    right = loops.conv_block_backward(dy, x, weight, bias, *settings)
     for what, got, expected_gradient in zip(("dx", "dweight", "dbias"), gradients, right, strict=True):
         assert_close(got, expected_gradient, dtype, what)
 
@@ -97,12 +84,10 @@ def test_scale_and_residual_stand_between_convolution_and_relu(name, biased, sca
     *_, stride, padding, pool = BLOCKS[name]
     x, weight, bias = arrays(BLOCKS[name], dtype, rng)
     scale = rng.standard_normal(bias.shape).astype(dtype) if scaled else None
-    z = convolution.conv2d(x, weight, np.zeros_like(bias), stride, padding)
-    residual = rng.standard_normal(z.shape).astype(dtype) if added else None
-    z = z * (scale if scaled else 1) + (bias if biased else 0) + (residual if added else 0)
-    expected = np.maximum(z, 0) if relu else z
-    expected, expected_argmax = pooling.max_pool2d(expected, *pool) if pool else (expected, None)
     settings = Convolution(stride, padding), Epilogue(relu, pool)
+    z = loops.before_activation(x, weight, None, settings[0])
+    residual = rng.standard_normal(z.shape).astype(dtype) if added else None
+    expected, expected_argmax = loops.conv_block(x, weight, bias if biased else None, *settings, scale, residual)
     y, argmax = call_keeping(ops.conv_block, x, weight, bias if biased else None, *settings, scale, residual)
     assert_close(y, expected, dtype, "y")
     if pool is not None:

@@ -8,9 +8,9 @@ from hypothesis import given
 
 from minicnn import ops, use_kernels
 from minicnn.errors import ShapeError
+from minicnn.loops import convolution as oracle
 from tests.comparison import assert_close, call_keeping
 from tests.ops.cases import CONVOLUTIONS, Window, convolutions
-from tests.oracles import convolution as oracle
 
 
 def arrays(window: Window, dtype: str, rng: np.random.Generator):

@@ -7,8 +7,8 @@ import pytest
 
 from minicnn import ops
 from minicnn.errors import ShapeError
+from minicnn.loops import dense as oracle
 from tests.comparison import assert_close, call_keeping
-from tests.oracles import dense as oracle
 
 
 @pytest.mark.parametrize("n, d, u", [(1, 1, 1), (1, 7, 3), (5, 4, 6), (3, 40, 33)])

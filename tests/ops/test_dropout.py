@@ -7,8 +7,8 @@ import pytest
 
 from minicnn import ops
 from minicnn.errors import ShapeError, UsageError
+from minicnn.loops import dropout as oracle
 from tests.comparison import assert_close, call_keeping
-from tests.oracles import dropout as oracle
 
 
 @pytest.mark.parametrize("shape", [(1,), (4, 7), (2, 5, 4, 3), (3, 1000)], ids=str)

@@ -8,8 +8,8 @@ from PIL import Image, ImageOps
 
 from minicnn import ops
 from minicnn.errors import ShapeError
+from minicnn.loops import images as oracle
 from tests.comparison import assert_close, call_keeping
-from tests.oracles import images as oracle
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 

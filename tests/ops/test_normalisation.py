@@ -7,8 +7,8 @@ import pytest
 
 from minicnn import ops, threads
 from minicnn.errors import ShapeError, UsageError
+from minicnn.loops import batch_norm, layer_norm, local_response_norm, norm_block
 from tests.comparison import TOLERANCE, assert_close, call_keeping
-from tests.oracles import normalisation as oracle
 
 EPSILON = 1e-5
 # One channel, rows of several pixels with some left over, whole rows, and more channels than a row has numbers.
@@ -38,9 +38,9 @@ def arrays(request, dtype, rng):
 def test_batch_norm_equals_the_loops(arrays, mode, dtype):
     dy, x, _, weight, bias = arrays
     y, mean, variance = call_keeping(ops.batch_norm, x, weight, bias, EPSILON)
-    close((y, mean, variance), oracle.batch_norm(x, weight, bias, EPSILON), dtype, ("y", "mean", "variance"))
+    close((y, mean, variance), batch_norm.batch_norm(x, weight, bias, EPSILON), dtype, ("y", "mean", "variance"))
     dx, dweight, dbias = call_keeping(ops.batch_norm_backward, dy, x, weight, mean, variance, EPSILON)
-    expected = oracle.batch_norm_backward(dy, x, weight, EPSILON)
+    expected = batch_norm.batch_norm_backward(dy, x, weight, EPSILON)
     close((dweight, dbias), expected[1:], dtype, NAMES[1:3])
     assert_remainder(dx, expected[0], weight / np.sqrt(variance + EPSILON) * dy, dtype)
 
@@ -71,9 +71,9 @@ def test_batch_norm_in_inference_equals_the_loops(arrays, mode, dtype, rng):
     dy, x, _, weight, bias = arrays
     mean, variance = (rng.standard_normal(weight.shape) * 2).astype(dtype), rng.random(weight.shape).astype(dtype) + 1
     y = call_keeping(ops.batch_norm_inference, x, weight, bias, mean, variance, EPSILON)
-    assert_close(y, oracle.batch_norm_inference(x, weight, bias, mean, variance, EPSILON), dtype)
+    assert_close(y, batch_norm.batch_norm_inference(x, weight, bias, mean, variance, EPSILON), dtype)
     gradients = call_keeping(ops.batch_norm_inference_backward, dy, x, weight, mean, variance, EPSILON)
-    expected = oracle.batch_norm_inference_backward(dy, x, weight, mean, variance, EPSILON)
+    expected = batch_norm.batch_norm_inference_backward(dy, x, weight, mean, variance, EPSILON)
     close(gradients, expected, dtype, NAMES[:3])
 
 
@@ -83,11 +83,11 @@ def test_a_norm_block_equals_the_loops(arrays, with_residual, relu, mode, dtype)
     dy, x, residual, weight, bias = arrays
     residual = residual if with_residual else None
     y, mean, variance = call_keeping(ops.norm_block, x, weight, bias, EPSILON, residual, relu)
-    expected = oracle.norm_block(x, weight, bias, EPSILON, residual, relu)
+    expected = norm_block.norm_block(x, weight, bias, EPSILON, residual, relu)
     close((y, mean, variance), expected, dtype, ("y", "mean", "variance"))
     backward = call_keeping(ops.norm_block_backward, dy, x, y, weight, mean, variance, EPSILON, relu, with_residual)
     dx, dweight, dbias, dresidual = backward
-    right = oracle.norm_block_backward(dy, x, y, weight, EPSILON, relu)
+    right = norm_block.norm_block_backward(dy, x, y, weight, EPSILON, relu)
     assert_remainder(dx, right[0], weight / np.sqrt(variance + EPSILON) * dy, dtype)
     close((dweight, dbias), right[1:3], dtype, NAMES[1:3])
     assert (dresidual is None) == (not with_residual)
@@ -103,9 +103,11 @@ def test_layer_norm_equals_the_loops(arrays, mode, dtype):
     for shape in (x.shape, (-1, x.shape[3])):  # pictures, and vectors
         values, gradient = x.reshape(shape), dy.reshape(shape)
         y, mean, variance = call_keeping(ops.layer_norm, values, weight, bias, EPSILON)
-        close((y, mean, variance), oracle.layer_norm(values, weight, bias, EPSILON), dtype, ("y", "mean", "variance"))
+        close(
+            (y, mean, variance), layer_norm.layer_norm(values, weight, bias, EPSILON), dtype, ("y", "mean", "variance")
+        )
         gradients = call_keeping(ops.layer_norm_backward, gradient, values, weight, mean, variance, EPSILON)
-        close(gradients, oracle.layer_norm_backward(gradient, values, weight, EPSILON), dtype, NAMES[:3])
+        close(gradients, layer_norm.layer_norm_backward(gradient, values, weight, EPSILON), dtype, NAMES[:3])
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 8])
@@ -113,9 +115,13 @@ def test_layer_norm_equals_the_loops(arrays, mode, dtype):
 def test_local_response_norm_equals_the_loops(arrays, size, alpha, beta, k, mode, dtype):
     dy, x, *_ = arrays
     settings = (size, alpha, beta, k)
-    assert_close(call_keeping(ops.local_response_norm, x, *settings), oracle.local_response_norm(x, *settings), dtype)
+    assert_close(
+        call_keeping(ops.local_response_norm, x, *settings),
+        local_response_norm.local_response_norm(x, *settings),
+        dtype,
+    )
     dx = call_keeping(ops.local_response_norm_backward, dy, x, *settings)
-    assert_close(dx, oracle.local_response_norm_backward(dy, x, *settings), dtype, "dx")
+    assert_close(dx, local_response_norm.local_response_norm_backward(dy, x, *settings), dtype, "dx")
 
 
 # ---- digits ---------------------------------------------------------------------------------------------------------
@@ -154,7 +160,7 @@ def test_a_first_pixel_that_is_like_no_other_costs_no_digits(mode, dtype, rng):
     weight, bias = np.ones(5, dtype), np.zeros(5, dtype)
     close(
         ops.batch_norm(x, weight, bias, EPSILON),
-        oracle.batch_norm(x, weight, bias, EPSILON), dtype, ("y", "mean", "variance"),
+        batch_norm.batch_norm(x, weight, bias, EPSILON), dtype, ("y", "mean", "variance"),
     )  # fmt: skip
 
 

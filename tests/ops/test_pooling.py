@@ -8,9 +8,9 @@ from hypothesis import given
 
 from minicnn import ops, use_kernels
 from minicnn.errors import ShapeError
+from minicnn.loops import pooling as oracle
 from tests.comparison import assert_close, call_keeping
 from tests.ops.cases import POOLING_WINDOWS, Window, pooling_windows
-from tests.oracles import pooling as oracle
 
 
 @pytest.mark.parametrize("window", POOLING_WINDOWS, ids=str)

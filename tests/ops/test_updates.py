@@ -7,15 +7,16 @@ import pytest
 
 from minicnn import ops
 from minicnn.errors import ShapeError
+from minicnn.loops import updates as loops
 from tests.comparison import assert_close
-from tests.oracles import updates as oracle
+from tests.ops.updates import UPDATES
 
 SHAPES = [(1,), (5, 3), (3, 3, 4, 7)]
 
 
-@pytest.mark.parametrize("name", oracle.UPDATES)
+@pytest.mark.parametrize("name", UPDATES)
 def test_every_update_equals_its_loops(name, mode, dtype, rng):
-    update = oracle.UPDATES[name]
+    update = UPDATES[name]
     arguments = update.call(rng, dtype)
     expected = update.loops(*arguments)
     getattr(ops, name)(*arguments)
@@ -31,7 +32,7 @@ def test_sgd_equals_the_loops(shape, momentum, nesterov, weight_decay, mode, dty
     value, grad, velocity = (rng.standard_normal(shape).astype(dtype) for _ in range(3))
     if not momentum:
         velocity = None
-    expected = oracle.sgd_update(value, grad, velocity, 0.1, momentum, nesterov, weight_decay)
+    expected = loops.sgd_update(value, grad, velocity, 0.1, momentum, nesterov, weight_decay)
     grad_before = grad.copy()
     ops.sgd_update(value, grad, velocity, 0.1, momentum, nesterov, weight_decay)
     np.testing.assert_array_equal(grad, grad_before)
@@ -46,7 +47,7 @@ def test_adam_equals_the_loops(shape, step, weight_decay, mode, dtype, rng):
     value, grad, mean = (rng.standard_normal(shape).astype(dtype) for _ in range(3))
     square = rng.random(shape).astype(dtype)
     settings = (1 - 0.9**step, 1 - 0.999**step, 0.01, 0.9, 0.999, 1e-8, weight_decay)
-    expected = oracle.adam_update(value, grad, mean, square, *settings)
+    expected = loops.adam_update(value, grad, mean, square, *settings)
     grad_before = grad.copy()
     ops.adam_update(value, grad, mean, square, *settings)
     np.testing.assert_array_equal(grad, grad_before)
@@ -60,13 +61,13 @@ def test_a_value_that_is_a_view_is_changed_in_place(mode, dtype, rng):
     before = whole.copy()
     value = whole[::2, 1::3]
     grad = rng.standard_normal(value.shape).astype(dtype)
-    expected, _ = oracle.sgd_update(value, grad, None, 0.1, 0.0, False, 0.0)
+    expected, _ = loops.sgd_update(value, grad, None, 0.1, 0.0, False, 0.0)
     ops.sgd_update(value, grad, None, 0.1, 0.0, False, 0.0)
     assert_close(whole[::2, 1::3], expected, dtype)
     np.testing.assert_array_equal(whole[1::2], before[1::2])
 
     mean, square = np.zeros((6, 8), dtype)[::2, 1::3], np.zeros_like(value)
-    expected_value, expected_mean, _ = oracle.adam_update(
+    expected_value, expected_mean, _ = loops.adam_update(
         value, grad, mean, square, 0.1, 0.001, 0.1, 0.9, 0.999, 1e-8, 0.0
     )
     ops.adam_update(value, grad, mean, square, 0.1, 0.001, 0.1, 0.9, 0.999, 1e-8, 0.0)

@@ -10,7 +10,7 @@ from minicnn import SGD, Adam, optimizers
 from minicnn.errors import UsageError
 from minicnn.layers import Parameter
 from tests.comparison import assert_close
-from tests.oracles.updates import OPTIMIZERS
+from tests.ops.updates import OPTIMIZERS
 
 
 def test_every_optimizer_is_tried():

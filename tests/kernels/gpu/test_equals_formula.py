@@ -12,9 +12,9 @@ from minicnn import ops
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from tests.comparison import assert_close
 from tests.kernels.gpu.conftest import LAYOUTS, Device
+from tests.ops.activations import ACTIVATIONS
 from tests.ops.calls import CALLS, IN_PLACE, kept_for_backward
 from tests.ops.cases import CONVOLUTIONS, POOLING_WINDOWS
-from tests.oracles.activations import ACTIVATIONS
 
 WITH_KERNEL = sorted(name for name in CALLS if getattr(ops, name).twin("gpu") is not None)
 

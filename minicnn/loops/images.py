@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from minicnn.loops.windows import Pair
 
-def crop_and_flip(images, windows, size):
+
+def crop_and_flip(images: np.ndarray, windows: np.ndarray, size: Pair) -> np.ndarray:
     """Walk over the window's pixels in the picture and put each in its place, counted from the right if mirrored."""
     n, h, w, c = images.shape
     y = np.zeros((n, *size, c), images.dtype)
@@ -17,7 +19,7 @@ def crop_and_flip(images, windows, size):
     return y
 
 
-def normalize_pixels(images, mean, std):
+def normalize_pixels(images: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
     """y = (byte / 255 − mean of its channel) / deviation of its channel."""
     y = np.zeros(images.shape)
     for index in np.ndindex(images.shape):

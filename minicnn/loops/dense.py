@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def dense(x, weight, bias):
+def dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """y[n, u] = Σ_d x[n, d] · weight[d, u] + bias[u]."""
     y = np.zeros((x.shape[0], weight.shape[1]))
     for n, u in np.ndindex(y.shape):
@@ -13,7 +13,7 @@ def dense(x, weight, bias):
     return y
 
 
-def dense_backward(dy, x, weight):
+def dense_backward(dy: np.ndarray, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
     """Every product of the forward pass hands its share of dy to both of its factors."""
     dx, dweight, dbias = np.zeros(x.shape), np.zeros(weight.shape), np.zeros(weight.shape[1])
     for n, u in np.ndindex(dy.shape):

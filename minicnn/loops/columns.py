@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.oracles.windows import pixel_of, window_places
+from minicnn.loops.windows import Pads, Pair, pixel_of, window_places
 
 
-def im2col(x, kernel, stride, padding, dilation=(1, 1)):
+def im2col(x: np.ndarray, kernel: Pair, stride: Pair, padding: Pads, dilation: Pair = (1, 1)) -> np.ndarray:
     """Write each window, read row by row, into a row of the matrix."""
     images, height, width, channels = x.shape
     rows = []
@@ -21,7 +21,9 @@ def im2col(x, kernel, stride, padding, dilation=(1, 1)):
     return np.array(rows)
 
 
-def col2im(columns, x_shape, kernel, stride, padding, dilation=(1, 1)):
+def col2im(
+    columns: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pads, dilation: Pair = (1, 1)
+) -> np.ndarray:
     """Add each element of the matrix to the pixel that `im2col` would have read it from."""
     images, height, width, channels = x_shape
     x = np.zeros(x_shape)

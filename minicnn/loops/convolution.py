@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from tests.oracles.windows import pixel_of, window_places
+from minicnn.loops.windows import Pads, Pair, pixel_of, window_places
 
 NONE = ((0, 0), (0, 0))
 
 
-def conv2d(x, weight, bias, stride=(1, 1), padding=NONE, groups=1, dilation=(1, 1)):
+def conv2d(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, stride: Pair = (1, 1), padding: Pads = NONE,
+    groups: int = 1, dilation: Pair = (1, 1),
+) -> np.ndarray:  # fmt: skip
     """y[n, i, j, f] = Σ x[n, i·SH + ky·DH − top, j·SW + kx·DW − left, g + c] · weight[ky, kx, c, f] + bias[f].
 
     g is the first channel of the group that f belongs to.
@@ -26,7 +31,10 @@ def conv2d(x, weight, bias, stride=(1, 1), padding=NONE, groups=1, dilation=(1, 
     return y
 
 
-def conv2d_backward(dy, x, weight, stride=(1, 1), padding=NONE, groups=1, dilation=(1, 1)):
+def conv2d_backward(
+    dy: np.ndarray, x: np.ndarray, weight: np.ndarray, stride: Pair = (1, 1), padding: Pads = NONE, groups: int = 1,
+    dilation: Pair = (1, 1),
+) -> tuple[np.ndarray, ...]:  # fmt: skip
     """Every product of the forward pass hands its share of dy to both of its factors."""
     dx, dweight, dbias = np.zeros(x.shape), np.zeros(weight.shape), np.zeros(weight.shape[3])
     for n, i, j, f in np.ndindex(dy.shape):
@@ -38,7 +46,9 @@ def conv2d_backward(dy, x, weight, stride=(1, 1), padding=NONE, groups=1, dilati
     return dx, dweight, dbias
 
 
-def terms(x, weight, place, f, stride, padding, groups, dilation):
+def terms(
+    x: np.ndarray, weight: np.ndarray, place: Pair, f: int, stride: Pair, padding: Pads, groups: int, dilation: Pair
+) -> Iterator[tuple[tuple[int, ...], int, int, int]]:
     """Yield the products that output `place` of filter f is the sum of: ((ky, kx, c) of the weight, pixel, channel)."""
     _, height, width, _ = x.shape
     kh, kw, channels, filters = weight.shape

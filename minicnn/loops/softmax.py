@@ -7,24 +7,24 @@ from decimal import Context, Decimal, localcontext
 import numpy as np
 
 
-def _row_of_probabilities(row):
+def _row_of_probabilities(row: np.ndarray) -> list[Decimal]:
     exponentials = [Decimal(float(z)).exp() for z in row]
     total = sum(exponentials)
     return [e / total for e in exponentials]
 
 
-def _target(label, classes, label_smoothing):
+def _target(label: int, classes: int, label_smoothing: float) -> list[Decimal]:
     smoothing = Decimal(label_smoothing)
     return [(1 - smoothing) * (k == label) + smoothing / classes for k in range(classes)]
 
 
-def softmax(logits):
+def softmax(logits: np.ndarray) -> np.ndarray:
     """p_k = e^(z_k) / Σ_j e^(z_j)."""
     with localcontext(Context(prec=50)):
         return np.array([[float(p) for p in _row_of_probabilities(row)] for row in logits])
 
 
-def softmax_cross_entropy(logits, labels, label_smoothing=0.0):
+def softmax_cross_entropy(logits: np.ndarray, labels: np.ndarray, label_smoothing: float = 0.0) -> float:
     """Mean over the samples of −Σ_k q_k · log p_k."""
     with localcontext(Context(prec=50)):
         total = Decimal(0)
@@ -34,7 +34,7 @@ def softmax_cross_entropy(logits, labels, label_smoothing=0.0):
         return float(total / len(labels))
 
 
-def softmax_cross_entropy_backward(logits, labels, label_smoothing=0.0):
+def softmax_cross_entropy_backward(logits: np.ndarray, labels: np.ndarray, label_smoothing: float = 0.0) -> np.ndarray:
     """(p − q) / N."""
     gradient = np.zeros(logits.shape)
     with localcontext(Context(prec=50)):
@@ -46,7 +46,7 @@ def softmax_cross_entropy_backward(logits, labels, label_smoothing=0.0):
     return gradient
 
 
-def soft_target_cross_entropy(logits, targets):
+def soft_target_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
     """Mean over the samples of −Σ_k t_k · log p_k."""
     with localcontext(Context(prec=50)):
         total = Decimal(0)
@@ -56,7 +56,7 @@ def soft_target_cross_entropy(logits, targets):
         return float(total / len(targets))
 
 
-def soft_target_cross_entropy_backward(logits, targets):
+def soft_target_cross_entropy_backward(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """∂L/∂z_j = Σ_k t_k·(p_j − [j = k]) / N."""
     gradient = np.zeros(logits.shape)
     with localcontext(Context(prec=50)):
