@@ -12,6 +12,7 @@ from minicnn.models import MODELS
 from minicnn.models.pretrained import PACKAGES
 from minicnn.runs.pixels import AUGMENTATIONS, FITS, NORMALIZATIONS
 from minicnn.training.optimizers import OPTIMIZERS
+from minicnn.training.pruning import SCOPES
 from minicnn.training.schedules import SCHEDULES
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -26,6 +27,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "checkpoint": ("best", "last"),
     "part": ("validation", "test"),
     "format": ("onnx", "safetensors"),
+    "prune_scope": SCOPES,
     "init": tuple(PACKAGES),
     "pretrained": tuple(PACKAGES),
     "importable": tuple(name for name, model in MODELS.items() if model.torch_names is not None),

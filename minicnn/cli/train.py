@@ -150,6 +150,22 @@ def train(
         str | None,
         _option("rates", "Factors on the learning rate, PATTERN=FACTOR joined by commas, such as dense*=10."),
     ] = None,
+    prune: Annotated[
+        float | None,
+        _option(
+            "prune", "Share of the weights that become zero, the smallest first, such as 0.8; the others learn on."
+        ),
+    ] = None,
+    prune_scope: Annotated[
+        str | None,
+        _option(
+            "prune_scope", f"Prune the same share of each layer, or compare all: {one_of(CHOICES['prune_scope'])}."
+        ),
+    ] = None,
+    prune_until: Annotated[
+        float | None,
+        _option("prune_until", "Share of all steps over which more and more are pruned; 0 prunes all at once."),
+    ] = None,
     seed: Annotated[int | None, _option("seed", "Of weights, order, augmentation, dropout, split, choice.")] = None,
     workers: Annotated[int | None, _option("workers", "Threads that read images; changes no result.")] = None,
     device: Annotated[str | None, _option("device", "cpu, gpu, or auto (a GPU where there is one).")] = None,

@@ -13,13 +13,15 @@ from minicnn.layers.weights import read_arrays, save_arrays
 from minicnn.training.history import Epoch
 from minicnn.training.trainer import Trainer
 
-WEIGHTS, MEMORY, AVERAGE = "weights:", "optimizer:", "average:"  # what the arrays' names in the file begin with
+# What the arrays' names in the file begin with.
+WEIGHTS, MEMORY, AVERAGE, MASK = "weights:", "optimizer:", "average:", "mask:"
 
 
 def save_checkpoint(trainer: Trainer, path: Path) -> None:
     """Write all that training goes on from to a safetensors file.
 
-    That is weights and their average, running statistics, the optimizer's memory and steps, generators, history.
+    That is weights, their average and which are pruned, running statistics, the optimizer's memory and steps,
+    generators, history.
 
     The order of images and their augmentation need no place in it: they follow from the seed and the epoch.
     Raises UsageError when that is not possible.
@@ -27,6 +29,7 @@ def save_checkpoint(trainer: Trainer, path: Path) -> None:
     arrays = {WEIGHTS + name: to_numpy(array) for name, array in trainer.net.state().items()}
     arrays |= {MEMORY + name: array for name, array in trainer.optimizer.state_arrays().items()}
     arrays |= {AVERAGE + name: to_numpy(array) for name, array in _averages(trainer).items()}
+    arrays |= {MASK + name: to_numpy(array) for name, array in _masks(trainer).items()}
     state = {
         "steps": trainer.optimizer.steps,
         "generators": generators_state(trainer.net),
@@ -47,6 +50,9 @@ def load_checkpoint(trainer: Trainer, path: Path) -> None:
     averages = _named(arrays, AVERAGE)
     if _kinds(_averages(trainer)) != _kinds(averages):
         raise UsageError(f"{path} does not hold the average of the weights that `ema` asks for, or holds one unasked")
+    masks = _named(arrays, MASK)
+    if _kinds(_masks(trainer)) != _kinds(masks):
+        raise UsageError(f"{path} does not say which weights are pruned as `prune` asks for, or says so unasked")
     try:
         state = json.loads(texts["state"])
         history = [Epoch(**row) for row in state["history"]]
@@ -57,13 +63,17 @@ def load_checkpoint(trainer: Trainer, path: Path) -> None:
         raise UsageError(f"{path} does not hold the state of a training run ({error})") from error
     for name, variable in trainer.net.variables().items():
         variable.value = to_device(weights[name], device_of(variable.value))
-    own = _averages(trainer)
-    own |= {name: to_device(averages[name], device_of(array)) for name, array in own.items()}
+    for own, read in ((_averages(trainer), averages), (_masks(trainer), masks)):
+        own |= {name: to_device(read[name], device_of(array)) for name, array in own.items()}
     trainer.history = history
 
 
 def _averages(trainer: Trainer) -> dict[str, Any]:
     return {} if trainer.average is None else trainer.average.values
+
+
+def _masks(trainer: Trainer) -> dict[str, Any]:
+    return {} if trainer.pruning is None else trainer.pruning.masks
 
 
 def _require_history(history: list[Epoch], steps: Any) -> None:

@@ -34,6 +34,7 @@ from minicnn.training.losses import SoftmaxCrossEntropy, balanced_weights
 from minicnn.training.mixing import Mixing
 from minicnn.training.optimizers import OPTIMIZERS, Optimizer
 from minicnn.training.progress import Progress, SeveralListeners
+from minicnn.training.pruning import Pruning
 from minicnn.training.schedules import make_schedule
 from minicnn.training.trainer import Diverged, Trainer
 
@@ -96,7 +97,7 @@ class Run:
             self.net, optimizer, epochs=settings.epochs, loss=loss, schedule=schedule,
             normalization=self.normalization, device=device, progress=self.progress, mixing=_make_mixing(settings),
             clip_norm=settings.clip_norm, accumulate=settings.accumulate, ema=settings.ema,
-            patience=settings.patience, test_flip=settings.test_flip,
+            patience=settings.patience, test_flip=settings.test_flip, pruning=_make_pruning(self.net, settings),
         )  # fmt: skip
         self._drawn = time.perf_counter()
         self._told: set[Skipped] = set()
@@ -356,6 +357,10 @@ def _make_optimizer(parameters: dict[str, Any], settings: Settings) -> Optimizer
     kind = _choose("optimizer", settings.optimizer, OPTIMIZERS)
     sgd_s = {"momentum": settings.momentum, "nesterov": settings.nesterov} if settings.optimizer == "sgd" else {}
     return kind(parameters, lr=settings.lr, weight_decay=settings.weight_decay, **sgd_s)
+
+
+def _make_pruning(net: Sequential, settings: Settings) -> Pruning | None:
+    return Pruning(net, settings.prune, settings.prune_scope, settings.prune_until) if settings.prune else None
 
 
 def _make_mixing(settings: Settings) -> Mixing | None:

@@ -33,9 +33,11 @@ class Settings:
     FITS. init: "", or what training starts from: a pretrained network, a network's file or a run. freeze: "", "all"
     (but the last layer), or patterns of layers' names joined by commas. unfreeze_at: the epoch from which all layers
     learn, 0 for never. rates: "", or PATTERN=FACTOR joined by commas: what the learning rate of parameters is
-    multiplied by. seed: of weights, order, augmentation, dropout, mixing, split and choice of images. workers: threads
-    that read images. device: cpu, gpu or auto. tf32: matrix products on the gpu with 10 bits of mantissa. tensorboard:
-    event files for it, too. strict: refuse unreadable files rather than skip them.
+    multiplied by. prune: share of the weights that become zero, 0 for none; prune_scope: "global", or "layer" for the
+    same share of each; prune_until: the share of all steps by which they are (see `minicnn.training.pruning`). seed: of
+    weights, order, augmentation, dropout, mixing, split and choice of images. workers: threads that read images.
+    device: cpu, gpu or auto. tf32: matrix products on the gpu with 10 bits of mantissa. tensorboard: event files for
+    it, too. strict: refuse unreadable files rather than skip them.
     Raises UsageError for a value of a wrong type or out of range; what has its own list of names is checked there.
     """
 
@@ -70,6 +72,9 @@ class Settings:
     freeze: str = ""
     unfreeze_at: int = 0
     rates: str = ""
+    prune: float = 0.0
+    prune_scope: str = "global"
+    prune_until: float = 0.5
     seed: int = 0
     workers: int = 2
     device: str = "cpu"

@@ -14,7 +14,7 @@ class Epoch(NamedTuple):
     epoch: counted from 1. Losses are means in nats; accuracies are shares, 0 … 1. Those of training are over the epoch,
     while the weights were changing, with dropout and augmentation; those of validation are at its end, and NaN where
     nothing was validated. lr: of its last step. images_per_second: while training, without a run's first step.
-    seconds: of training and validation.
+    seconds: of training and validation. sparsity: share of the weights that are pruned, 0 … 1, see `pruning`.
     """
 
     epoch: int
@@ -26,11 +26,15 @@ class Epoch(NamedTuple):
     lr: float
     images_per_second: float
     seconds: float
+    sparsity: float = 0.0
 
 
 def best_epoch(history: Sequence[Epoch]) -> Epoch:
-    """Return the epoch of the highest validation accuracy; of equals the one with the lower validation loss."""
-    return max(history, key=lambda row: (row.val_accuracy, -row.val_loss))
+    """Return the epoch of the highest validation accuracy; of equals the one with the lower validation loss.
+
+    While weights are being pruned, only the epochs with the most of them pruned count: the others are not done yet.
+    """
+    return max(history, key=lambda row: (row.sparsity, row.val_accuracy, -row.val_loss))
 
 
 def from_csv(text: str) -> list[Epoch]:

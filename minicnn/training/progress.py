@@ -100,9 +100,10 @@ def epoch_text(row: Epoch, epochs: int) -> str:
         if isnan(row.val_loss)
         else f"validation loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, top-5 {row.val_top5:.1%}; "
     )
+    pruned = f"{row.sparsity:.1%} of the weights pruned; " if row.sparsity else ""
     return (
         f"epoch {row.epoch}/{epochs}: loss {row.train_loss:.4f}, accuracy {row.train_accuracy:.1%}; {validation}"
-        f"{row.images_per_second:,.0f} images/s, {row.seconds:.1f} s"
+        f"{pruned}{row.images_per_second:,.0f} images/s, {row.seconds:.1f} s"
     )
 
 

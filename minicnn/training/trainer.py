@@ -25,6 +25,7 @@ from minicnn.training.mixing import Mixing
 from minicnn.training.normalization import Normalization
 from minicnn.training.optimizers import Optimizer
 from minicnn.training.progress import Moment, Progress
+from minicnn.training.pruning import Pruning
 from minicnn.training.schedules import Schedule, constant
 from minicnn.training.stopping import StopRule, reason_to_stop
 
@@ -51,7 +52,7 @@ class Trainer:
     weights, or 0, see `averaging`; the average is what is validated, and `validated_weights` what holds it. patience:
     epochs without a better validation accuracy after which training ends, or 0, see `stopping`. stop_rule: another
     reason to end, from the history, or None. test_flip: validate by the mean of the logits of each picture and its
-    mirror.
+    mirror. pruning: of the network's weights, or None, see `pruning`.
     Raises UsageError for numbers out of range.
     """
 
@@ -60,6 +61,7 @@ class Trainer:
         schedule: Schedule = constant, normalization: Normalization | None = None, device: str = "cpu",
         progress: Progress | None = None, mixing: Mixing | None = None, clip_norm: float = 0.0, accumulate: int = 1,
         ema: float = 0.0, patience: int = 0, stop_rule: StopRule | None = None, test_flip: bool = False,
+        pruning: Pruning | None = None,
     ) -> None:  # fmt: skip
         if not 0 <= clip_norm < inf:
             raise UsageError(f"clip_norm {clip_norm} should be above 0, or 0 to clip nothing")
@@ -80,6 +82,7 @@ class Trainer:
         self.patience = patience
         self.stop_rule = stop_rule
         self.test_flip = test_flip
+        self.pruning = pruning
         self.highest_lr = optimizer.lr
         self.history: list[Epoch] = []
         self._warm = False
@@ -118,6 +121,7 @@ class Trainer:
                 Epoch(
                     len(self.history) + 1, train_loss, train_accuracy, val_loss, val_accuracy, val_top5,
                     self.optimizer.lr, images_per_second, time.perf_counter() - began,
+                    0.0 if self.pruning is None else self.pruning.pruned,
                 )
             )  # fmt: skip
             self.progress.epoch_done(self.history[-1], self.epochs)
@@ -155,6 +159,8 @@ class Trainer:
         uncounted = 0  # images before `began`
         for step, group in enumerate(self.groups(batches, epoch), start=1):
             self.optimizer.lr = self.highest_lr * self.schedule(self._share_done(steps))
+            if self.pruning is not None:
+                self.pruning.advance((self.optimizer.steps + 1) / (self.epochs * steps))
             self.learn(group, totals)
             now = time.perf_counter()
             if not self._warm and steps > 1:  # the first step of all, which compiles kernels, tells no speed
@@ -184,12 +190,17 @@ class Trainer:
             dlogits *= share  # in place, and so in its own dtype
             self.part.backward(dlogits, input_gradient=False)
             totals.add(loss, logits, labels=target[0])
+        if self.pruning is not None:
+            self.pruning.mask({name: parameter.grad for name, parameter in self.optimizer.parameters.items()})
         if self.clip_norm:
             clip_gradients(self.optimizer.parameters, self.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.average is not None:
             self.average.update(self.optimizer.steps)
+        if self.pruning is not None:  # momentum still moves what has just been pruned
+            self.pruning.mask({name: parameter.value for name, parameter in self.optimizer.parameters.items()})
+            self.pruning.mask({} if self.average is None else self.average.values)
 
     def _share_done(self, steps: int) -> float:
         # The middle of the coming step: cosine then wastes no step on a rate of 0, nor does a warm-up.

@@ -136,5 +136,6 @@ def test_the_best_epoch_and_the_table() -> None:
     ]
     assert best_epoch(rows).epoch == 3  # of equal accuracy the lower loss, of equal losses the earlier
     lines = to_csv(rows).splitlines()
-    assert lines[0] == ("epoch,train_loss,train_accuracy,val_loss,val_accuracy,val_top5,lr,images_per_second,seconds")
-    assert lines[2] == "2,1,0.5,0.9,0.7,0.9,0.001,100,2"
+    names = "epoch,train_loss,train_accuracy,val_loss,val_accuracy,val_top5,lr,images_per_second,seconds,sparsity"
+    assert lines[0] == names
+    assert lines[2] == "2,1,0.5,0.9,0.7,0.9,0.001,100,2,0"
