@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import gpu, machine, report
-from benchmarks.engines import COMPARED, ENGINES, installed
+from benchmarks.engines import COMPARED, ENGINES, INFERS_ALONE, installed
 from benchmarks.measure import QUICK, THOROUGH, measure, measure_layers, measure_threads, say
-from benchmarks.workloads import BY_PYTORCH_ALONE, IMAGE_SIZES, LAYERS_ALONE, documented, scaling
+from benchmarks.workloads import IMAGE_SIZES, LAYERS_ALONE, documented, scaling
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("networks", "layers", "scaling")
@@ -22,9 +22,10 @@ def arguments() -> argparse.Namespace:
     """Return the options; what the user got wrong ends the process with one line and exit code 2."""
     parser = argparse.ArgumentParser(
         "python -m benchmarks",
-        description="Measure minicnn beside its peers: PyTorch, JAX and TensorFlow, each where it is installed.",
-        epilog="pip install '.[bench]' brings JAX, pip install '.[bench-tensorflow]' TensorFlow, a download of some "
-        "300 MB; PyTorch comes as its own site says.",
+        description="Measure minicnn beside its peers: PyTorch, JAX, TensorFlow, ONNX Runtime and OpenVINO, each "
+        "where it is installed.",
+        epilog="pip install '.[bench]' brings JAX, ONNX Runtime and OpenVINO, pip install '.[bench-tensorflow]' "
+        "TensorFlow, a download of some 300 MB; PyTorch comes as its own site says.",
     )
     parser.add_argument("--quick", action="store_true", help="few short turns, networks only, against PyTorch alone")
     parser.add_argument(
@@ -98,7 +99,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
     if "networks" in parts:
         workloads = [w for w in documented(models, options.threads) if options.task in (None, w.task)]
-        results["workloads"] = [measure(w, able(engines, w.model), effort, options.device) for w in workloads]
+        results["workloads"] = [measure(w, able(engines, w.task), effort, options.device) for w in workloads]
     if "layers" in parts:
         training = [w for w in documented(chosen, options.threads) if w.task == "training"]
         networks = [name for name in compared if name != "sgemm"]
@@ -112,9 +113,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
-def able(engines: list[str], model: str) -> list[str]:
-    """Return those of `engines` that can run `model`."""
-    return [name for name in engines if name in (*COMPARED, "numpy") or model not in BY_PYTORCH_ALONE]
+def able(engines: list[str], task: str) -> list[str]:
+    """Return those of `engines` that can do `task`."""
+    return [name for name in engines if task == "inference" or name not in INFERS_ALONE]
 
 
 def main() -> None:

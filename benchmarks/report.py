@@ -8,7 +8,13 @@ from typing import Any
 from benchmarks.measure import ratio
 
 PYTORCH = ("pytorch", "pytorch channels_last")
-OTHERS = {"jax": "JAX", "tensorflow": "TensorFlow", "numpy": "NumPy formulas"}  # a column where they were measured
+OTHERS = {
+    "jax": "JAX",
+    "tensorflow": "TensorFlow",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "numpy": "NumPy formulas",
+}  # a column where they were measured
 
 
 def markdown(results: dict[str, Any]) -> str:

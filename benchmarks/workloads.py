@@ -8,12 +8,12 @@ from typing import Any
 
 IMAGE_SIZES = {
     "cnn3": 224, "cnn2": 224, "cifar_cnn": 32, "torch_cnn": 224, "simple_cnn": 224, "dcnn5": 224, "resnet18": 64,
-    "vgg11": 64, "mobilenet_v2": 224, "efficientnet_lite0": 224,
+    "vgg11": 64, "small32": 32, "small64": 64, "mobilenet_v2": 224, "efficientnet_lite0": 224,
 }  # fmt: skip
+INFERRED_AT = {"resnet18": 224}  # pixels, where pictures to train on are smaller than those that are looked at
 LAYERS_ALONE = {"depthwise": 112}  # networks, with their image size, that are measured layer by layer alone
 CLASSES = {"resnet18": 10, "vgg11": 10}  # as in their source for the others
-BY_PYTORCH_ALONE = ("resnet18", "mobilenet_v2", "efficientnet_lite0")  # the other peers know no batch norm here
-BATCH_SIZES = {"cifar_cnn": 128}  # 32 for the others
+BATCH_SIZES = {"cifar_cnn": 128, "small32": 256, "small64": 64}  # 32 for the others
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ def documented(models: list[str], threads: int) -> list[Workload]:
     """Return training, inference and batch-1 inference of each model at its documented size."""
     sizes = IMAGE_SIZES | LAYERS_ALONE
     return [
-        Workload(model, task, sizes[model], batch, threads)
+        Workload(
+            model, task, INFERRED_AT.get(model, sizes[model]) if task == "inference" else sizes[model], batch, threads
+        )
         for model in models
         for task, batch in (
             ("training", BATCH_SIZES.get(model, 32)),

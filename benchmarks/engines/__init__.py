@@ -15,9 +15,12 @@ ENGINES: dict[str, tuple[str, dict[str, Any]]] = {
     "pytorch channels_last": ("pytorch", {"channels_last": True}),
     "jax": ("jax", {}),
     "tensorflow": ("tensorflow", {}),
+    "onnxruntime": ("onnxruntime", {}),
+    "openvino": ("openvino", {}),
     "numpy": ("minicnn", {"kernels": "reference"}),
     "sgemm": ("sgemm", {}),
 }
+INFERS_ALONE = ("onnxruntime", "openvino")
 COMPARED = ("minicnn", "pytorch", "pytorch channels_last", "sgemm")  # by layer too, and over threads and sizes
 
 
@@ -39,7 +42,7 @@ class Engine(Protocol):
 
 def installed() -> list[str]:
     """Return the engines whose library is installed."""
-    libraries = {"pytorch": "torch", "jax": "jax", "tensorflow": "tensorflow"}
+    libraries = {"pytorch": "torch"} | {name: name for name in ("jax", "tensorflow", *INFERS_ALONE)}
     return [name for name, (module, _) in ENGINES.items() if find_spec(libraries.get(module, "numpy"))]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engines import LEARNING_RATE, MOMENTUM
+from benchmarks.workloads import CLASSES
 
 
 def create(model: str, image_size: int, batch: int, threads: int, device: str) -> JaxEngine:
@@ -23,54 +24,97 @@ class JaxEngine:
 
         from minicnn import models
 
-        net = models.build(model, (image_size, image_size, 3), seed=0)
+        net = models.build(model, (image_size, image_size, 3), CLASSES.get(model), seed=0)
         rng = np.random.default_rng(0)
         x = jax.numpy.asarray(rng.standard_normal((batch, image_size, image_size, 3), dtype=np.float32))
         labels = jax.numpy.asarray(rng.integers(0, net.output_shape[0], batch))
-        self.weights = {name: jax.numpy.asarray(p.value) for name, p in net.parameters().items()}
+        state = {name: jax.numpy.asarray(value) for name, value in net.state().items()}
+        self.weights = {name: state.pop(name) for name in net.parameters()}
+        self.statistics = state
         self.velocity = jax.tree.map(jax.numpy.zeros_like, self.weights)
 
-        def loss(weights: dict, key: jax.Array) -> jax.Array:
-            log_probabilities = jax.nn.log_softmax(forward(net.layers, weights, x, key))
-            return -log_probabilities[jax.numpy.arange(batch), labels].mean()
+        def loss(weights: dict, statistics: dict, key: jax.Array) -> tuple[jax.Array, dict]:
+            variables = weights | statistics
+            log_probabilities = jax.nn.log_softmax(forward(net, "", variables, x, key))
+            new = {name: variables[name] for name in statistics}
+            return -log_probabilities[jax.numpy.arange(batch), labels].mean(), new
 
-        def step(weights: dict, velocity: dict, key: jax.Array) -> tuple[dict, dict]:
-            gradients = jax.grad(loss)(weights, key)
+        def step(weights: dict, statistics: dict, velocity: dict, key: jax.Array) -> tuple[dict, dict, dict]:
+            gradients, statistics = jax.grad(loss, has_aux=True)(weights, statistics, key)
             velocity = jax.tree.map(lambda v, g: MOMENTUM * v + g, velocity, gradients)
-            return jax.tree.map(lambda w, v: w - LEARNING_RATE * v, weights, velocity), velocity
+            return jax.tree.map(lambda w, v: w - LEARNING_RATE * v, weights, velocity), statistics, velocity
 
         self.key = jax.random.key(0)
-        self.step = jax.jit(step, donate_argnums=(0, 1))
-        self.forward = jax.jit(lambda weights: forward(net.layers, weights, x, None))
+        self.step = jax.jit(step, donate_argnums=(0, 1, 2))
+        self.forward = jax.jit(lambda weights, statistics: forward(net, "", weights | statistics, x, None))
 
     def train_step(self) -> None:
-        self.weights, self.velocity = self.step(self.weights, self.velocity, self.key)
+        self.weights, self.statistics, self.velocity = self.step(
+            self.weights, self.statistics, self.velocity, self.key
+        )  # fmt: skip
         for weight in self.weights.values():
             weight.block_until_ready()
 
     def infer(self) -> Any:
-        return self.forward(self.weights).block_until_ready()
+        return self.forward(self.weights, self.statistics).block_until_ready()
 
 
-def forward(layers: list, weights: dict, x: Any, key: Any) -> Any:
-    """Run minicnn's layers as JAX functions; `key` draws dropout's mask, None leaves it out."""
+def forward(layer: Any, path: str, variables: dict, x: Any, key: Any) -> Any:
+    """Run one of minicnn's layers, and those that it holds, as JAX functions.
+
+    path: its dotted name. variables: the running statistics in it are replaced in training. key: draws dropout's mask;
+    None means inference.
+    """
     import jax
     from jax import lax
 
-    for layer in layers:
-        if layer.kind == "conv":
-            kernel, bias = weights[f"{layer.name}.weight"], weights[f"{layer.name}.bias"]
-            numbers = ("NHWC", "HWIO", "NHWC")
-            x = lax.conv_general_dilated(x, kernel, layer.stride, layer.padding, dimension_numbers=numbers) + bias
-        elif layer.kind == "pool":
-            window, stride = (1, *layer.size, 1), (1, *layer.stride, 1)
-            x = lax.reduce_window(x, -np.inf, lax.max, window, stride, ((0, 0), *layer.padding, (0, 0)))
-        elif layer.kind == "dense":
-            x = x @ weights[f"{layer.name}.weight"] + weights[f"{layer.name}.bias"]
-        elif layer.kind == "flatten":
-            x = x.reshape(x.shape[0], -1)
-        elif layer.kind == "dropout" and key is not None:
+    from minicnn import GlobalAvgPool2D
+
+    def inner(child: Any, name: str) -> Any:
+        return forward(child, f"{path}.{name}".strip("."), variables, x, key)
+
+    if layer.kind == "residual":
+        return inner(layer.body, "body") + (x if layer.shortcut is None else inner(layer.shortcut, "shortcut"))
+    if layer.kind == "sequential":
+        for child in layer.layers:
+            x = inner(child, child.name)
+    elif layer.kind == "conv":
+        x = lax.conv_general_dilated(
+            x, variables[f"{path}.weight"], layer.stride, layer.padding, dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=layer.groups,
+        )  # fmt: skip
+        x = x if layer.bias is None else x + variables[f"{path}.bias"]
+    elif layer.kind == "bn":
+        x = batch_norm(layer, path, variables, x, training=key is not None)
+    elif isinstance(layer, GlobalAvgPool2D):
+        x = x.mean((1, 2))
+    elif layer.kind == "pool":
+        window, stride = (1, *layer.size, 1), (1, *layer.stride, 1)
+        x = lax.reduce_window(x, -np.inf, lax.max, window, stride, ((0, 0), *layer.padding, (0, 0)))
+    elif layer.kind == "dense":
+        x = x @ variables[f"{path}.weight"] + variables[f"{path}.bias"]
+    elif layer.kind == "flatten":
+        x = x.reshape(x.shape[0], -1)
+    elif layer.kind == "dropout":
+        if key is not None:
             x = x * jax.random.bernoulli(key, 1 - layer.rate, x.shape) / (1 - layer.rate)
-        elif layer.kind == "relu":
-            x = jax.nn.relu(x)
+    else:
+        x = {"relu": jax.nn.relu, "relu6": jax.nn.relu6}[layer.kind](x)
     return x
+
+
+def batch_norm(layer: Any, path: str, variables: dict, x: Any, training: bool) -> Any:
+    """Normalise by the batch's statistics, which the running ones then follow, or in inference by those."""
+    from jax import lax
+
+    names = ("weight", "bias", "running_mean", "running_var")
+    weight, bias, running_mean, running_var = (variables[f"{path}.{name}"] for name in names)
+    mean, variance = running_mean, running_var
+    if training:
+        count = x.shape[0] * x.shape[1] * x.shape[2]
+        mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+        news = {"running_mean": mean, "running_var": variance * (count / (count - 1))}
+        for name, new in news.items():
+            old = variables[f"{path}.{name}"]
+            variables[f"{path}.{name}"] = old + layer.momentum * (lax.stop_gradient(new) - old)
+    return (x - mean) * (weight * lax.rsqrt(variance + layer.epsilon)) + bias

@@ -101,6 +101,13 @@ def train(
         float | None,
         _option("ema", "Validate and keep an average of the weights that forgets by this a step, such as 0.999."),
     ] = None,
+    lookahead: Annotated[
+        int | None,
+        _option("lookahead", "Steps, such as 5, after which the weights go back to an average, which is validated."),
+    ] = None,
+    whiten: Annotated[
+        bool, typer.Option("--whiten", help="Compute the first convolution from pictures rather than learn it.")
+    ] = False,
     patience: Annotated[
         int | None,
         _option("patience", "Epochs without a better validation accuracy after which to stop early; 0 never does."),

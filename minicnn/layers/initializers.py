@@ -52,6 +52,24 @@ def he_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str, gro
     return _fill(shape, dtype, lambda count: rng.uniform(-limit, limit, count))
 
 
+def dirac(shape: tuple[int, ...], rng: np.random.Generator, dtype: str, groups: int = 1) -> np.ndarray:
+    """The first filters each hand on a channel as it is, the others are uniform in ±1 / √fan_in.
+
+    A deep stack of such convolutions begins near the identity, so that the first gradients reach its first layer. A
+    group's first filters hand on its channels. For convolutions, whose kernels have a middle: of an even size the lower
+    right of the four. Source: Zagoruyko & Komodakis 2017, "DiracNets"; PyTorch's `dirac_`.
+    """
+    limit = 1 / sqrt(fans(shape)[0])
+    weight = _fill(shape, dtype, lambda count: rng.uniform(-limit, limit, count))
+    *window, channels, filters = shape
+    middle = weight[tuple(side // 2 for side in window)]
+    for first in range(0, filters, filters // groups):
+        count = min(channels, filters // groups)
+        weight[..., first : first + count] = 0
+        middle[:count, first : first + count] = np.eye(count)
+    return weight
+
+
 def zeros(shape: tuple[int, ...], rng: np.random.Generator, dtype: str, groups: int = 1) -> np.ndarray:
     """All zero: right for biases, wrong for weights.
 
@@ -78,7 +96,7 @@ def _fill(shape: tuple[int, ...], dtype: str, draw: Callable[[int], np.ndarray])
 
 
 INITIALIZERS: dict[str, Callable[[tuple[int, ...], np.random.Generator, str, int], np.ndarray]] = {
-    function.__name__: function for function in (glorot_uniform, he_normal, he_uniform, zeros, ones)
+    function.__name__: function for function in (glorot_uniform, he_normal, he_uniform, dirac, zeros, ones)
 }
 
 

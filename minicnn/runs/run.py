@@ -8,6 +8,8 @@ from importlib.metadata import version
 from math import prod
 from typing import Any
 
+import numpy as np
+
 import minicnn
 from minicnn import models
 from minicnn.data import NAMED_DATASETS, Loader, Skipped, Splits, fold_of, open_dataset
@@ -29,6 +31,7 @@ from minicnn.runs.transfer import copy_weights, freeze, rates_by_name
 from minicnn.threads import get_threads
 from minicnn.training.evaluation import Evaluation, evaluate
 from minicnn.training.features import compute_features
+from minicnn.training.feeding import feed
 from minicnn.training.history import best_epoch, to_csv
 from minicnn.training.losses import SoftmaxCrossEntropy, balanced_weights
 from minicnn.training.mixing import Mixing
@@ -37,11 +40,13 @@ from minicnn.training.progress import Progress, SeveralListeners
 from minicnn.training.pruning import Pruning
 from minicnn.training.schedules import make_schedule
 from minicnn.training.trainer import Diverged, Trainer
+from minicnn.training.whitening import first_convolution, whiten
 
 CLASS_WEIGHTS = {"none": lambda labels, classes: None, "balanced": balanced_weights}
 REDRAW_INTERVAL = 60.0  # seconds between two drawings of the curves while training goes on
 CODE_NOTICE = "This folder holds a network's code. It is executed only when --model names the file: read it first."
 FEATURE_LIMIT, FLOAT = 2 * 2**30, 4  # bytes of the features that are kept; bytes of each number
+WHITENED = 5_000  # pictures that the first convolution is computed from
 FILES_NAMED = 10  # of those that were skipped; more are only counted
 
 
@@ -80,6 +85,8 @@ class Run:
         if start is not None:
             copy_weights(start, net, self.splits.classes)
         freeze(net, settings.freeze)
+        if settings.whiten:
+            first_convolution(net).freeze()
         rates = rates_by_name(net, settings.rates)
         with device_memory(device, f"what {settings.model} and its optimizer keep", "try a smaller --image-size"):
             self.net = net.to(device)
@@ -97,7 +104,8 @@ class Run:
             self.net, optimizer, epochs=settings.epochs, loss=loss, schedule=schedule,
             normalization=self.normalization, device=device, progress=self.progress, mixing=_make_mixing(settings),
             clip_norm=settings.clip_norm, accumulate=settings.accumulate, ema=settings.ema,
-            patience=settings.patience, test_flip=settings.test_flip, pruning=_make_pruning(self.net, settings),
+            lookahead=settings.lookahead, patience=settings.patience, test_flip=settings.test_flip,
+            pruning=_make_pruning(self.net, settings),
         )  # fmt: skip
         self._drawn = time.perf_counter()
         self._told: set[Skipped] = set()
@@ -179,6 +187,8 @@ class Run:
         device = self.trainer.device
         with device_session(device, self.settings.batch_size, self.settings.tf32):
             try:
+                if self.settings.whiten and not self.trainer.history:
+                    self._whiten()
                 judged, unseen = self._train_on_features() or (self.net, self.validation)
                 self._thaw()
                 self.trainer.train(self.training, self.validation, self._keep)
@@ -225,6 +235,15 @@ class Run:
         finally:
             trainer.part = self.net
         return None if settings.unfreeze_at else (self.net.tail(place), validation)
+
+    def _whiten(self) -> None:
+        """Set the first convolution to what whitens the first pictures of the first epoch."""
+        pictures: list[np.ndarray] = []
+        for x, _ in feed(self.training, 0, self.normalization):
+            pictures.append(x)
+            if sum(map(len, pictures)) >= WHITENED:
+                break
+        whiten(self.net, np.concatenate(pictures)[:WHITENED])
 
     def _thaw(self) -> None:
         """Train to the epoch before all layers learn again, and let them."""

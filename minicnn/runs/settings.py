@@ -9,8 +9,8 @@ from typing import Any
 from minicnn.errors import UsageError
 
 LOWEST = {
-    "per_class": 0, "image_size": 1, "epochs": 1, "batch_size": 1, "accumulate": 1, "patience": 0, "seed": 0,
-    "workers": 0, "unfreeze_at": 0,
+    "per_class": 0, "image_size": 1, "epochs": 1, "batch_size": 1, "accumulate": 1, "lookahead": 0, "patience": 0,
+    "seed": 0, "workers": 0, "unfreeze_at": 0,
 }  # fmt: skip
 
 
@@ -27,7 +27,9 @@ class Settings:
     which lr first rises. label_smoothing: ε. class_weights: "none", or "balanced" where rare classes shall count as
     much as common ones. mixup, cutmix: α of the shares of mixed samples, 0 for none. clip_norm: the largest norm of all
     gradients together, 0 for any. accumulate: batches a step. ema: decay of the average of the weights that is
-    validated and kept, 0 for none. patience: epochs without a better validation accuracy after which training ends, 0
+    validated and kept, 0 for none. lookahead: steps after which the weights go back to an average, which is validated
+    and kept, 0 for never. whiten: set the first convolution's filters to those that whiten the pictures' patches, and
+    leave them so. patience: epochs without a better validation accuracy after which training ends, 0
     for any number. test_flip: judge images by the mean of the logits of each and its mirror. augment: "none", or names
     from AUGMENTATIONS joined by commas. normalize: a name of NORMALIZATIONS. fit: how pictures become square, one of
     FITS. init: "", or what training starts from: a pretrained network, a network's file or a run. freeze: "", "all"
@@ -63,6 +65,8 @@ class Settings:
     clip_norm: float = 0.0
     accumulate: int = 1
     ema: float = 0.0
+    lookahead: int = 0
+    whiten: bool = False
     patience: int = 0
     test_flip: bool = False
     augment: str = "none"

@@ -34,8 +34,11 @@ class WeightAverage:
         self.parameters = net.parameters()
         self.values: dict[str, Array] = {name: p.value.copy() for name, p in self.parameters.items()}
 
-    def update(self, step: int) -> None:
-        """Take in the weights as they are after step number `step`, counted from 1."""
+    def update(self, step: int, share_done: float = 0.0) -> None:
+        """Take in the weights as they are after step number `step`, counted from 1.
+
+        share_done: of all steps of training; it is only Lookahead that asks for it.
+        """
         share = (1 - self.decay) / (1 - self.decay**step)
         for name, parameter in self.parameters.items():
             ops.average_update(self.values[name], parameter.value, share)
@@ -52,3 +55,34 @@ class WeightAverage:
     def _swap(self) -> None:
         for name, parameter in self.parameters.items():
             parameter.value, self.values[name] = self.values[name], parameter.value
+
+
+class Lookahead(WeightAverage):
+    """Slow weights that follow the fast ones, which begin anew from them after every few steps.
+
+        after the first step and every k-th:  a ← α·a + (1 − α)·w,  w ← a,  with α = 0.95ᵏ·t³ at the share t of training
+
+    The fast weights w find the way, the slow ones a keep what several of their steps have in common. Early in training
+    α is near 0, and nothing is held back; at its end a is an average over some 20 steps. net: whose parameters are
+    averaged. every: k. Source: Zhang et al. 2019, "Lookahead Optimizer: k steps forward, 1 step back", algorithm 1;
+    the rise of α is of Jordan 2024, arXiv 2404.00498, §3.4. Raises UsageError for k below 1.
+    """
+
+    KEPT = 0.95  # of the slow weights, a step, at the end of training
+
+    def __init__(self, net: Layer, every: int = 5) -> None:
+        if every < 1:
+            raise UsageError(f"lookahead waits for at least one step; got {every}")
+        super().__init__(net, self.KEPT)
+        self.every = every
+
+    def update(self, step: int, share_done: float = 0.0) -> None:
+        if step % self.every and step > 1:
+            return
+        share = 1 - self.decay**self.every * share_done**3
+        for name, parameter in self.parameters.items():
+            if parameter.frozen:
+                self.values[name][...] = parameter.value  # to the bit, which the formula would not give
+            else:
+                ops.average_update(self.values[name], parameter.value, share)
+                parameter.value[...] = self.values[name]

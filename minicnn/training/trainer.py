@@ -13,7 +13,7 @@ import numpy as np
 from minicnn.errors import UsageError
 from minicnn.layers import Sequential
 from minicnn.training.accumulation import groups_of, shares
-from minicnn.training.averaging import WeightAverage
+from minicnn.training.averaging import Lookahead, WeightAverage
 from minicnn.training.batches import Batches, as_batches
 from minicnn.training.clipping import clip_gradients
 from minicnn.training.evaluation import evaluate
@@ -49,7 +49,8 @@ class Trainer:
 
     mixing: samples of a batch with one another, see `mixing`. clip_norm: the largest norm of all gradients together, or
     0, see `clipping`. accumulate: batches that make a step, see `accumulation`. ema: decay of the average of the
-    weights, or 0, see `averaging`; the average is what is validated, and `validated_weights` what holds it. patience:
+    weights, or 0, see `averaging`; the average is what is validated, and `validated_weights` what holds it. lookahead:
+    steps after which training goes on from another average, which is validated likewise, or 0. patience:
     epochs without a better validation accuracy after which training ends, or 0, see `stopping`. stop_rule: another
     reason to end, from the history, or None. test_flip: validate by the mean of the logits of each picture and its
     mirror. pruning: of the network's weights, or None, see `pruning`.
@@ -60,8 +61,8 @@ class Trainer:
         self, net: Sequential, optimizer: Optimizer, *, epochs: int, loss: SoftmaxCrossEntropy | None = None,
         schedule: Schedule = constant, normalization: Normalization | None = None, device: str = "cpu",
         progress: Progress | None = None, mixing: Mixing | None = None, clip_norm: float = 0.0, accumulate: int = 1,
-        ema: float = 0.0, patience: int = 0, stop_rule: StopRule | None = None, test_flip: bool = False,
-        pruning: Pruning | None = None,
+        ema: float = 0.0, lookahead: int = 0, patience: int = 0, stop_rule: StopRule | None = None,
+        test_flip: bool = False, pruning: Pruning | None = None,
     ) -> None:  # fmt: skip
         if not 0 <= clip_norm < inf:
             raise UsageError(f"clip_norm {clip_norm} should be above 0, or 0 to clip nothing")
@@ -78,7 +79,13 @@ class Trainer:
         self.mixing = mixing
         self.clip_norm = clip_norm
         self.accumulate = accumulate
-        self.average = WeightAverage(net, ema) if ema else None
+        if ema and lookahead:
+            raise UsageError("ema and lookahead are two averages of the weights: take one of them")
+        self.average: WeightAverage | None = None
+        if ema:
+            self.average = WeightAverage(net, ema)
+        elif lookahead:
+            self.average = Lookahead(net, lookahead)
         self.patience = patience
         self.stop_rule = stop_rule
         self.test_flip = test_flip
@@ -158,10 +165,15 @@ class Trainer:
         began = looked = time.perf_counter()
         uncounted = 0  # images before `began`
         for step, group in enumerate(self.groups(batches, epoch), start=1):
-            self.optimizer.lr = self.highest_lr * self.schedule(self._share_done(steps))
+            share_done = self._share_done(steps)
+            self.optimizer.lr = self.highest_lr * self.schedule(share_done)
             if self.pruning is not None:
                 self.pruning.advance((self.optimizer.steps + 1) / (self.epochs * steps))
             self.learn(group, totals)
+            if self.average is not None:
+                self.average.update(self.optimizer.steps, share_done)
+                if self.pruning is not None:  # the average still holds what was there before
+                    self.pruning.mask(self.average.values)
             now = time.perf_counter()
             if not self._warm and steps > 1:  # the first step of all, which compiles kernels, tells no speed
                 self._warm, began, looked, uncounted = True, now, now, totals.images
@@ -196,11 +208,8 @@ class Trainer:
             clip_gradients(self.optimizer.parameters, self.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        if self.average is not None:
-            self.average.update(self.optimizer.steps)
         if self.pruning is not None:  # momentum still moves what has just been pruned
             self.pruning.mask({name: parameter.value for name, parameter in self.optimizer.parameters.items()})
-            self.pruning.mask({} if self.average is None else self.average.values)
 
     def _share_done(self, steps: int) -> float:
         # The middle of the coming step: cosine then wastes no step on a rate of 0, nor does a warm-up.

@@ -116,3 +116,17 @@ def test_random_weights_learn_what_zeros_cannot():
     entropy = -(shares * np.log(shares)).sum()
     assert losses["zeros"][-1] > entropy - 1e-4
     assert losses["he_normal"][-1] < entropy / 4
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("shape", [(3, 3, 4, 6), (3, 5, 4, 4), (2, 2, 3, 12)], ids=str)
+def test_dirac_s_first_filters_are_pytorch_s_and_the_others_uniform(shape, groups, rng):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
+    weight = initialize("dirac", shape, rng, "float64", groups)
+    height, width, channels, filters = shape
+    theirs = torch.nn.init.dirac_(torch.empty(filters, channels, height, width), groups).permute(2, 3, 1, 0).numpy()
+    given = np.arange(filters) % (filters // groups) < channels
+    np.testing.assert_array_equal(weight[..., given], theirs[..., given])
+    rest = np.abs(weight[..., ~given])
+    limit = (height * width * channels) ** -0.5
+    assert rest.size == 0 or 0.6 * limit < rest.max() <= limit

@@ -12,11 +12,11 @@ from minicnn.layers import Conv2D, Dense
 
 SIDES = {"small32": (32,), "small64": (64, 128)}
 MULTIPLICATIONS = {  # counted by hand: pixels · 9 · channels · filters of each convolution, and the dense layer's
-    ("small32", 32): 1024 * 9 * (3 * 16 + 16 * 64)
-    + 256 * 9 * 64 * 96
-    + 64 * 9 * (96 * 96 + 96 * 192)
-    + 16 * 9 * 192 * 192
-    + 1920,
+    ("small32", 32): 31**2 * (4 * 3 * 24 + 9 * 24 * 32)
+    + 15**2 * 9 * (32 * 32 + 32 * 128)
+    + 7**2 * 9 * (128 * 128 + 128 * 256)
+    + 3**2 * 9 * 256 * 256
+    + 2560,
     ("small64", 64): 4096 * 9 * 3 * 32
     + 1024 * 9 * 32 * 64
     + 256 * 9 * (2 * 64 * 64 + 64 * 128)
@@ -25,7 +25,11 @@ MULTIPLICATIONS = {  # counted by hand: pixels · 9 · channels · filters of ea
     + 2560,
 }
 WEIGHTS = {
-    "small32": 9 * (3 * 16 + 16 * 64 + 64 * 96 + 96**2 + 96 * 192 + 192**2) + 2 * (16 + 64 + 2 * 96 + 2 * 192) + 1930,
+    "small32": 4 * 3 * 24
+    + 24
+    + 9 * (24 * 32 + 32**2 + 32 * 128 + 128**2 + 128 * 256 + 256**2)
+    + 2 * 2 * (32 + 128 + 256)
+    + 2570,
     "small64": 9 * (3 * 32 + 32 * 64 + 2 * 64**2 + 64 * 128 + 2 * 128**2 + 128 * 256 + 2 * 256**2)
     + 2 * (32 + 3 * 64 + 3 * 128 + 3 * 256)
     + 2570,
@@ -79,14 +83,14 @@ class Basic(nn.Module):
 
 def module_of(name, classes):
     if name == "small32":
-        layers = block(3, 16) + block(16, 64, True) + block(64, 96, True) + block(96, 96)
-        layers += block(96, 192, True) + block(192, 192)
-    else:
-        layers = [*block(3, 32, True), *block(32, 64, True), Basic(64)]
-        layers += [*block(64, 128, True), Basic(128), *block(128, 256, True), Basic(256)]
-    last = next(m for m in reversed(layers) if not isinstance(m, nn.ReLU))
-    width = last.body[0].out_channels if isinstance(last, Basic) else last.num_features
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)).double()
+        layers = [nn.Conv2d(3, 24, 2), nn.ReLU()]
+        for channels, filters in ((24, 32), (32, 128), (128, 256)):
+            layers += block(channels, filters, True) + block(filters, filters)
+        layers += [nn.MaxPool2d(3), nn.Flatten(), nn.Linear(256, classes)]
+        return nn.Sequential(*layers).double()
+    layers = [*block(3, 32, True), *block(32, 64, True), Basic(64)]
+    layers += [*block(64, 128, True), Basic(128), *block(128, 256, True), Basic(256)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, classes)).double()
 
 
 def to_torch(array):

@@ -27,6 +27,7 @@ from minicnn.runs.trained import TrainedNetwork
 from minicnn.training.evaluation import evaluate
 from minicnn.training.progress import PlainProgress
 from minicnn.training.trainer import Trainer
+from minicnn.training.whitening import whitening_filters
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -101,6 +102,26 @@ def test_of_a_run_with_averaged_weights_the_average_is_kept(shapes: Path, tmp_pa
         assert (whole / name).read_bytes() == (parts / name).read_bytes()
     for name, array in load_file(parts / "state.safetensors").items():
         np.testing.assert_array_equal(array, weights[name], err_msg=name)
+
+
+def test_a_whitened_run_keeps_its_filters_and_goes_on_as_if_never_interrupted(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    settings = tiny(shapes, epochs=2, whiten=True, lookahead=2, optimizer="sgd", momentum=0.5, augment="flip")
+    run = Run.start(settings, str(whole))
+    run.train()
+    pictures = np.concatenate([images for images, _ in run.training.epoch(0)])
+    weight = whitening_filters(run.normalization(pictures), 3, 3, filters=32)
+    for name in ("last.safetensors", "best.safetensors"):
+        np.testing.assert_allclose(load_file(whole / name)["conv1.weight"], weight, rtol=1e-6, atol=1e-6)
+    with monkeypatch.context() as interrupt:
+        tables = iter([run_module.to_csv])  # the second epoch finds none
+        interrupt.setattr(run_module, "to_csv", lambda history: next(tables, interrupted)(history))
+        with pytest.raises(Interrupted):
+            Run.start(settings, str(parts)).train()
+    Run.resume(str(parts)).train()
+    assert (whole / "last.safetensors").read_bytes() == (parts / "last.safetensors").read_bytes()
 
 
 def test_a_run_that_stopped_early_knows_it(shapes: Path, tmp_path: Path) -> None:
@@ -212,6 +233,7 @@ def test_what_is_set_reaches_the_trainer(shapes: Path, tmp_path: Path) -> None:
     assert (trainer.patience, trainer.test_flip) == (4, True)
     sgd = Run.start(tiny(data, optimizer="sgd", momentum=0.5, nesterov=True), str(tmp_path / "sgd")).trainer.optimizer
     assert (sgd.momentum, sgd.nesterov) == (0.5, True)
+    assert Run.start(tiny(data, lookahead=7), str(tmp_path / "looking")).trainer.average.every == 7
     plain = Run.start(tiny(data), str(tmp_path / "plain")).trainer
     assert plain.mixing is None and plain.average is None and plain.loss.class_weights is None
 

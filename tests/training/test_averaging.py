@@ -11,7 +11,7 @@ from minicnn import SGD, BatchNorm2D, Conv2D, Dense, Flatten, ReLU, Sequential
 from minicnn.data import Loader
 from minicnn.errors import UsageError
 from minicnn.layers import Parameter
-from minicnn.training.averaging import WeightAverage
+from minicnn.training.averaging import Lookahead, WeightAverage
 from minicnn.training.evaluation import evaluate
 from minicnn.training.trainer import Trainer
 from tests.training.tiny import SIZE, assert_same_weights, weights_of
@@ -105,3 +105,51 @@ def test_running_statistics_stay_the_network_s(loaders: Loaders) -> None:
 def test_a_decay_out_of_range_is_refused(decay: float, make_trainer: Make) -> None:
     with pytest.raises(UsageError, match="decay of a weight average"):
         make_trainer(ema=decay)
+
+
+def test_lookahead_is_the_paper_s_algorithm_with_a_growing_share(rng: np.random.Generator) -> None:
+    """Algorithm 1 written out in NumPy: k fast steps, then both weights meet."""
+    net = layer_of(rng.standard_normal((4, 3)))
+    parameter = net.parameters()["dense1.weight"]
+    ours = Lookahead(net, every=3)
+    slow = fast = parameter.value.copy()
+    for t in range(1, 13):
+        change = rng.standard_normal((3, 4)).T
+        fast = fast + change
+        parameter.value += change
+        ours.update(t, share_done=t / 12)
+        if t == 1 or t % 3 == 0:
+            alpha = 0.95**3 * (t / 12) ** 3
+            slow = fast = alpha * slow + (1 - alpha) * fast
+        np.testing.assert_allclose(parameter.value, fast, rtol=1e-12)
+        np.testing.assert_allclose(ours.values["dense1.weight"], slow, rtol=1e-12)
+
+
+def test_lookahead_leaves_what_is_frozen_to_the_bit(rng: np.random.Generator) -> None:
+    net = layer_of(rng.standard_normal((4, 3)))
+    parameter = net.parameters()["dense1.weight"]
+    ours = Lookahead(net, every=2)
+    net.layers[0].freeze()
+    parameter.value = given = rng.standard_normal((4, 3))  # as weights are that a checkpoint brought back
+    expected = given.copy()
+    for t in range(1, 5):
+        ours.update(t, share_done=0.9)
+    np.testing.assert_array_equal(parameter.value, expected)
+    np.testing.assert_array_equal(ours.values["dense1.weight"], expected)
+
+
+def test_training_with_lookahead_goes_on_from_the_average_and_validates_it(
+    make_trainer: Make, loaders: Loaders
+) -> None:
+    plain, looking = make_trainer(epochs=2, lr=0.01), make_trainer(epochs=2, lr=0.01, lookahead=2)
+    plain.train(*loaders)
+    looking.train(*loaders)
+    ours, others = weights_of(looking), weights_of(plain)
+    assert min(np.abs(ours[name] - others[name]).max() for name in ours) > 1e-4
+    with looking.validated_weights():
+        assert evaluate(looking.net, loaders[1]).loss == looking.history[-1].val_loss
+
+
+def test_two_averages_at_once_are_refused(make_trainer: Make) -> None:
+    with pytest.raises(UsageError, match="take one of them"):
+        make_trainer(ema=0.9, lookahead=5)
