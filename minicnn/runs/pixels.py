@@ -17,6 +17,7 @@ from minicnn.data import (
     RandAugment,
     RandomCrop,
     RandomErasing,
+    RandomResizedCrop,
     RandomRotation,
     RandomScale,
     Resize,
@@ -28,6 +29,7 @@ from minicnn.training.normalization import Normalization
 # Each makes its transform for images of a given size (pixels). They run in the order in which they are asked for;
 # crops and flips that come last are cut out of a whole batch at once, which is faster.
 AUGMENTATIONS: dict[str, Callable[[int], Transform]] = {
+    "resized_crop": lambda size: RandomResizedCrop(size, scale=(0.35, 1.0)),
     "flip": lambda size: HorizontalFlip(),
     "alternating_flip": lambda size: AlternatingFlip(),
     "crop": lambda size: RandomCrop(size, padding=max(1, size // 8)),
@@ -39,6 +41,8 @@ AUGMENTATIONS: dict[str, Callable[[int], Transform]] = {
     "erase": lambda size: RandomErasing(),
     "cutout": lambda size: Cutout(max(1, size // 4)),
 }
+
+FROM_THE_WHOLE = "resized_crop"
 
 NORMALIZATIONS = {
     "0-1": Normalization(),
@@ -64,8 +68,9 @@ FITS: dict[str, Callable[[int], Compose]] = {
 def make_transforms(image_size: int, augment: str, fit: str = "squash") -> tuple[Compose, Compose]:
     """Return (transform for training, transform for everything else): to a square, then what `augment` names.
 
-    image_size: pixels. augment: "none", or names joined by commas, such as "flip,crop". fit: one of FITS.
-    Raises UsageError for an unknown name.
+    image_size: pixels. augment: "none", or names joined by commas, such as "flip,crop". "resized_crop" cuts its square
+    out of the whole picture, and so stands first, in place of the fit. fit: one of FITS.
+    Raises UsageError for an unknown name, and for resized_crop behind another.
     """
     if fit not in FITS:
         raise UsageError(f"unknown fit {fit!r}: choose one of {', '.join(FITS)}")
@@ -75,4 +80,9 @@ def make_transforms(image_size: int, augment: str, fit: str = "squash") -> tuple
         if name not in AUGMENTATIONS:
             choices = ", ".join(AUGMENTATIONS)
             raise UsageError(f"unknown augmentation {name!r}: choose none, or some of {choices}, joined by commas")
-    return Compose((*square.transforms, *(AUGMENTATIONS[name](image_size) for name in names))), square
+    changes = [AUGMENTATIONS[name](image_size) for name in names]
+    if FROM_THE_WHOLE not in names:
+        return Compose((*square.transforms, *changes)), square
+    if names.index(FROM_THE_WHOLE) or names.count(FROM_THE_WHOLE) > 1:
+        raise UsageError(f"{FROM_THE_WHOLE} cuts out of the whole picture: name it first, and once; got {augment!r}")
+    return Compose(tuple(changes)), square
