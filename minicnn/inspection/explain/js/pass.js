@@ -1,0 +1,85 @@
+// All numbers of one forward and backward pass, by the names that minicnn.trace gives them: conv1.y, conv1.dweight, loss, …
+
+import { energies } from "./ops/local_response_norm.js";
+import { im2col } from "./ops/columns.js";
+import { matmul } from "./ops/matmul.js";
+import { normalized } from "./ops/batch_norm.js";
+import { rows_normalized } from "./ops/layer_norm.js";
+import { reshaped, size } from "./tensor.js";
+
+export class Pass {
+  // made: of each layer by name, what its forward pass got and made. gradients: the same backward; null before `backward`.
+  // Beside them images, x, logits, probabilities, loss, dlogits: tensors; label, labelSmoothing: numbers.
+  constructor(network) {
+    this.network = network;
+    this.made = new Map();
+    this.gradients = null;
+  }
+
+  get hasGradients() {
+    return this.gradients !== null;
+  }
+
+  // The tensor of that name; undefined where there is none.
+  get(name) {
+    if (WHOLE.includes(name)) return this[name] ?? undefined;
+    if (name === "labels") return { shape: [1], data: Int32Array.of(this.label) };
+    const dot = name.lastIndexOf(".");
+    const layer = name.slice(0, dot);
+    const made = this.made.get(layer);
+    const key = { z: "y", dz: "dy" }[name.slice(dot + 1)] ?? name.slice(dot + 1);
+    if (!made || key === "operation") return undefined;
+    const gradients = this.gradients?.get(layer) ?? {};
+    return made[key] ?? gradients[key] ?? ON_DEMAND[key]?.(this.network.layer(layer), made, gradients);
+  }
+
+  // All names, in the order in which the tensors are made; those that are made on demand are left out.
+  names() {
+    const keys = (records, layer) => Object.keys(records?.get(layer) ?? {}).filter((key) => key !== "operation");
+    const layers = [...this.made.keys()];
+    const forward = layers.flatMap((layer) => keys(this.made, layer).map((key) => `${layer}.${key}`));
+    const backward = layers.reverse().flatMap((layer) => keys(this.gradients, layer).map((key) => `${layer}.${key}`));
+    const loss = ["labels", "loss", "probabilities", ...(this.hasGradients ? ["dlogits"] : [])];
+    return ["images", "x", ...forward, "logits", ...loss, ...backward];
+  }
+
+  // The name of the operation that made the layer's results, forward or backward.
+  operation(layer, backward = false) {
+    return (backward ? this.gradients : this.made)?.get(layer)?.operation;
+  }
+
+  // The channels of a tensor (its last axis) whose numbers are there: in a pass that was computed, all.
+  channels(name) {
+    const { shape } = this.get(name);
+    return Array.from({ length: shape[shape.length - 1] }, (_, channel) => channel);
+  }
+
+  // One channel of a picture (1, H, W, C): {height, width, data}.
+  map(name, channel) {
+    const { shape, data } = this.get(name);
+    const [height, width, channels] = shape.slice(-3);
+    return { height, width, data: data.filter((_, place) => place % channels === channel) };
+  }
+}
+
+const WHOLE = ["images", "x", "logits", "probabilities", "loss", "dlogits"];
+
+// What a formula makes on the way, and what a page shows only when it is looked at.
+const ON_DEMAND = {
+  columns({ kind, settings: s }, { x }) {
+    return kind === "Conv2D" ? im2col(x, s.kernel, s.stride, s.padding, s.dilation) : undefined;
+  },
+  dcolumns({ kind, settings: s }, { weight }, { dy }) {
+    if (kind !== "Conv2D" || s.groups > 1 || !dy) return undefined;
+    const filters = weight.shape[3];
+    const dy_rows = reshaped(dy, [dy.data.length / filters, filters]);
+    return matmul(dy_rows, reshaped(weight, [size(weight.shape) / filters, filters]), false, true);
+  },
+  x_hat({ kind, settings }, { x, mean, variance }) {
+    const normalizations = { BatchNorm2D: normalized, LayerNorm: rows_normalized };
+    return normalizations[kind]?.(x, mean, variance, settings.epsilon);
+  },
+  s({ kind, settings: { size: window, alpha, k } }, { x }) {
+    return kind === "LocalResponseNorm" ? energies(x, window, alpha, k) : undefined;
+  },
+};
