@@ -1,4 +1,4 @@
-"""The page's JavaScript, modules that import each other, as one script: a file that is opened by itself may import none.
+"""The page's JavaScript as one script: modules that import each other, which a page that is a mere file may not load.
 
 A module of js/ imports by name from a file beside it, and exports what it declares:
 
@@ -68,5 +68,7 @@ def _add(path: Path, whole: dict[Path, str], importers: tuple[Path, ...]) -> Non
     text = _EXPORTED.sub("", _IMPORT.sub("", text))
     strange = re.search(r"^(?:import|export)\b.*", text, re.MULTILINE)
     if strange:
-        raise UsageError(f"{path}: {strange[0]!r} cannot be put into one script: see minicnn/inspection/explain/bundle.py")
+        raise UsageError(
+            f"{path}: {strange[0]!r} cannot be put into one script; import {{ name }} from a file alone can"
+        )
     whole[path] = text.lstrip("\n")

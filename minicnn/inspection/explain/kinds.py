@@ -42,7 +42,8 @@ class Kind(NamedTuple):
     """What the page has to know of a kind of layer.
 
     operation: its name in `minicnn.ops`, that of its backward pass ending in _backward; "" where there is none.
-    results: how many arrays it returns that have a formula, forward and backward. settings: of a layer, as plain values.
+    results: how many arrays it returns that have a formula, forward and backward. settings: of a layer, in plain
+    values.
     """
 
     operation: str = ""

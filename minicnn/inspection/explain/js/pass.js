@@ -30,15 +30,17 @@ export class Pass {
     const key = { z: "y", dz: "dy" }[name.slice(dot + 1)] ?? name.slice(dot + 1);
     if (!made || key === "operation") return undefined;
     const gradients = this.gradients?.get(layer) ?? {};
-    return made[key] ?? gradients[key] ?? ON_DEMAND[key]?.(this.network.layer(layer), made, gradients);
+    return made[key] ?? gradients[key] ?? onDemand(this.network.layer(layer), key, made, gradients);
   }
 
-  // All names, in the order in which the tensors are made; those that are made on demand are left out.
+  // All names, in the order in which the tensors are made.
   names() {
     const keys = (records, layer) => Object.keys(records?.get(layer) ?? {}).filter((key) => key !== "operation");
+    const extra = (layer, place) => Object.keys(ON_DEMAND[this.network.layer(layer).kind]?.[place] ?? {});
+    const named = (layer, all) => all.map((key) => `${layer}.${key}`).filter((name) => this.get(name));
     const layers = [...this.made.keys()];
-    const forward = layers.flatMap((layer) => keys(this.made, layer).map((key) => `${layer}.${key}`));
-    const backward = layers.reverse().flatMap((layer) => keys(this.gradients, layer).map((key) => `${layer}.${key}`));
+    const forward = layers.flatMap((layer) => named(layer, [...keys(this.made, layer), ...extra(layer, 0)]));
+    const backward = layers.reverse().flatMap((layer) => named(layer, [...keys(this.gradients, layer), ...extra(layer, 1)]));
     const loss = ["labels", "loss", "probabilities", ...(this.hasGradients ? ["dlogits"] : [])];
     return ["images", "x", ...forward, "logits", ...loss, ...backward];
   }
@@ -64,22 +66,25 @@ export class Pass {
 
 const WHOLE = ["images", "x", "logits", "probabilities", "loss", "dlogits"];
 
-// What a formula makes on the way, and what a page shows only when it is looked at.
+// What a formula makes on the way, and what is made anew when it is looked at: by the layer's kind, forward and backward.
 const ON_DEMAND = {
-  columns({ kind, settings: s }, { x }) {
-    return kind === "Conv2D" ? im2col(x, s.kernel, s.stride, s.padding, s.dilation) : undefined;
-  },
-  dcolumns({ kind, settings: s }, { weight }, { dy }) {
-    if (kind !== "Conv2D" || s.groups > 1 || !dy) return undefined;
-    const filters = weight.shape[3];
-    const dy_rows = reshaped(dy, [dy.data.length / filters, filters]);
-    return matmul(dy_rows, reshaped(weight, [size(weight.shape) / filters, filters]), false, true);
-  },
-  x_hat({ kind, settings }, { x, mean, variance }) {
-    const normalizations = { BatchNorm2D: normalized, LayerNorm: rows_normalized };
-    return normalizations[kind]?.(x, mean, variance, settings.epsilon);
-  },
-  s({ kind, settings: { size: window, alpha, k } }, { x }) {
-    return kind === "LocalResponseNorm" ? energies(x, window, alpha, k) : undefined;
-  },
+  Conv2D: [
+    { columns: ({ settings: s }, { x }) => im2col(x, s.kernel, s.stride, s.padding, s.dilation) },
+    { dcolumns: ({ settings: s }, { weight }, { dy }) => (s.groups > 1 || !dy ? undefined : gradientOfColumns(dy, weight)) },
+  ],
+  BatchNorm2D: [{ x_hat: ({ settings: s }, { x, mean, variance }) => normalized(x, mean, variance, s.epsilon) }, {}],
+  LayerNorm: [{ x_hat: ({ settings: s }, { x, mean, variance }) => rows_normalized(x, mean, variance, s.epsilon) }, {}],
+  LocalResponseNorm: [{ s: ({ settings: s }, { x }) => energies(x, s.size, s.alpha, s.k) }, {}],
 };
+
+function onDemand(layer, key, made, gradients) {
+  const make = ON_DEMAND[layer.kind]?.find((place) => key in place)?.[key];
+  return make?.(layer, made, gradients);
+}
+
+// dY·Wᵀ
+function gradientOfColumns(dy, weight) {
+  const filters = weight.shape[3];
+  const dy_rows = reshaped(dy, [dy.data.length / filters, filters]);
+  return matmul(dy_rows, reshaped(weight, [size(weight.shape) / filters, filters]), false, true);
+}
