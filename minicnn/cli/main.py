@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import minicnn
-from minicnn.cli import compare, data, evaluate, export, gradcheck, import_, predict, search, summary, train
+from minicnn.cli import compare, data, evaluate, exercise, export, gradcheck, import_, predict, search, summary, train
 from minicnn.errors import Interrupted, UsageError
 
 INTERRUPTED = 128 + 2  # as shells say that SIGINT ended a command
@@ -41,6 +41,7 @@ app.command("import")(import_.import_weights)
 app.command()(summary.summary)
 app.command()(gradcheck.gradcheck)
 app.add_typer(data.app, name="data")
+app.add_typer(exercise.app, name="exercise")
 
 
 def _show_version(wanted: bool) -> None:
@@ -61,8 +62,9 @@ def options(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command with `arguments` (those of the process if None) and end the process with its exit code.
 
-    0: done. 1: `gradcheck` found a wrong gradient. 2: the user can mend it, and one line on stderr says how.
-    130: interrupted with Ctrl-C. 141: whoever read the output has gone, as in `minicnn data list | head -1`.
+    0: done. 1: `gradcheck` found a wrong gradient, or `exercise check` a wrong solution. 2: the user can mend it, and
+    one line on stderr says how. 130: interrupted with Ctrl-C. 141: whoever read the output has gone, as in
+    `minicnn data list | head -1`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):

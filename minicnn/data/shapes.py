@@ -62,6 +62,19 @@ def make_shapes(
     return target
 
 
+def shapes_as_arrays(images_per_class: int, size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the shapes into memory: pictures (N, size, size, 3), float32 in 0 … 1, and labels (N,), in random order.
+
+    images_per_class, size, seed: as for `make_shapes`, whose pictures these are, but for what JPEG changes.
+    """
+    order = np.random.default_rng(seed).permutation(len(SHAPES_CLASSES) * images_per_class)
+    pictures = np.empty((len(order), size, size, 3), dtype="float32")
+    for place, index in enumerate(order):
+        label, number = divmod(int(index), images_per_class)
+        pictures[place] = draw_shape(SHAPES_CLASSES[label], size, np.random.default_rng([seed, label, number]))
+    return pictures / 255, order // images_per_class
+
+
 def draw_shape(name: str, size: int, rng: np.random.Generator) -> Image.Image:
     """Draw one picture, size × size pixels, of the shape `name` (one of SHAPES_CLASSES)."""
     background, foreground = _two_colors(rng)

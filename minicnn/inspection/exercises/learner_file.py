@@ -1,0 +1,35 @@
+"""The learner's file, executed, and the function in it."""
+
+from __future__ import annotations
+
+import linecache
+from pathlib import Path
+from types import ModuleType
+
+from minicnn.inspection.exercises.calls import Failure
+from minicnn.inspection.exercises.exercise import Exercise, Function
+from minicnn.inspection.exercises.language import Text
+from minicnn.inspection.exercises.verdict import Verdict
+
+
+def learnt_function(exercise: Exercise, path: Path) -> Function | Verdict:
+    """Execute the learner's file and return the exercise's function in it, or what keeps it from being there."""
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    linecache.checkcache(str(path))
+    try:
+        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), vars(module))
+    except (Exception, SystemExit) as error:
+        failure = Failure.of(error, path)
+        hint = Text("The file cannot be executed: {failure}", "文件无法执行：{failure}").filled(failure=failure)
+        where = Text("Line {line}: {text}", "第 {line} 行：{text}").filled(line=failure.line, text=failure.text)
+        return Verdict(False, hint, (where,) if failure.line else ())
+    function = vars(module).get(exercise.name)
+    if not callable(function):
+        hint = Text(
+            "There is no function {name} in {file}: keep its name and its first line; "
+            "`minicnn exercise start {name}` writes the file anew.",
+            "{file} 中没有函数 {name}：请保留它的名字和第一行；`minicnn exercise start {name}` 会重新写出文件。",
+        )
+        return Verdict(False, hint.filled(name=exercise.name, file=path.name))
+    return function
