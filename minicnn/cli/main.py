@@ -11,7 +11,20 @@ from typing import Annotated, NoReturn
 import typer
 
 import minicnn
-from minicnn.cli import compare, data, evaluate, exercise, export, gradcheck, import_, predict, search, summary, train
+from minicnn.cli import (
+    compare,
+    data,
+    doctor,
+    evaluate,
+    exercise,
+    export,
+    gradcheck,
+    import_,
+    predict,
+    search,
+    summary,
+    train,
+)
 from minicnn.errors import Interrupted, UsageError
 
 INTERRUPTED = 128 + 2  # as shells say that SIGINT ended a command
@@ -21,6 +34,7 @@ SMALLER = {  # what to make smaller when a verb needs more memory than there is
     "search": "a smaller batch_size or image_size",
     "evaluate": "a smaller --batch-size",
     "predict": "fewer images at once",
+    "doctor": "a smaller --batch-size or --image-size, or a lower --most",
     "summary": "a smaller --image-size or fewer --classes",
     "data": "a smaller --size",
 }
@@ -40,6 +54,7 @@ app.command()(export.export)
 app.command("import")(import_.import_weights)
 app.command()(summary.summary)
 app.command()(gradcheck.gradcheck)
+app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(exercise.app, name="exercise")
 

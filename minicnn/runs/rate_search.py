@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minicnn import models
 from minicnn.devices import device_session
 from minicnn.errors import UsageError
 from minicnn.runs.plots import draw_rates
-from minicnn.runs.run import Run
-from minicnn.runs.run_directory import free_run_directory
+from minicnn.runs.rehearsal import rehearse
 from minicnn.runs.settings import Settings
-from minicnn.runs.trained import TrainedNetwork
 from minicnn.training.lr_finder import RateCurve, find_lr
 
 
@@ -24,10 +21,7 @@ def search_rate(settings: Settings, picture: str) -> RateCurve:
     path = Path(picture)
     if not picture or path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"cannot draw into {picture!r}: name a file, such as lr-finder.png, in a folder that is there")
-    network = models.find(settings.model)
-    start = TrainedNetwork.open(settings.init) if settings.init else None
-    directory = free_run_directory(settings.data, network.name)  # which is never made
-    run = Run(settings, network, directory, start=start)
+    run = rehearse(settings)
     with device_session(run.trainer.device, settings.batch_size, settings.tf32):
         curve = find_lr(run.trainer, run.training)
     draw_rates(curve, path, f"{run.title}, {settings.optimizer}")
