@@ -35,7 +35,7 @@ class JaxEngine:
 
         def loss(weights: dict, statistics: dict, key: jax.Array) -> tuple[jax.Array, dict]:
             variables = weights | statistics
-            log_probabilities = jax.nn.log_softmax(forward(net, "", variables, x, key))
+            log_probabilities = jax.nn.log_softmax(forward(net, variables, x, key))
             new = {name: variables[name] for name in statistics}
             return -log_probabilities[jax.numpy.arange(batch), labels].mean(), new
 
@@ -46,7 +46,7 @@ class JaxEngine:
 
         self.key = jax.random.key(0)
         self.step = jax.jit(step, donate_argnums=(0, 1, 2))
-        self.forward = jax.jit(lambda weights, statistics: forward(net, "", weights | statistics, x, None))
+        self.forward = jax.jit(lambda weights, statistics: forward(net, weights | statistics, x, None))
 
     def train_step(self) -> None:
         self.weights, self.statistics, self.velocity = self.step(
@@ -59,40 +59,37 @@ class JaxEngine:
         return self.forward(self.weights, self.statistics).block_until_ready()
 
 
-def forward(layer: Any, path: str, variables: dict, x: Any, key: Any) -> Any:
+def forward(layer: Any, variables: dict, x: Any, key: Any) -> Any:
     """Run one of minicnn's layers, and those that it holds, as JAX functions.
 
-    path: its dotted name. variables: the running statistics in it are replaced in training. key: draws dropout's mask;
-    None means inference.
+    variables: the running statistics in it are replaced in training. key: draws dropout's mask; None means inference.
     """
     import jax
     from jax import lax
 
     from minicnn import GlobalAvgPool2D
 
-    def inner(child: Any, name: str) -> Any:
-        return forward(child, f"{path}.{name}".strip("."), variables, x, key)
-
     if layer.kind == "residual":
-        return inner(layer.body, "body") + (x if layer.shortcut is None else inner(layer.shortcut, "shortcut"))
+        shortcut = x if layer.shortcut is None else forward(layer.shortcut, variables, x, key)
+        return forward(layer.body, variables, x, key) + shortcut
     if layer.kind == "sequential":
         for child in layer.layers:
-            x = inner(child, child.name)
+            x = forward(child, variables, x, key)
     elif layer.kind == "conv":
+        kernel, axes = variables[f"{layer.name}.weight"], ("NHWC", "HWIO", "NHWC")
         x = lax.conv_general_dilated(
-            x, variables[f"{path}.weight"], layer.stride, layer.padding, dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            feature_group_count=layer.groups,
-        )  # fmt: skip
-        x = x if layer.bias is None else x + variables[f"{path}.bias"]
+            x, kernel, layer.stride, layer.padding, dimension_numbers=axes, feature_group_count=layer.groups
+        )
+        x = x if layer.bias is None else x + variables[f"{layer.name}.bias"]
     elif layer.kind == "bn":
-        x = batch_norm(layer, path, variables, x, training=key is not None)
+        x = batch_norm(layer, variables, x, training=key is not None)
     elif isinstance(layer, GlobalAvgPool2D):
         x = x.mean((1, 2))
     elif layer.kind == "pool":
         window, stride = (1, *layer.size, 1), (1, *layer.stride, 1)
         x = lax.reduce_window(x, -np.inf, lax.max, window, stride, ((0, 0), *layer.padding, (0, 0)))
     elif layer.kind == "dense":
-        x = x @ variables[f"{path}.weight"] + variables[f"{path}.bias"]
+        x = x @ variables[f"{layer.name}.weight"] + variables[f"{layer.name}.bias"]
     elif layer.kind == "flatten":
         x = x.reshape(x.shape[0], -1)
     elif layer.kind == "dropout":
@@ -103,18 +100,18 @@ def forward(layer: Any, path: str, variables: dict, x: Any, key: Any) -> Any:
     return x
 
 
-def batch_norm(layer: Any, path: str, variables: dict, x: Any, training: bool) -> Any:
+def batch_norm(layer: Any, variables: dict, x: Any, training: bool) -> Any:
     """Normalise by the batch's statistics, which the running ones then follow, or in inference by those."""
     from jax import lax
 
     names = ("weight", "bias", "running_mean", "running_var")
-    weight, bias, running_mean, running_var = (variables[f"{path}.{name}"] for name in names)
+    weight, bias, running_mean, running_var = (variables[f"{layer.name}.{name}"] for name in names)
     mean, variance = running_mean, running_var
     if training:
         count = x.shape[0] * x.shape[1] * x.shape[2]
         mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
         news = {"running_mean": mean, "running_var": variance * (count / (count - 1))}
         for name, new in news.items():
-            old = variables[f"{path}.{name}"]
-            variables[f"{path}.{name}"] = old + layer.momentum * (lax.stop_gradient(new) - old)
+            old = variables[f"{layer.name}.{name}"]
+            variables[f"{layer.name}.{name}"] = old + layer.momentum * (lax.stop_gradient(new) - old)
     return (x - mean) * (weight * lax.rsqrt(variance + layer.epsilon)) + bias

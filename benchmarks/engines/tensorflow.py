@@ -42,7 +42,7 @@ class TensorflowEngine:
 
         def step() -> None:
             with tf.GradientTape() as tape:
-                logits = forward(net, "", variables, x, training=True)
+                logits = forward(net, variables, x, training=True)
                 loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
             for name, gradient in tape.gradient(loss, self.weights).items():
                 variable, sum_of_gradients = self.weights[name].handle, velocity[name].handle
@@ -52,32 +52,30 @@ class TensorflowEngine:
                 )
 
         self.train_step = tf.function(step)
-        self.infer = tf.function(lambda: forward(net, "", variables, x, training=False))
+        self.infer = tf.function(lambda: forward(net, variables, x, training=False))
 
 
-def forward(layer: Any, path: str, variables: dict, x: Any, training: bool) -> Any:
+def forward(layer: Any, variables: dict, x: Any, training: bool) -> Any:
     """Run one of minicnn's layers, and those that it holds, as TensorFlow functions.
 
-    path: its dotted name. training: whether dropout drops and batch norm takes the batch's statistics.
+    training: whether dropout drops and batch norm takes the batch's statistics.
     """
     import tensorflow as tf
 
     from minicnn import GlobalAvgPool2D
 
-    def inner(child: Any, name: str) -> Any:
-        return forward(child, f"{path}.{name}".strip("."), variables, x, training)
-
     if layer.kind == "residual":
-        return inner(layer.body, "body") + (x if layer.shortcut is None else inner(layer.shortcut, "shortcut"))
+        shortcut = x if layer.shortcut is None else forward(layer.shortcut, variables, x, training)
+        return forward(layer.body, variables, x, training) + shortcut
     if layer.kind == "sequential":
         for child in layer.layers:
-            x = inner(child, child.name)
+            x = forward(child, variables, x, training)
     elif layer.kind == "conv":
-        x = convolution(layer, variables[f"{path}.weight"], x)
-        x = x if layer.bias is None else tf.nn.bias_add(x, variables[f"{path}.bias"])
+        x = convolution(layer, variables[f"{layer.name}.weight"], x)
+        x = x if layer.bias is None else tf.nn.bias_add(x, variables[f"{layer.name}.bias"])
     elif layer.kind == "bn":
         names = ("weight", "bias", "running_mean", "running_var")
-        weight, bias, mean, variance = (variables[f"{path}.{name}"] for name in names)
+        weight, bias, mean, variance = (variables[f"{layer.name}.{name}"] for name in names)
         factor = layer.momentum if training else 1.0
         x, new_mean, new_variance = tf.compat.v1.nn.fused_batch_norm(
             x, weight, bias, mean, variance, layer.epsilon, is_training=training, exponential_avg_factor=factor
@@ -90,7 +88,7 @@ def forward(layer: Any, path: str, variables: dict, x: Any, training: bool) -> A
     elif layer.kind == "pool":
         x = tf.nn.max_pool2d(x, layer.size, layer.stride, padding_of(layer))
     elif layer.kind == "dense":
-        x = tf.nn.bias_add(x @ variables[f"{path}.weight"], variables[f"{path}.bias"])
+        x = tf.nn.bias_add(x @ variables[f"{layer.name}.weight"], variables[f"{layer.name}.bias"])
     elif layer.kind == "flatten":
         x = tf.reshape(x, (x.shape[0], -1))
     elif layer.kind == "dropout":

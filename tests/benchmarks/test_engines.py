@@ -34,7 +34,7 @@ for name, parameter in own.net.parameters().items():
 
 
 @pytest.mark.parametrize(
-    "model, image_size", [("cnn2", 32), ("dcnn5", 32), ("simple_cnn", 96), ("resnet18", 32), ("mobilenet_v2", 32)]
+    "model, image_size", [("cnn2", 32), ("dcnn5", 32), ("simple_cnn", 96), ("resnet18", 64), ("mobilenet_v2", 32)]
 )
 @pytest.mark.parametrize("engine", ["jax", "tensorflow", "onnxruntime", "openvino"])
 def test_logits_and_training_are_those_of_the_formulas(engine: str, model: str, image_size: int) -> None:
