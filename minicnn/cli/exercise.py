@@ -71,13 +71,14 @@ def check(
     """
     from minicnn.data.shapes import shapes_as_arrays
     from minicnn.files import in_home
-    from minicnn.inspection.exercises import check_file, chosen_language, find, train_file
+    from minicnn.inspection.exercises import TRAINS, check_file, chosen_language, find, train_file
 
     exercise, spoken = find(name), chosen_language(language)
     path = in_home(file or f"{name}.py")
     verdict = check_file(exercise, path)
     print(verdict.said(spoken), flush=True)
     if verdict.passed and train:
+        print(TRAINS.said(spoken), flush=True)
         trained = train_file(exercise, path, *shapes_as_arrays(PICTURES, SIZE), VALIDATION)
         print(trained.said(spoken))
         verdict = trained

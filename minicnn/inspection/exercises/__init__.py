@@ -10,9 +10,10 @@ from minicnn.inspection.exercises.exercise import Exercise
 from minicnn.inspection.exercises.language import LANGUAGES, Text, chosen_language
 from minicnn.inspection.exercises.process import check_file, train_file
 from minicnn.inspection.exercises.tasks import EXERCISES, find
+from minicnn.inspection.exercises.training import TRAINS
 from minicnn.inspection.exercises.verdict import Verdict
 
 __all__ = [
-    "EXERCISES", "LANGUAGES", "Exercise", "Text", "Verdict", "check_file", "chosen_language", "exercise_file", "find",
-    "train_file",
+    "EXERCISES", "LANGUAGES", "TRAINS", "Exercise", "Text", "Verdict", "check_file", "chosen_language", "exercise_file",
+    "find", "train_file",
 ]  # fmt: skip

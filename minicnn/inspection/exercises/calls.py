@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.inspection.exercises.exercise import Arguments, Function, copies
+from minicnn.inspection.exercises.language import Text
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,13 @@ class Failure:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         line = lines[-1] if lines else None
         return cls(error, line, linecache.getline(str(path), line).strip() if line else "")
+
+    @property
+    def place(self) -> tuple[Text, ...]:
+        """The line in words; nothing where the error has none in the file."""
+        if self.line is None:
+            return ()
+        return (Text("Line {line}: {text}", "第 {line} 行：{text}").filled(line=self.line, text=self.text),)
 
     def __str__(self) -> str:
         message = self.error.msg if isinstance(self.error, SyntaxError) else str(self.error)
@@ -71,6 +79,7 @@ def call(function: Function, arguments: Arguments, path: Path) -> Outcome:
 def described(arguments: Arguments) -> str:
     """Return a call's arguments in a line: arrays by their shape, settings by their value."""
     return ", ".join(
-        f"{name} {value.shape}" if isinstance(value, np.ndarray) else f"{name}={value!r}"
+        f"{name} {value.shape}" if isinstance(value, np.ndarray)
+        else f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value!r}"
         for name, value in arguments.items()
-    )
+    )  # fmt: skip

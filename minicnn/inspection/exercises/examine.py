@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.dispatch import use_kernels
+from minicnn.dispatch import Call, observe, use_kernels
 from minicnn.inspection.exercises.calls import Outcome, call, described
-from minicnn.inspection.exercises.comparison import agree, wrong_numbers, wrong_places, wrong_shape
+from minicnn.inspection.exercises.comparison import agree, wrong_numbers, wrong_shape
+from minicnn.inspection.exercises.evidence import example, gradient_report, numeric_evidence
 from minicnn.inspection.exercises.exercise import (
     Arguments,
     Case,
@@ -31,11 +32,9 @@ from minicnn.inspection.exercises.exercise import (
 from minicnn.inspection.exercises.language import Text, same
 from minicnn.inspection.exercises.verdict import Verdict
 from minicnn.inspection.formulas import formula_of, source_of
-from minicnn.inspection.gradcheck import gradcheck_operation
 from minicnn.inspection.gradient_report import GradientReport
 
 SEED = 0
-ELEMENTS = 12  # of each array, and those that are most likely wrong
 
 
 def examine(exercise: Exercise, function: Function, path: Path) -> Verdict:
@@ -50,10 +49,12 @@ def examine(exercise: Exercise, function: Function, path: Path) -> Verdict:
             verdict = _examine_call(exercise, function, path, case, cases)
             if verdict is not None:
                 return verdict
-        problem = None if exercise.judge is None else exercise.judge(function)
+        problem = _borrowed(exercise, function, cases[0])
+        if problem is None and exercise.judge is not None:
+            problem = exercise.judge(function)
         if problem is not None:
             return Verdict(False, problem)
-        report = _gradient_report(exercise, function)
+        report = gradient_report(exercise, function)
         if report is not None and not report.passed:
             hint = Text(
                 "The numbers are right where they were tried, but the gradient check found others that are not.",
@@ -100,8 +101,8 @@ def _examine_call(
         if hint is not None:
             return Verdict(False, hint, (called,))
         why = _why(exercise, function, path, case, name, returned, true, cases)
-        evidence = _example(name, np.asarray(returned[name]), np.asarray(true[name]))
-        return Verdict(False, why, (*evidence, called, *_numeric_evidence(exercise, function)))
+        evidence = example(exercise, case.arguments, name, returned, true)
+        return Verdict(False, why, (*evidence, called, *numeric_evidence(exercise, function)))
     return None
 
 
@@ -126,13 +127,12 @@ def _failed(exercise: Exercise, outcome: Outcome) -> tuple[Text, ...]:
     hint = Text("{name} stops with an error: {failure}", "{name} 因错误而中断：{failure}").filled(
         name=exercise.name, failure=failure
     )
-    where = Text("Line {line}: {text}", "第 {line} 行：{text}").filled(line=failure.line, text=failure.text)
     own = copies(outcome.arguments)
     true = exercise.named(own, exercise.operation.reference(**own))
     shapes = ", ".join(f"{name} {np.shape(value)}" for name, value in true.items() if value is not None)
     wanted = Text("The result should be: {shapes}", "结果应为：{shapes}").filled(shapes=shapes)
     advice = exercise.errors.get(type(failure.error).__name__)
-    return (hint, *([where] if failure.line else []), *([advice] if advice else []), wanted)
+    return (hint, *failure.place, *([advice] if advice else []), wanted)
 
 
 def _misuse(exercise: Exercise, outcome: Outcome) -> Text | None:
@@ -142,7 +142,7 @@ def _misuse(exercise: Exercise, outcome: Outcome) -> Text | None:
         if name not in allowed:
             return Text(
                 "{name} was changed: it belongs to the caller, who still needs it as it was. Compute a new array "
-                "instead of writing into it (=, +=, [..] = all do).",
+                "instead of writing into it, as x[…] = …, += and out= do.",
                 "{name} 被改动了：它属于调用者，之后还要原样使用。请算出一个新数组，不要写进去（切片赋值、+= "
                 "等都会改动它）。",
             ).filled(name=name)
@@ -183,9 +183,9 @@ def _wrong_kind(name: str, mine: Any, true: Any) -> Text | None:
         ).filled(name=name)
     if isinstance(mine, np.ndarray | np.generic | int | float) and np.asarray(mine).dtype.kind in "fiub":
         return None
-    return Text("{name} should be an array of numbers, but is {got}.", "{name} 应为数值数组，现在却是 {got}。").filled(
-        name=name, got=type(mine).__name__
-    )
+    return Text(
+        "{name} should be an array of numbers, but is a {got}.", "{name} 应为数值数组，现在却是 {got}。"
+    ).filled(name=name, got=type(mine).__name__)
 
 
 def _wrong_dtype(name: str, mine: Any, true: Any) -> Text | None:
@@ -247,54 +247,17 @@ def _gives(mistake: Mistake, name: str, arguments: Arguments, returned: Results)
             return False
 
 
-def _example(name: str, mine: np.ndarray, true: np.ndarray) -> tuple[Text, ...]:
-    """Return one number that is wrong beside what it should be."""
-    if mine.shape != true.shape:
-        return ()
-    wrong = wrong_places(mine, true)
-    distance = np.where(wrong, np.abs(np.nan_to_num(mine.astype("float64") - true.astype("float64"), posinf=9e99)), -1)
-    place = np.unravel_index(int(distance.argmax()), true.shape)
-    at = f"{name}[{', '.join(str(int(i)) for i in place)}]" if place else name
-    return (
-        Text(
-            "For example {at} is {mine:.6g}, and should be {true:.6g}", "例如 {at} 是 {mine:.6g}，应为 {true:.6g}"
-        ).filled(at=at, mine=mine[place], true=true[place]),
-    )
-
-
-def _gradient_report(exercise: Exercise, function: Function) -> GradientReport | None:
-    """Return the learner's backward pass beside differences of minicnn's forward pass; None for a forward pass."""
-    if exercise.gradients is None:
+def _borrowed(exercise: Exercise, function: Function, case: Case) -> Text | None:
+    """Return what to say where the function only calls minicnn's own."""
+    calls: list[Call] = []
+    with observe(calls.append):
+        function(**copies(case.arguments))
+    if all(made.operation is not exercise.operation for made in calls):
         return None
-    check = exercise.gradients(np.random.default_rng(SEED))
-    return gradcheck_operation(
-        check.forward,
-        lambda dy, **arrays: check.backward(function, dy, **arrays),
-        check.arrays,
-        SEED,
-        elements=ELEMENTS,
-    )
-
-
-def _numeric_evidence(exercise: Exercise, function: Function) -> tuple[Text, ...]:
-    """Return what the gradient check says about a backward pass that is wrong, if it gets to say anything."""
-    try:
-        with np.errstate(all="ignore"):
-            report = _gradient_report(exercise, function)
-    except (Exception, SystemExit):  # the learner's function may do anything there
-        return ()
-    wrong = [check for mode in report.modes for part in mode.parts for check in part.checks] if report else []
-    worst = max(wrong, key=lambda check: check.max_relative_error, default=None)
-    if worst is None or not worst.problem(1e-6):
-        return ()
-    return (
-        Text(
-            "The gradient check, d{name}{place}: your backward pass gives {mine:.6g}, central differences of the "
-            "forward "
-            "pass give {true:.6g}",
-            "梯度检查 d{name}{place}：你的反向传播给出 {mine:.6g}，对前向传播作中心差分得 {true:.6g}",
-        ).filled(name=worst.name, place=list(worst.worst), mine=worst.analytic, true=worst.numeric),
-    )
+    return Text(
+        "This calls minicnn's own {name}: write the formula out yourself.",
+        "这里调用了 minicnn 自己的 {name}：请自己写出公式。",
+    ).filled(name=exercise.name)
 
 
 def _praise(exercise: Exercise, cases: int) -> Text:

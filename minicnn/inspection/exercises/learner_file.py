@@ -22,8 +22,7 @@ def learnt_function(exercise: Exercise, path: Path) -> Function | Verdict:
     except (Exception, SystemExit) as error:
         failure = Failure.of(error, path)
         hint = Text("The file cannot be executed: {failure}", "文件无法执行：{failure}").filled(failure=failure)
-        where = Text("Line {line}: {text}", "第 {line} 行：{text}").filled(line=failure.line, text=failure.text)
-        return Verdict(False, hint, (where,) if failure.line else ())
+        return Verdict(False, hint, failure.place)
     function = vars(module).get(exercise.name)
     if not callable(function):
         hint = Text(

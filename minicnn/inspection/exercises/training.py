@@ -23,6 +23,12 @@ SEED = 0
 SGD_RATE, ADAM_RATE = 0.02, 3e-3
 
 
+TRAINS = Text(
+    "Now a small network learns `shapes` with it: some seconds, a minute at most",
+    "现在让一个小网络用它来学习 `shapes`：几秒钟，至多一分钟",
+)
+
+
 class Training(NamedTuple):
     """What came of it: the share of the pictures set aside that is recognised, and how it was reached."""
 

@@ -125,7 +125,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("return -np.maximum(x, 0)", "wrong sign"),
         ("return x.clip(0, 1)", "wrong at"),
         ("return np.maximum(x.astype('float64'), 0)", "float64, but should be float32"),
-        ("return [max(v, 0) for v in x.ravel()]", "is list"),
+        ("return [max(v, 0) for v in x.ravel()]", "is a list"),
     ],
     "relu_backward": [
         ("return np.maximum(dy, 0)", "ReLU of dy"),

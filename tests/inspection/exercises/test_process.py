@@ -51,7 +51,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         ("raise SystemExit", "ends the whole program", "dense("),
         ("return (x @ weight + bias", "cannot be executed: SyntaxError", "return (x @ weight + bias"),
         ("return x @ (weight + bias[:2])", "stops with an error: ValueError", "y (4, 3)"),
-        ("return 'y'", "is str", "dense("),
+        ("return 'y'", "is a str", "dense("),
         ("y = x @ weight\ny += bias\nbias += 1\nreturn y", "bias was changed", "dense("),
     ],
 )
@@ -60,6 +60,11 @@ def test_what_fails_is_told_with_its_place(tmp_path: Path, body: str, hint: str,
     assert not verdict.passed
     assert hint in verdict.hint.en
     assert any(evidence in text.en for text in verdict.evidence), verdict.said("en")
+
+
+def test_calling_minicnns_own_is_no_answer(tmp_path: Path) -> None:
+    path = write(tmp_path, "relu", "from minicnn import ops\nreturn ops.relu(x)")
+    assert "minicnn's own relu" in judged(path, "relu").hint.en
 
 
 def test_a_function_that_is_missing_or_has_other_arguments_is_told(tmp_path: Path) -> None:
@@ -94,6 +99,15 @@ def test_training_calls_the_learners_function(name: str) -> None:
     pictures, labels = np.random.default_rng(0).random((30, 8, 8, 3), dtype="float32"), np.arange(30) % 3
     training = train_with(EXERCISES[name], counted, pictures, labels, validation=5, seconds=60)
     assert calls >= training.steps == 5
+
+
+def test_what_fails_in_training_alone_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path, "relu", "return np.maximum(x, 0) if x.shape[1] != 8 else x[None, 1:2, 3]")
+    pictures, labels = np.zeros((30, 8, 8, 3), dtype="float32"), np.arange(30) % 3
+    assert judged(path, "relu").passed
+    verdict = train_file(EXERCISES["relu"], path, pictures, labels, validation=5)
+    assert not verdict.passed
+    assert "In a network relu stops with an error" in verdict.hint.en
 
 
 def test_training_learns_and_ends_when_the_time_is_up() -> None:

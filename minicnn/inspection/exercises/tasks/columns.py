@@ -33,7 +33,7 @@ GEOMETRIES: tuple[tuple[dict[str, Any], Text | None], ...] = (
     )),
     ({"stride": (1, 1), "padding": (0, 0), "dilation": (2, 1)}, Text(
         "Right without dilation, not with it: the elements of a window lie (DH, DW) pixels apart.",
-        "没有空洞（dilation）时正确，有时不对：窗口中的元素相隔 (DH, DW) 个像素。",
+        "没有空洞（dilation）时正确，有空洞时不对：窗口中的元素相隔 (DH, DW) 个像素。",
     )),
 )  # fmt: skip
 

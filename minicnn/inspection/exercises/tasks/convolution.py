@@ -33,7 +33,7 @@ def _forward_cases(rng: np.random.Generator) -> list[Case]:
         *(Case(_arrays(rng) | settings, hint) for settings, hint in others),
         Case(_arrays(rng) | {"bias": None} | first[0], Text(
             "Right with a bias, not without: bias may be None, and nothing is added then.",
-            "有偏置时正确，没有时不对：bias 可以是 None，此时什么都不加。",
+            "有偏置时正确，没有偏置时不对：bias 可以是 None，此时什么都不加。",
         )),
         Case(_arrays(rng, (*KERNEL, 2, 4)) | {"x": rng.standard_normal((N, H, W, 4))} | first[0] | {"groups": 2}, Text(
             "Right with one group, not with two: leave the lines about groups as they were given.",
@@ -204,6 +204,9 @@ EXERCISES = (
             "channel "
             "is c alone. Or does a window reach beyond the picture?",
             "是不是用 k + c 取图片的通道？文档 004 §4.1.1 印成 input(i+x, j+y, k+c)；通道只是 c。或者窗口超出了图片？",
+        ), "ValueError": Text(
+            "As a product: X = im2col(x) is (N·OH·OW, KH·KW·C), W reshaped (KH·KW·C, F), and X·W is y as (N·OH·OW, F).",
+            "写成乘积：X = im2col(x) 是 (N·OH·OW, KH·KW·C)，W 变形为 (KH·KW·C, F)，X·W 就是 (N·OH·OW, F) 的 y。",
         )},
     ),
     Exercise(
@@ -294,6 +297,13 @@ EXERCISES = (
             )),
         ),
         sizes=_sizes,
+        errors={"ValueError": Text(
+            "As products: dW = Xᵀ (KH·KW·C, N·OH·OW) · dY (N·OH·OW, F); dX = dY (N·OH·OW, F) · Wᵀ (F, KH·KW·C), "
+            "brought "
+            "back by col2im.",
+            "写成乘积：dW = Xᵀ (KH·KW·C, N·OH·OW) · dY (N·OH·OW, F)；dX = dY (N·OH·OW, F) · Wᵀ (F, KH·KW·C)，再用 "
+            "col2im 放回。",
+        )},
         given=("groups",),
         gradients=_gradients,
     ),

@@ -82,6 +82,10 @@ EXERCISES = (
                 "对各输入的乘积取了平均；应当求和。",
             )),
         ),
+        errors={"ValueError": Text(
+            "x (N, D) times W (D, U): the columns of the first are the rows of the second. W is not transposed here.",
+            "x (N, D) 乘 W (D, U)：前者的列数等于后者的行数。这里 W 不转置。",
+        )},
     ),
     Exercise(
         ops.dense_backward,
@@ -135,6 +139,13 @@ EXERCISES = (
                 "dbias 对所有输出只有一个数；每个输出有自己的偏置：只沿样本（轴 0）求和。",
             )),
         ),
+        errors={"ValueError": Text(
+            "Of a product (a, b)·(b, c) the middle must agree, and the outer give the shape: dx = dy (N, U) · Wᵀ (U, "
+            "D), "
+            "dweight = xᵀ (D, N) · dy (N, U).",
+            "乘积 (a, b)·(b, c) 中间要一致，外面给出形状：dx = dy (N, U) · Wᵀ (U, D)，dweight = xᵀ (D, N) · dy (N, U)。"
+            "",
+        )},
         sizes=lambda a: {"N": len(a.dy), "D": a.x.shape[1], "U": a.dy.shape[1]},
         gradients=_gradients,
     ),

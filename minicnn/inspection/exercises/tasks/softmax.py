@@ -31,7 +31,7 @@ def _forward_cases(rng: np.random.Generator) -> list[Case]:
         Case(plain | {"label_smoothing": 0.2}, Text(
             "Right without label smoothing, not with it: the target is then q = (1 − ε)·onehot + ε/K, so every class "
             "has a share in the loss.",
-            "没有标签平滑时正确，有时不对：此时目标是 q = (1 − ε)·onehot + ε/K，每个类别都占损失的一份。",
+            "没有标签平滑时正确，有标签平滑时不对：此时目标是 q = (1 − ε)·onehot + ε/K，每个类别都占损失的一份。",
         )),
     ]  # fmt: skip
 
@@ -43,7 +43,7 @@ def _backward_cases(rng: np.random.Generator) -> list[Case]:
         Case(plain),
         Case(plain | {"label_smoothing": 0.2}, Text(
             "Right without label smoothing, not with it: the target is then q = (1 − ε)·onehot + ε/K.",
-            "没有标签平滑时正确，有时不对：此时目标是 q = (1 − ε)·onehot + ε/K。",
+            "没有标签平滑时正确，有标签平滑时不对：此时目标是 q = (1 − ε)·onehot + ε/K。",
         )),
     ]  # fmt: skip
 

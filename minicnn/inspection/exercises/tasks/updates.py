@@ -24,7 +24,7 @@ def _sgd_cases(rng: np.random.Generator) -> list[Case]:
         Case(arrays() | settings | {"weight_decay": 0.2}, Text(
             "Right without weight decay, not with it: λ·w is added to the gradient before anything else, g = grad + "
             "λ·w.",
-            "没有权重衰减时正确，有时不对：先把 λ·w 加到梯度上，g = grad + λ·w。",
+            "没有权重衰减时正确，有权重衰减时不对：先把 λ·w 加到梯度上，g = grad + λ·w。",
         )),
         Case(arrays() | settings | {"nesterov": True}, Text(
             "Right with plain momentum, not with nesterov=True: then w ← w − lr·(g + μ·v), with the new v.",
@@ -32,7 +32,7 @@ def _sgd_cases(rng: np.random.Generator) -> list[Case]:
         )),
         Case(arrays() | settings | {"velocity": None, "momentum": 0.0}, Text(
             "Right with momentum, not without: velocity is None then, and the step is w ← w − lr·g.",
-            "有动量时正确，没有时不对：此时 velocity 是 None，步子是 w ← w − lr·g。",
+            "有动量时正确，没有动量时不对：此时 velocity 是 None，步子是 w ← w − lr·g。",
         )),
     ]  # fmt: skip
 
@@ -53,7 +53,7 @@ def _adam_cases(rng: np.random.Generator) -> list[Case]:
         Case(case(3, weight_decay=0.2), Text(
             "Right without weight decay, not with it: λ·w is added to the gradient before anything else, g = grad + "
             "λ·w.",
-            "没有权重衰减时正确，有时不对：先把 λ·w 加到梯度上，g = grad + λ·w。",
+            "没有权重衰减时正确，有权重衰减时不对：先把 λ·w 加到梯度上，g = grad + λ·w。",
         )),
     ]  # fmt: skip
 
