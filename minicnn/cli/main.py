@@ -20,9 +20,12 @@ from minicnn.cli import (
     export,
     gradcheck,
     import_,
+    ladder,
     predict,
     search,
+    step,
     summary,
+    trace,
     train,
 )
 from minicnn.errors import Interrupted, UsageError
@@ -36,6 +39,8 @@ SMALLER = {  # what to make smaller when a verb needs more memory than there is
     "predict": "fewer images at once",
     "doctor": "a smaller --batch-size or --image-size, or a lower --most",
     "summary": "a smaller --image-size or fewer --classes",
+    "step": "a smaller --image-size or fewer --classes",
+    "trace": "a smaller --image-size or fewer --classes",
     "data": "a smaller --size",
 }
 
@@ -55,6 +60,9 @@ app.command("import")(import_.import_weights)
 app.command()(summary.summary)
 app.command()(gradcheck.gradcheck)
 app.command()(doctor.doctor)
+app.command()(trace.trace)
+app.command()(step.step)
+app.command()(ladder.ladder)
 app.add_typer(data.app, name="data")
 app.add_typer(exercise.app, name="exercise")
 

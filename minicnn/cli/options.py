@@ -30,6 +30,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "prune_scope": SCOPES,
     "init": tuple(PACKAGES),
     "pretrained": tuple(PACKAGES),
+    "looked at": (*PACKAGES, *MODELS),
     "importable": tuple(name for name, model in MODELS.items() if model.torch_names is not None),
 }
 
@@ -72,3 +73,32 @@ OwnNetwork = Annotated[
         show_default=False,
     ),
 ]
+RunOrModel = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|MODEL",
+        help=f"The folder of a training run, a network's file (.safetensors), {one_of(PACKAGES)}; or a network that "
+        "has learnt nothing, by its name (`minicnn summary --help` lists them) or FILE.py.",
+        autocompletion=completion("looked at"),
+    ),
+]
+Image = Annotated[
+    str | None, typer.Argument(metavar="[IMAGE]", help="An image file. [a shape is drawn]", show_default=False)
+]
+Label = Annotated[
+    str | None,
+    typer.Option(help="What the image shows, by name or number. [what the network says]", show_default=False),
+]
+Training = Annotated[
+    bool, typer.Option("--training", help="As in training: dropout, and batch norm by the picture's own statistics.")
+]
+UntrainedSize = Annotated[
+    int | None,
+    typer.Option(
+        "--image-size", help="Of a MODEL: side of the images, in pixels. [as in its source]", show_default=False
+    ),
+]
+UntrainedClasses = Annotated[
+    int | None, typer.Option("--classes", help="Of a MODEL: how many classes. [as in its source]", show_default=False)
+]
+UntrainedSeed = Annotated[int, typer.Option("--seed", help="Of a MODEL: for its weights.")]

@@ -39,14 +39,18 @@ def source_of(operation: Any, name: str, place: int | None, ran: str) -> str:
     place: of the array among the operation's results, or None for one that the formula makes on the way. ran: what
     computed it, "formula", or "cpu" or "gpu" for a kernel, whose first line is told.
     """
-    function = operation.formula if ran == "formula" else inspect.unwrap(operation.twin(ran))
+    if ran != "formula":
+        return place_of(operation.twin(ran))
+    made = _assignments(operation.formula).get(name) if place is None else _made_at(operation.formula, place)
+    return place_of(operation.formula, made.lineno if made is not None else None)
+
+
+def place_of(function: Any, line: int | None = None) -> str:
+    """Return "file:line" of a function, or of a line in it; of a kernel, of what was compiled."""
+    function = inspect.unwrap(function)
     code = getattr(function, "py_func", function).__code__
-    line = code.co_firstlineno
-    if ran == "formula":
-        made = _assignments(function).get(name) if place is None else _made_at(function, place)
-        line = made.lineno if made is not None else line
     path = Path(code.co_filename)
-    return f"{path.relative_to(_PACKAGE) if path.is_relative_to(_PACKAGE) else path}:{line}"
+    return f"{path.relative_to(_PACKAGE) if path.is_relative_to(_PACKAGE) else path}:{line or code.co_firstlineno}"
 
 
 def handed_on_as(maker: Any, operation: Any, parameter: str) -> str | None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,11 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn.backend import Array, is_array, to_numpy
-from minicnn.dispatch import Call
+from minicnn.dispatch import Call, observe, use_kernels
 from minicnn.inspection.formulas import formula_of, handed_on_as, source_of
 from minicnn.inspection.terms import result_names
 from minicnn.layers.base import Layer
+from minicnn.layers.passes import keep_for_backward
 from minicnn.layers.plan import FusedStep
+from minicnn.training.losses import SoftmaxCrossEntropy
 
 
 @dataclass(eq=False)
@@ -130,6 +133,26 @@ class Recorder:
             snapshot = Snapshot(copied, array, view=getattr(array, "base", None) is not None)
         self._snapshots[key] = snapshot
         return snapshot
+
+
+def record_pass(
+    net: Layer, x: Array, labels: Array | None, kernels: str, training: bool, loss: SoftmaxCrossEntropy | None = None
+) -> tuple[Layer, Recorder]:
+    """Run a copy of a network forward, and with labels backward; return the copy, and a recorder of all its calls.
+
+    The arguments are those of `minicnn.trace`. Who has no more use for the pass' own arrays ends the recorder.
+    """
+    net = copy.deepcopy(net)
+    for parameter in net.parameters().values():
+        parameter.grad = None
+    loss = copy.deepcopy(loss) or SoftmaxCrossEntropy()
+    recorder = Recorder(net)
+    with use_kernels(kernels), observe(recorder), keep_for_backward():
+        logits = net.forward(x, training)
+        if labels is not None:
+            loss.forward(logits, labels)
+            net.backward(loss.backward())
+    return net, recorder
 
 
 def _memory(array: Array) -> tuple[Any, ...]:

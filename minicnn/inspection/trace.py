@@ -23,7 +23,6 @@ of it runs, and every array is copied at the moment it is made, and read-only.
 
 from __future__ import annotations
 
-import copy
 import io
 import re
 from collections.abc import Iterable, Iterator
@@ -33,14 +32,12 @@ from pathlib import Path
 import numpy as np
 
 from minicnn.backend import Array
-from minicnn.dispatch import observe, use_kernels
 from minicnn.errors import UsageError
 from minicnn.files import write_whole
 from minicnn.inspection.formulas import formula_of
-from minicnn.inspection.recording import Names, Recorder, Step
+from minicnn.inspection.recording import Names, Step, record_pass
 from minicnn.inspection.terms import Index, Products, spell
 from minicnn.layers.base import Layer, shape_text
-from minicnn.layers.passes import keep_for_backward
 from minicnn.layers.weights import save_arrays
 from minicnn.training.losses import SoftmaxCrossEntropy
 
@@ -60,16 +57,7 @@ def trace(
     statistics. loss: to use instead of `SoftmaxCrossEntropy()`.
     Raises UsageError for other kernels, and what the network raises for such a batch.
     """
-    net = copy.deepcopy(net)
-    for parameter in net.parameters().values():
-        parameter.grad = None
-    loss = copy.deepcopy(loss) or SoftmaxCrossEntropy()
-    recorder = Recorder(net)
-    with use_kernels(kernels), observe(recorder), keep_for_backward():
-        logits = net.forward(x, training)
-        if labels is not None:
-            loss.forward(logits, labels)
-            net.backward(loss.backward())
+    net, recorder = record_pass(net, x, labels, kernels, training, loss)
     variables = [(variable.value, f"the network's {name}") for name, variable in net.variables().items()]
     names = Names([(x, "the batch that was given"), (labels, "the labels that were given"), *variables])
     for step in recorder.steps:

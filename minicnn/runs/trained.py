@@ -110,6 +110,14 @@ class TrainedNetwork:
             images, labels=places[images.labels], classes=self.facts.classes, class_names=self.facts.class_names
         )
 
+    def picture(self, path: str) -> np.ndarray:
+        """Read an image file as the network looks at it: (H, W, 3) uint8, before its bytes are scaled.
+
+        Raises UnreadableImage when it is no image.
+        """
+        rng = np.random.default_rng(0)  # transforms take one; those of an evaluation do not draw from it
+        return np.asarray(self.facts.transform(read_image(path), rng))
+
     def predict(self, paths: Sequence[str]) -> np.ndarray:
         """Return the probabilities of all classes for each image file, (N, K) float32 in rows that sum to 1.
 
@@ -118,11 +126,10 @@ class TrainedNetwork:
         """
         for path in paths:
             check_header(path)
-        rng = np.random.default_rng(0)  # transforms take one; those of an evaluation do not draw from it
         rows = []
         for first in range(0, len(paths), IMAGES_AT_ONCE):
             chosen = paths[first : first + IMAGES_AT_ONCE]
-            pixels = np.stack([np.asarray(self.facts.transform(read_image(path), rng)) for path in chosen])
+            pixels = np.stack([self.picture(path) for path in chosen])
             x = self.facts.normalization(to_device(pixels, self.device))
             logits = logits_of(self.net, x, self.settings is not None and self.settings.test_flip)
             rows.append(to_numpy(ops.softmax(logits)))

@@ -64,6 +64,7 @@ def assert_one_line(answer: Answer, *parts: str) -> None:
         (["summary", "cnn9"], ["unknown model"]),
         (["summary", "cnn3", "--image-size", "7"], ["conv"]),
         (["gradcheck", "--model", "cnn9"], ["unknown model"]),
+        (["ladder", "conv3d"], ["unknown operation 'conv3d': choose one of", "conv2d"]),
         (["train", "--image-size", "1000000000"], ["not enough memory", "--image-size"]),
         (["gradcheck", "--seed", "-1"], ["at least 0; got -1"]),
         (["data", "make", "shapes", "folder", "--seed", "-1"], ["at least 0; got -1"]),

@@ -18,8 +18,10 @@ _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[=>])")
 class Terminal:
     """Run `command`; `ask` types a line and returns what is answered up to the next prompt."""
 
-    def __init__(self, command: Sequence[str], prompt: str, folder: Path, environment: dict[str, str]) -> None:
-        self.prompt = prompt
+    def __init__(
+        self, command: Sequence[str], prompt: str | re.Pattern[str], folder: Path, environment: dict[str, str]
+    ) -> None:
+        self._prompt = re.compile((re.escape(prompt) if isinstance(prompt, str) else prompt.pattern) + r"\Z")
         self._ours, theirs = pty.openpty()
         plain = {"TERM": "dumb", "NO_COLOR": "1", "PYTHON_COLORS": "0", "COLUMNS": "200"}
         self._process = subprocess.Popen(
@@ -31,7 +33,7 @@ class Terminal:
     def answer(self, seconds: float = 60) -> str:
         """Return what is printed until the prompt stands there, or the program has ended."""
         text, deadline = "", time.monotonic() + seconds
-        while not text.endswith(self.prompt):
+        while not self._prompt.search(text):
             ready, _, _ = select.select([self._ours], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, f"no prompt within {seconds} s; so far:\n{text}"
             try:
@@ -41,7 +43,7 @@ class Terminal:
             if not read:
                 break
             text = _ESCAPES.sub("", text + read.decode(errors="replace")).replace("\r\n", "\n")
-        return text.removesuffix(self.prompt)
+        return self._prompt.sub("", text)
 
     def ask(self, line: str) -> str:
         """Type a line, and return what is printed after it until the next prompt."""

@@ -1,0 +1,31 @@
+"""`minicnn ladder`: an operation as loops, as the formula, as a kernel, on the GPU: how equal, how much faster."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def ladder(
+    operation: Annotated[
+        str | None, typer.Argument(help="Such as conv2d or max_pool2d_backward. [all of them]", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Compare an operation's loops, formula and kernels."""
+    from minicnn import ops
+    from minicnn.inspection.ladder import HEADING, climb
+
+    if as_json:
+        names = ops.__all__ if operation is None else [operation]
+        print(json.dumps({"operations": [climb(name).to_json() for name in names]}))
+    elif operation is not None:
+        print(climb(operation))
+    else:
+        print(HEADING)
+        for name in ops.__all__:
+            print(climb(name).line(), flush=True)
+        print("loops: the time of a call; then how many times as fast; error: the largest one,")
+        print("as a share of the largest number")
