@@ -68,13 +68,15 @@ def doctor(
         raise UsageError(f"--most should be at least 1; got {most}")
     given = {"model": model, "data": data, "image_size": image_size, "batch_size": batch_size, "optimizer": optimizer,
              "lr": lr, "momentum": momentum, "normalize": normalize, "seed": seed}  # fmt: skip
-    settings = Settings(**(_recipe(recipe) | {name: value for name, value in given.items() if value is not None}))
+    given = _recipe(recipe) | {name: value for name, value in given.items() if value is not None}
 
     from minicnn.inspection.doctor import CHECKS, Subject, run_checks
     from minicnn.inspection.doctor.table import finding_table, summary_line
-    from minicnn.runs.rehearsal import rehearse
+    from minicnn.runs.run import Run
+    from minicnn.runs.transfer import with_those_of_init
 
-    run = rehearse(settings.changed(device="cpu"))
+    settings = Settings(**with_those_of_init(given))
+    run = Run.prepare(settings.changed(device="cpu", tensorboard=False))
     subject = Subject(
         run.trainer, run.training, _part(run, "train", most), _part(run, "validation", most), run.splits.class_names
     )

@@ -28,7 +28,7 @@ def evaluate(
             help=f"Which images, where there are parts: {one_of(CHOICES['part'])}.", autocompletion=completion("part")
         ),
     ] = "validation",
-    checkpoint: Checkpoint = "best",
+    checkpoint: Checkpoint = None,
     flip: Annotated[
         bool | None,
         typer.Option(
@@ -65,13 +65,14 @@ def evaluate(
         result = evaluation.evaluate(
             trained.net, loader, facts.normalization, trained.device, flip=flips, among=among
         )  # fmt: skip
-    evaluation.require_finite(result, f"{run} ({checkpoint} weights)")
+    weights = f"{run} ({trained.checkpoint} weights)" if trained.checkpoint is not None else run
+    evaluation.require_finite(result, weights)
     if images.skipped:
         print(skipped_text(images.skipped), file=sys.stderr)
     classes, class_names = [facts.classes[k] for k in among], [facts.class_names[k] for k in among]
     figures = result.to_json(classes, class_names)
     if as_json:
-        print(json.dumps({"run": run, "checkpoint": checkpoint, **figures, "skipped": len(images.skipped)}))
+        print(json.dumps({"run": run, "checkpoint": trained.checkpoint, **figures, "skipped": len(images.skipped)}))
         return
 
     from rich.console import Console

@@ -16,7 +16,7 @@ def export(
     run: Trained,
     format: Annotated[str, typer.Option(help=f"{one_of(CHOICES['format'])}.", autocompletion=completion("format"))],
     out: Annotated[str, typer.Option(metavar="FILE", help="The file to write.")],
-    checkpoint: Checkpoint = "best",
+    checkpoint: Checkpoint = None,
     model: OwnNetwork = None,
 ) -> None:
     """Write a trained network to a file for other software, with its classes and what is done to pixels beside it."""

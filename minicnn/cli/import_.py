@@ -38,14 +38,18 @@ def import_weights(
     ] = None,
 ) -> None:
     """Read weights from PyTorch, check every name and shape, and write a file that predict, evaluate and train take."""
+    if image_size is not None and image_size < 1:
+        raise UsageError(f"--image-size must be at least 1; got {image_size}")
+
     from minicnn.exchange.weights import read_weights
-    from minicnn.runs.imported import import_network
+    from minicnn.runs.imported import import_weights
     from minicnn.runs.network_file import save_network
 
     path = Path(out or f"{model}.safetensors")
     if path.exists():
         raise UsageError(f"{path} exists: name another file with --out")
-    net, facts = import_network(read_weights(file), model, image_size, class_names)
+    facts, weights = import_weights(read_weights(file), model, image_size, class_names)
+    net = facts.build(weights)
     save_network(net, facts, path)
     parameters = sum(parameter.value.size for parameter in net.parameters().values())
     print(f"{path}: {model}, {parameters:,} parameters, {len(facts.classes)} classes; minicnn predict {path} IMAGE")

@@ -52,8 +52,12 @@ def completion(option: str) -> Callable[[str], list[str]]:
 
 
 Checkpoint = Annotated[
-    str, typer.Option(help=f"Which weights: {one_of(CHOICES['checkpoint'])}.", autocompletion=completion("checkpoint"))
-]
+    str | None,
+    typer.Option(
+        help=f"Which weights of a run: {one_of(CHOICES['checkpoint'])}. [best]", show_default=False,
+        autocompletion=completion("checkpoint"),
+    ),
+]  # fmt: skip
 Device = Annotated[str, typer.Option(help=f"{one_of(CHOICES['device'])}.", autocompletion=completion("device"))]
 Trained = Annotated[
     str,
@@ -68,8 +72,8 @@ OwnNetwork = Annotated[
     str | None,
     typer.Option(
         metavar="FILE.py",
-        help="The network of your own that RUN was trained with, such as RUN/FILE.py: it is code, and is only executed "
-        "when you name it.",
+        help="The network of your own that the weights were trained with, such as RUN/FILE.py: it is code, and is only "
+        "executed when you name it.",
         show_default=False,
     ),
 ]

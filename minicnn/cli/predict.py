@@ -15,7 +15,7 @@ def predict(
     run: Trained,
     images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files.")],
     top: Annotated[int, typer.Option(help="How many classes to name for each image.")] = 5,
-    checkpoint: Checkpoint = "best",
+    checkpoint: Checkpoint = None,
     model: OwnNetwork = None,
     device: Device = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
@@ -40,7 +40,7 @@ def predict(
     ]
     if as_json:
         named_images = [{"image": image, "top": named} for image, named in zip(images, likeliest, strict=True)]
-        print(json.dumps({"run": run, "checkpoint": checkpoint, "predictions": named_images}))
+        print(json.dumps({"run": run, "checkpoint": trained.checkpoint, "predictions": named_images}))
         return
     for image, named in zip(images, likeliest, strict=True):
         print(image)

@@ -57,11 +57,7 @@ def search(
         raise UsageError("the name of the folder is empty: name one with --out")
     if "data" in given:
         raise UsageError("--set data=… would name the data twice: it stands behind `search`")
-    if given.get("init"):
-        from minicnn.runs.transfer import settings_from
-
-        given = settings_from(given["init"]) | given
-    settings = Settings(data=data, **given)
+    Settings(data=data, **given)  # complains before anything is imported that takes long
 
     from minicnn.cli.run_table import print_runs
     from minicnn.runs import search as searching
@@ -69,7 +65,7 @@ def search(
 
     progress = make_progress(sys.stdout)
     try:
-        records = searching.search(settings, space, trials, Path(out), progress, stop)
+        records = searching.search({"data": data, **given}, space, trials, Path(out), progress, stop)
     finally:
         progress.close()
     print_runs(records, list(space))

@@ -20,7 +20,7 @@ def step(
     image: Image = None,
     label: Label = None,
     training: Training = False,
-    checkpoint: Checkpoint = "best",
+    checkpoint: Checkpoint = None,
     model: OwnNetwork = None,
     image_size: UntrainedSize = None,
     classes: UntrainedClasses = None,

@@ -46,7 +46,7 @@ def trace(
     ] = None,
     label: Label = None,
     training: Training = False,
-    checkpoint: Checkpoint = "best",
+    checkpoint: Checkpoint = None,
     model: OwnNetwork = None,
     image_size: UntrainedSize = None,
     classes: UntrainedClasses = None,

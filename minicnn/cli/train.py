@@ -27,9 +27,19 @@ def _option(name: str, text: str) -> Any:
     """Return the option for a setting. It is None unless given, so that --resume can tell what was asked for."""
     default = f" [{DEFAULTS[name]}]" if DEFAULTS[name] != "" else ""  # what no text means, `text` says
     return typer.Option(
-        f"--{name.replace('_', '-')}", help=f"{text}{default}", show_default=False,
+        _option_name(name), help=f"{text}{default}", show_default=False,
         autocompletion=completion(name) if name in CHOICES else None,
     )  # fmt: skip
+
+
+def _switch(name: str, text: str) -> Any:
+    """Return the option for a setting that is on or off; off is for what a recipe has on."""
+    option = _option_name(name)
+    return typer.Option(f"{option}/--no-{option.removeprefix('--')}", help=f"{text} [off]", show_default=False)
+
+
+def _option_name(setting: str) -> str:
+    return "DATA" if setting == "data" else f"--{setting.replace('_', '-')}"
 
 
 def train(
@@ -69,8 +79,8 @@ def train(
     lr: Annotated[float | None, _option("lr", "Learning rate (the highest one, where a schedule moves it).")] = None,
     momentum: Annotated[float | None, _option("momentum", "Momentum of sgd.")] = None,
     nesterov: Annotated[
-        bool, typer.Option("--nesterov", help="Let sgd take each gradient's step ahead along its momentum.")
-    ] = False,
+        bool | None, _switch("nesterov", "Let sgd take each gradient's step ahead along its momentum.")
+    ] = None,
     weight_decay: Annotated[float | None, _option("weight_decay", "L2 penalty, added to the gradient.")] = None,
     schedule: Annotated[
         str | None, _option("schedule", f"How the learning rate moves: {one_of(CHOICES['schedule'])}.")
@@ -106,16 +116,16 @@ def train(
         _option("lookahead", "Steps, such as 5, after which the weights go back to an average, which is validated."),
     ] = None,
     whiten: Annotated[
-        bool, typer.Option("--whiten", help="Compute the first convolution from pictures rather than learn it.")
-    ] = False,
+        bool | None, _switch("whiten", "Compute the first convolution from pictures rather than learn it.")
+    ] = None,
     patience: Annotated[
         int | None,
         _option("patience", "Epochs without a better validation accuracy after which to stop early; 0 never does."),
     ] = None,
     test_flip: Annotated[
-        bool,
-        typer.Option("--test-flip", help="Judge validation images by the mean of the logits of each and its mirror."),
-    ] = False,
+        bool | None,
+        _switch("test_flip", "Judge validation images by the mean of the logits of each and its mirror."),
+    ] = None,
     augment: Annotated[
         str | None,
         _option(
@@ -177,17 +187,17 @@ def train(
     workers: Annotated[int | None, _option("workers", "Threads that read images; changes no result.")] = None,
     device: Annotated[str | None, _option("device", "cpu, gpu, or auto (a GPU where there is one).")] = None,
     tf32: Annotated[
-        bool,
-        typer.Option(
-            "--tf32",
-            help="On Ampere GPUs and newer, multiply matrices with 10 bits of mantissa, which is faster; else with "
+        bool | None,
+        _switch(
+            "tf32",
+            "On Ampere GPUs and newer, multiply matrices with 10 bits of mantissa, which is faster; else with "
             "float32's 23. No effect on the cpu.",
         ),
-    ] = False,
+    ] = None,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write event files for TensorBoard too, into the run's folder.")
-    ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse files that are no images; else skip them.")] = False,
+        bool | None, _switch("tensorboard", "Write event files for TensorBoard too, into the run's folder.")
+    ] = None,
+    strict: Annotated[bool | None, _switch("strict", "Refuse files that are no images; else skip them.")] = None,
     out: Annotated[
         str | None,
         typer.Option(
@@ -234,8 +244,7 @@ def train(
 ) -> None:
     """Learn from images; keep all in a folder."""
     options = locals()
-    absent = {name for name in DEFAULTS if options[name] is None or options[name] is False}
-    given = {name: options[name] for name in DEFAULTS if name not in absent}
+    given = {name: options[name] for name in DEFAULTS if options[name] is not None}
     elsewhere = {"--out": out, "--folds": folds, "--recipe": recipe, "--find-lr": find_lr}
     refused = [_option_name(name) for name in given if name not in CHANGEABLE]
     refused += [name for name, value in elsewhere.items() if value is not None]
@@ -252,11 +261,11 @@ def train(
         from minicnn.runs.recipe import read_recipe
 
         given = read_recipe(recipe) | given
-    if given.get("init"):
-        from minicnn.runs.transfer import settings_from
-
-        given = settings_from(given["init"]) | given
     settings = Settings(**given)  # complains before anything is imported that takes long
+    if settings.init:
+        from minicnn.runs.transfer import with_those_of_init
+
+        settings = Settings(**with_those_of_init(given))
     if find_lr is not None:
         _find_lr(settings, find_lr)
     elif folds is not None:
@@ -311,7 +320,3 @@ def _find_lr(settings: Settings, picture: str) -> None:
         f"the loss falls fastest at a learning rate of {curve.suggestion:.2g}, after {len(curve.rates)} rates from "
         f"{curve.rates[0]:.2g} to {curve.rates[-1]:.2g}: see {picture}"
     )
-
-
-def _option_name(setting: str) -> str:
-    return "DATA" if setting == "data" else f"--{setting.replace('_', '-')}"

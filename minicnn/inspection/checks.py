@@ -18,10 +18,10 @@ from minicnn.inspection.network_check import NETWORK_ELEMENTS
 from minicnn.inspection.parts import Operations
 from minicnn.layers.base import Layer, Shape
 from minicnn.layers.variables import State
+from minicnn.models.registry import LARGEST_SIZE
 from minicnn.training.losses import SoftmaxCrossEntropy
 
 CLASSES = 5
-LARGEST_IMAGE = 256  # pixels: a network that reads none of up to this side reads none at all
 LARGEST_BATCH = 1 << 17  # numbers: no kernel asks for more
 PIXELS_OF_STATISTICS = 4  # that a layer sees of which it keeps statistics: of two numbers, they leave nothing but signs
 
@@ -120,15 +120,10 @@ def smallest_image_size(model: str) -> int:
     """Return the side, in pixels, of the smallest square colour picture that the network called `model` can read.
 
     A layer that keeps statistics of its pixels (batch norm) sees at least PIXELS_OF_STATISTICS of them.
-    Raises UsageError for an unknown model, ShapeError for one that reads none of up to LARGEST_IMAGE.
+    Raises UsageError for an unknown model, ShapeError for one that reads none of up to LARGEST_SIZE.
     """
-    found, refused = models.find(model), None
-    for size in range(1, LARGEST_IMAGE + 1):
-        try:
-            net = models.outline(found, (size, size, 3))
-        except ShapeError as error:
-            refused = error
-            continue
+    found = models.find(model)
+    for size, net in models.fitting_sizes(found):
         seen = [
             prod((layer.input_shape or ())[:-1])
             for _, layer in net.walk()
@@ -136,4 +131,9 @@ def smallest_image_size(model: str) -> int:
         ]
         if min(seen, default=PIXELS_OF_STATISTICS) >= PIXELS_OF_STATISTICS:
             return size
-    raise ShapeError(f"{model} reads no picture of up to {LARGEST_IMAGE}×{LARGEST_IMAGE} pixels: {refused}")
+    largest = f"{model} reads no picture of up to {LARGEST_SIZE}×{LARGEST_SIZE} pixels"
+    try:
+        models.outline(found, (LARGEST_SIZE, LARGEST_SIZE, 3))
+    except ShapeError as error:
+        raise ShapeError(f"{largest}: {error}") from None
+    raise ShapeError(largest)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
-from minicnn.errors import UsageError
+from minicnn.errors import ShapeError, UsageError
 from minicnn.layers import Layer, Sequential
 from minicnn.layers.base import shape_text
 from minicnn.models.own_file import OwnFile, is_file
 
 Recipe = Callable[[int], list[Layer]]
+LARGEST_SIZE = 256  # pixels: a network that reads no picture of up to this side is taken to read none at all
 OWN_IMAGE_SIZE, OWN_CLASSES = 40, 10  # of a file of one's own where nothing else is said: as `minicnn train` by itself
 
 
@@ -75,6 +77,28 @@ def outline(network: str | Model, input_shape: tuple[int, ...] | None = None, cl
     net.fix_shapes(shape)
     _require_logits(model, net, classes)
     return net
+
+
+def fitting_sizes(network: str | Model, first: int = 1) -> Iterator[tuple[int, Sequential]]:
+    """Yield each side (pixels) of square colour pictures that the network can read, from `first` up to LARGEST_SIZE.
+
+    With each comes the network's outline for it.
+    """
+    model = find(network) if isinstance(network, str) else network
+    for size in range(first, LARGEST_SIZE + 1):
+        with suppress(ShapeError):
+            yield size, outline(model, (size, size, 3))
+
+
+def require_image_size(network: Model, size: int) -> None:
+    """Raise ShapeError, naming a larger size that would do, unless the network reads pictures of size × size pixels."""
+    try:
+        outline(network, (size, size, 3))
+    except ShapeError as error:
+        for larger, _ in fitting_sizes(network, size + 1):
+            needed = f"{network.name} needs pictures of at least {larger} pixels: add --image-size {larger}"
+            raise ShapeError(f"{needed}. At {size}, {error}") from None
+        raise
 
 
 def build(

@@ -9,7 +9,7 @@ from statistics import mean, stdev
 from minicnn.errors import UsageError
 from minicnn.runs.comparison import RunRecord
 from minicnn.runs.plots import draw_comparison
-from minicnn.runs.series import trained
+from minicnn.runs.series import Member, require_trainable, trained
 from minicnn.runs.settings import Settings
 from minicnn.training.progress import Progress
 
@@ -38,14 +38,18 @@ def cross_validate(settings: Settings, folds: int, folder: Path, progress: Progr
     """Train a run for each of `folds` folds in `folder`/fold-1, fold-2, …; draw their curves into compare.png there.
 
     The mean tells how good the settings are, the deviation how much that depends on which images were seen.
-    Raises UsageError for fewer than 2 folds, and what a run raises.
+    Raises UsageError for fewer than 2 folds, and what a run raises; before the first is trained, where that can be.
     """
     if folds < 2:
         raise UsageError(f"cross-validation takes at least 2 folds; got {folds}")
+    members = [
+        Member(f"fold {number} of {folds}", settings.changed(fold=f"{number}/{folds}"), folder / f"fold-{number}")
+        for number in range(1, folds + 1)
+    ]
+    require_trainable(members, folder)
     records = []
-    for number in range(1, folds + 1):
-        progress.note(f"fold {number} of {folds}")
-        fold = settings.changed(fold=f"{number}/{folds}")
-        records.append(trained(fold, folder / f"fold-{number}", progress))
+    for member in members:
+        progress.note(member.name)
+        records.append(trained(member, progress))
     draw_comparison({Path(record.path).name: record.history for record in records}, folder / "compare.png")
     return CrossValidation(records)

@@ -11,12 +11,15 @@ from rich.progress import Progress as Bar
 from minicnn.training.history import Epoch
 from minicnn.training.progress import Moment, PlainProgress, Progress, epoch_text, moment_text
 
+COLUMNS_OF_TEXT = 74  # what stands beside the bar takes at most
+
 
 class LiveProgress(Progress):
     """A bar for the epoch that is going on, and above it a line for each that is done: for terminals."""
 
     def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[figures]}"))
+        bar = BarColumn(bar_width=max(6, min(24, console.width - COLUMNS_OF_TEXT)))
+        columns = (TextColumn("{task.description}"), bar, TextColumn("{task.fields[figures]}"))
         # Drawn when there is news, twice a second: a thread that redraws it would take time from the kernels.
         self._bar = Bar(*columns, console=console, transient=True, auto_refresh=False)
         self._task = self._bar.add_task("first step", total=None, figures="")

@@ -1,4 +1,4 @@
-"""PyTorch's weights → a network with all that is needed to look at pictures with it."""
+"""PyTorch's weights → a network's weights, and all that is needed to look at pictures with it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from minicnn import models
 from minicnn.data import imagenet_classes
 from minicnn.errors import UsageError
 from minicnn.exchange.torch_weights import from_torch
-from minicnn.layers import Sequential
 from minicnn.models.pretrained import PACKAGES
 from minicnn.runs.network_file import NetworkFacts
 from minicnn.runs.pixels import NORMALIZATIONS, center_crop
 
 
-def import_network(
+def import_weights(
     arrays: Mapping[str, np.ndarray], model: str, image_size: int | None = None, class_names: str | None = None
-) -> tuple[Sequential, NetworkFacts]:
-    """Return the network that PyTorch's weights make, and the facts about it.
+) -> tuple[NetworkFacts, dict[str, np.ndarray]]:
+    """Return the facts about the network that PyTorch's weights are of, and the weights under minicnn's names.
 
     arrays: a state dict. model: a network with names in PyTorch. image_size: pixels; as the network's source has it if
     left out. class_names: a text file with a name on each line, in label order; ImageNet's, or numbers, if left out.
@@ -28,7 +27,7 @@ def import_network(
     Raises UsageError where names or shapes do not fit, or the file has not as many names as there are classes.
     """
     network = models.known(model)
-    size = image_size or network.image_size
+    size = network.image_size if image_size is None else image_size
     last = f"{network.torch_names()[-1]}.bias" if network.torch_names is not None else ""
     classes = arrays[last].shape[0] if last in arrays and arrays[last].ndim == 1 else network.classes
     folders, names = _class_names(classes, class_names)
@@ -36,7 +35,7 @@ def import_network(
     transform = center_crop(size, "bicubic" if model in PACKAGES else "bilinear")
     facts = NetworkFacts(model, (size, size, 3), folders, names, pixels, transform)
     outline = models.outline(network, facts.input_shape, classes)
-    return facts.build(from_torch(network, outline, arrays)), facts
+    return facts, from_torch(network, outline, arrays)
 
 
 def _class_names(classes: int, file: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:

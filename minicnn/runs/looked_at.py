@@ -29,7 +29,7 @@ class LookedAt:
 
 
 def open_network(
-    name: str, checkpoint: str = "best", model: str | None = None, image_size: int | None = None,
+    name: str, checkpoint: str | None = None, model: str | None = None, image_size: int | None = None,
     classes: int | None = None, seed: int = 0,
 ) -> TrainedNetwork:  # fmt: skip
     """Open a run, a network's file or a pretrained network, or build one that has learnt nothing, by its name.
@@ -38,6 +38,10 @@ def open_network(
     nothing, as for `build_untrained`. Raises UsageError when `name` is none of these, or has its own size and classes.
     """
     if is_model(name):
+        if checkpoint is not None or model is not None:
+            raise UsageError(
+                f"{name} has learnt nothing, and has no weights to choose: leave out --checkpoint and --model"
+            )
         return build_untrained(name, image_size, classes, seed)
     if image_size is not None or classes is not None:
         raise UsageError(f"{name} has its own image size and classes: leave --image-size and --classes out")

@@ -67,16 +67,26 @@ class NetworkFacts:
             "transform": self.transform.to_config(),
         }
 
-    def build(self, weights: Mapping[str, np.ndarray], seed: int = 0) -> Sequential:
-        """Return the network with these weights, under its own names. Raises UsageError where they do not fit it."""
-        net = models.build(models.known(self.model), self.input_shape, classes=len(self.classes), seed=seed)
+    def build(
+        self, weights: Mapping[str, np.ndarray], network: models.Model | None = None, source: str = ""
+    ) -> Sequential:
+        """Return the network with these weights, under its own names.
+
+        network: where `model` is no name that minicnn knows. source: where the weights are from, for errors. Raises
+        UsageError where they do not fit the network.
+        """
+        network = network or models.known(self.model)
+        net = models.build(network, self.input_shape, classes=len(self.classes))
         for name, array in weights.items():
-            if array.dtype.kind != "f" or not np.isfinite(array).all():
-                raise UsageError(
-                    f"{name} of {self.model} does not hold finite numbers in floating point: take another copy"
-                )
-        set_variables(net.variables(), weights, f"what is said to be {self.model}")
+            require_numbers(name, array, self.model)
+        set_variables(net.variables(), weights, source or f"what is said to be {self.model}")
         return net
+
+
+def require_numbers(name: str, array: np.ndarray, model: str) -> None:
+    """Raise UsageError unless the array `name` of a network holds finite numbers in floating point."""
+    if array.dtype.kind != "f" or not np.isfinite(array).all():
+        raise UsageError(f"{name} of {model} does not hold finite numbers in floating point: take another copy")
 
 
 def save_network(net: Sequential, facts: NetworkFacts, path: str | Path) -> None:

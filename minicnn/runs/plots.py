@@ -27,6 +27,7 @@ DOTS_PER_INCH = 120
 def draw_curves(history: Sequence[Epoch], path: Path, title: str) -> None:
     """Draw loss and accuracy over the epochs, of training and of validation, into a PNG.
 
+    The training values are means over an epoch, in which the network changes; it is validated as it is at the end.
     Raises UsageError when the file cannot be written.
     """
     from matplotlib.figure import Figure
@@ -36,13 +37,15 @@ def draw_curves(history: Sequence[Epoch], path: Path, title: str) -> None:
     loss, accuracy = figure.subplots(1, 2)
     epochs = [row.epoch for row in history]
     marker = "o" if len(history) < 30 else None
-    loss.plot(epochs, [row.train_loss for row in history], marker=marker, markersize=3, label="training")
-    loss.plot(epochs, [row.val_loss for row in history], marker=marker, markersize=3, label="validation")
-    accuracy.plot(epochs, [row.train_accuracy for row in history], marker=marker, markersize=3, label="training")
-    accuracy.plot(epochs, [row.val_accuracy for row in history], marker=marker, markersize=3, label="validation")
+    training, validation = "training, mean over the epoch", "validation, after the epoch"
+    loss.plot(epochs, [row.train_loss for row in history], marker=marker, markersize=3, label=training)
+    loss.plot(epochs, [row.val_loss for row in history], marker=marker, markersize=3, label=validation)
+    accuracy.plot(epochs, [row.train_accuracy for row in history], marker=marker, markersize=3, label=training)
+    accuracy.plot(epochs, [row.val_accuracy for row in history], marker=marker, markersize=3, label=validation)
     best = best_epoch(history)
-    accuracy.axhline(best.val_accuracy, color="gray", linewidth=0.8, linestyle=":")
-    accuracy.set_title(f"accuracy (best: {best.val_accuracy:.1%} after epoch {best.epoch})")
+    best_text = f"best validation: {best.val_accuracy:.1%} after epoch {best.epoch}"
+    accuracy.axhline(best.val_accuracy, color="gray", linewidth=1, linestyle=":", label=best_text)
+    accuracy.set_title("accuracy")
     accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
     accuracy.set_ylim(0, 1.02)
     loss.set_title("loss in nats")
@@ -83,12 +86,13 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str], path: Path
     axes.set_yticks(ticks, names, fontsize=size, parse_math=False)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    axes.set_title(_drawable(title), parse_math=False)
+    figure.suptitle(_drawable(title), parse_math=False)
     if classes <= COUNTS_SHOWN:
         for row, column in np.argwhere(confusion):
             color = "white" if shares[row, column] > 0.35 else "black"
             axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=color, fontsize=9)
-    bar = figure.colorbar(image, ax=axes, fraction=0.035, pad=0.02, label="share of the true class's images")
+    beside = axes.inset_axes((1.02, 0, 0.035, 1))  # in heights of the matrix: as high as it is, whatever its size
+    bar = figure.colorbar(image, cax=beside, label="share of the true class's images")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     _save(figure, path)
 

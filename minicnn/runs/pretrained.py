@@ -8,21 +8,21 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import numpy as np
+
 from minicnn.errors import UsageError
 from minicnn.exchange.weights import read_weights
-from minicnn.layers import Sequential
 from minicnn.models.pretrained import PACKAGES
-from minicnn.runs.imported import import_network
+from minicnn.runs.imported import import_weights
 from minicnn.runs.network_file import NetworkFacts
 
 
-def open_pretrained(name: str, image_size: int | None = None) -> tuple[Sequential, NetworkFacts]:
-    """Return a pretrained network, and the facts about it.
+def read_pretrained(name: str) -> tuple[NetworkFacts, dict[str, np.ndarray]]:
+    """Return the facts about the pretrained network `name`, one of PACKAGES, and its weights under minicnn's names.
 
-    name: one of PACKAGES. image_size: pixels; as it was trained if left out. Raises UsageError when the package that
-    brings it is not installed, or damaged.
+    Raises UsageError when the package that brings it is not installed, or damaged.
     """
-    return import_network(read_weights(_checkpoint(name)), name, image_size)
+    return import_weights(read_weights(_checkpoint(name)), name)
 
 
 def _checkpoint(name: str) -> Path:

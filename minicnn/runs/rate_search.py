@@ -7,7 +7,7 @@ from pathlib import Path
 from minicnn.devices import device_session
 from minicnn.errors import UsageError
 from minicnn.runs.plots import draw_rates
-from minicnn.runs.rehearsal import rehearse
+from minicnn.runs.run import Run
 from minicnn.runs.settings import Settings
 from minicnn.training.lr_finder import RateCurve, find_lr
 
@@ -21,7 +21,7 @@ def search_rate(settings: Settings, picture: str) -> RateCurve:
     path = Path(picture)
     if not picture or path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"cannot draw into {picture!r}: name a file, such as lr-finder.png, in a folder that is there")
-    run = rehearse(settings)
+    run = Run.prepare(settings.changed(tensorboard=False))
     with device_session(run.trainer.device, settings.batch_size, settings.tf32):
         curve = find_lr(run.trainer, run.training)
     draw_rates(curve, path, f"{run.title}, {settings.optimizer}")

@@ -12,7 +12,7 @@ import numpy as np
 
 import minicnn
 from minicnn import models
-from minicnn.data import NAMED_DATASETS, Loader, Skipped, Splits, fold_of, open_dataset
+from minicnn.data import NAMED_DATASETS, Loader, Skipped, Splits
 from minicnn.devices import device_memory, device_session, gpu_name, require_cupy, resolve_device
 from minicnn.dispatch import kernel_mode
 from minicnn.errors import Interrupted, UsageError
@@ -20,14 +20,15 @@ from minicnn.files import write_whole
 from minicnn.layers import Sequential
 from minicnn.layers.plan import frozen_layers
 from minicnn.runs.checkpoints import load_checkpoint, save_checkpoint
-from minicnn.runs.own_network import network_of_run, settings_name
+from minicnn.runs.images import open_splits
+from minicnn.runs.own_network import network_of, settings_name
 from minicnn.runs.pixels import NORMALIZATIONS, make_transforms
 from minicnn.runs.plots import draw_confusion, draw_curves
 from minicnn.runs.run_directory import DirectoryTaken, RunDirectory, free_run_directory
 from minicnn.runs.settings import Settings
 from minicnn.runs.tensorboard import TensorBoardProgress
-from minicnn.runs.trained import TrainedNetwork
 from minicnn.runs.transfer import copy_weights, freeze, rates_by_name
+from minicnn.runs.weights import TrainedWeights
 from minicnn.threads import get_threads
 from minicnn.training.evaluation import Evaluation, evaluate
 from minicnn.training.features import compute_features
@@ -58,7 +59,7 @@ class Run:
 
     def __init__(
         self, settings: Settings, network: models.Model, directory: RunDirectory, progress: Progress | None = None,
-        start: TrainedNetwork | None = None,
+        start: TrainedWeights | None = None, splits: Splits | None = None,
     ) -> None:  # fmt: skip
         self.settings = settings
         self.network = network
@@ -72,16 +73,10 @@ class Run:
         weights_of_classes = _choose("class weights", settings.class_weights, CLASS_WEIGHTS)
         self.normalization = _choose("normalization", settings.normalize, NORMALIZATIONS)
         self.train_transform, self.transform = make_transforms(settings.image_size, settings.augment, settings.fit)
-        input_shape = (settings.image_size, settings.image_size, 3)
-        models.outline(network, input_shape)  # refuses images too small for it before any file is read
-        self.splits = open_dataset(
-            settings.data, seed=settings.seed, strict=settings.strict,
-            classes=settings.classes, per_class=settings.per_class,
-        )  # fmt: skip
-        if settings.fold:
-            self.splits = fold_of(self.splits, settings.fold, settings.seed)
+        models.require_image_size(network, settings.image_size)  # before any file is read
+        self.splits = splits or open_splits(settings)
         classes = len(self.splits.classes)
-        net = models.build(network, input_shape, classes=classes, seed=settings.seed)
+        net = models.build(network, (settings.image_size, settings.image_size, 3), classes=classes, seed=settings.seed)
         if start is not None:
             copy_weights(start, net, self.splits.classes)
         freeze(net, settings.freeze)
@@ -105,6 +100,7 @@ class Run:
             normalization=self.normalization, device=device, progress=self.progress, mixing=_make_mixing(settings),
             clip_norm=settings.clip_norm, accumulate=settings.accumulate, ema=settings.ema,
             lookahead=settings.lookahead, patience=settings.patience, test_flip=settings.test_flip,
+            patience_from=settings.unfreeze_at if settings.unfreeze_at <= settings.epochs else 0,
             pruning=_make_pruning(self.net, settings),
         )  # fmt: skip
         self._drawn = time.perf_counter()
@@ -112,17 +108,29 @@ class Run:
         self._epochs_kept = 0  # of those in the trainer's history, which is one ahead while an epoch is written
 
     @classmethod
-    def start(cls, settings: Settings, out: str | None = None, progress: Progress | None = None) -> Run:
-        """Prepare a new run in the folder `out` (runs/DATA-MODEL-NUMBER if None) and make that folder.
+    def prepare(
+        cls, settings: Settings, out: str | None = None, progress: Progress | None = None, splits: Splits | None = None
+    ) -> Run:
+        """Put a new run together, for the folder `out` (runs/DATA-MODEL-NUMBER if None), and write nothing.
 
-        A `model` that is a file of the user's own is executed, and a copy of it kept. Raises UsageError, leaving
-        nothing behind, for settings, images or a folder that cannot be used.
+        A `model` that is a file of the user's own is executed. splits: what `open_splits` gives, if that is known.
+        Raises UsageError for settings, images or a folder that cannot be used.
         """
+        settings.require_effect()
         network = models.find(settings.model)
         directory = RunDirectory(out) if out is not None else free_run_directory(settings.data, network.name)
         directory.require_unused()
-        start_from = TrainedNetwork.open(settings.init) if settings.init else None
-        run = cls(settings.changed(model=settings_name(network)), network, directory, progress, start_from)
+        start = TrainedWeights.read(settings.init) if settings.init else None
+        return cls(settings.changed(model=settings_name(network)), network, directory, progress, start, splits)
+
+    @classmethod
+    def start(cls, settings: Settings, out: str | None = None, progress: Progress | None = None) -> Run:
+        """Prepare a new run, see `prepare`, and make its folder, with a copy of a `model` that is the user's own file.
+
+        Raises UsageError as that does, leaving nothing behind.
+        """
+        run = cls.prepare(settings, out, progress)
+        network = run.network
         others = {network.file.path.name: network.file.content} if network.file is not None else {}
         while True:
             try:
@@ -152,7 +160,9 @@ class Run:
         directory = RunDirectory(path)
         config = directory.read_config()
         settings = directory.read_settings(config).changed(**changes)
-        run = cls(settings, network_of_run(directory, settings.model, model), directory, progress)
+        network = network_of(directory.path, settings.model, model)
+        classes = config["classes"] if settings.classes else None  # a file that named them may be gone
+        run = cls(settings, network, directory, progress, splits=open_splits(settings, classes))
         if config.get("images") != run.config()["images"] or config["classes"] != list(run.splits.classes):
             raise UsageError(
                 f"the images in {settings.data} are not those that {path} was trained on: "
@@ -203,7 +213,7 @@ class Run:
                 self.draw_curves()
                 if self._events is not None:
                     self._events.close()
-        title = f"{self.title}: {result.accuracy:.1%} of {result.images:,} validation images right"
+        title = f"{self.title}\n{result.accuracy:.1%} of {result.images:,} validation images right"
         draw_confusion(result.confusion, self.splits.class_names, self.directory.confusion, title)
         return result
 
@@ -293,7 +303,8 @@ class Run:
     @property
     def title(self) -> str:
         """The network and what it learns."""
-        return f"{self.network.name} on {self.splits.folder.name}"
+        named = self.settings.data in NAMED_DATASETS
+        return f"{self.network.name} on {self.settings.data if named else self.splits.folder.name}"
 
     def draw_curves(self) -> None:
         """Draw curves.png, if an epoch is done."""
@@ -305,8 +316,6 @@ class Run:
         """Return all that config.json says about this run."""
         named = self.settings.data in NAMED_DATASETS
         settings = self.settings if named else self.settings.changed(data=str(self.splits.folder.resolve()))
-        if settings.classes and not settings.classes.isdecimal():
-            settings = settings.changed(classes=",".join(self.splits.classes))  # also where a file named them
         on_gpu = self.trainer.device == "gpu"
         return {
             "settings": settings.to_config(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +13,19 @@ from typing import Any
 import numpy as np
 
 from minicnn.errors import UsageError
+from minicnn.files import in_home
 from minicnn.runs.comparison import RunRecord
 from minicnn.runs.plots import draw_search
-from minicnn.runs.series import trained
+from minicnn.runs.series import Member, require_trainable, trained
 from minicnn.runs.settings import Settings
+from minicnn.runs.transfer import with_those_of_init
 from minicnn.training.progress import Progress
 from minicnn.training.stopping import median_rule
 from minicnn.training.trainer import Diverged
 
 MOST = 2**62  # of a range's ends, which random numbers reach
+DRAWS = 20  # tries for each trial, so that it is none that was drawn before
+LISTS = ("classes", "augment", "freeze", "rates")  # settings whose value may be several, joined by commas
 KINDS: dict[str, type] = {name: type(value) for name, value in Settings().to_config().items()}
 
 
@@ -54,8 +59,8 @@ def read_setting(text: str) -> tuple[str, Any]:
 def read_space(texts: Sequence[str]) -> dict[str, Range | tuple[Any, ...]]:
     """Read what is to be tried: NAME=VALUE,VALUE,… or, for numbers, NAME=LOW..HIGH.
 
-    In values that are lists themselves, + stands for the comma: augment=none,flip,flip+crop. Raises UsageError for
-    anything else, or a setting that stands there twice.
+    In values that are lists themselves, + stands for the comma: augment=none,flip,flip+crop. A value that is named
+    twice is tried once. Raises UsageError for anything else, or a setting that stands there twice.
     """
     space: dict[str, Range | tuple[Any, ...]] = {}
     for text in texts:
@@ -63,13 +68,13 @@ def read_space(texts: Sequence[str]) -> dict[str, Range | tuple[Any, ...]]:
         if name in space:
             raise UsageError(f"{name} is to be tried twice: name all its values at once")
         low, dots, high = rest.partition("..")
-        if dots:
-            space[name] = Range(_value(name, low), _value(name, high))
-            numbers = space[name]
-            if KINDS[name] not in (int, float) or not -MOST < numbers.low < numbers.high < MOST:  # type: ignore[union-attr]
+        if dots and KINDS[name] in (int, float):
+            numbers = Range(_value(name, low), _value(name, high))
+            if not -MOST < numbers.low < numbers.high < MOST:
                 raise UsageError(f"{text!r} is no range: give two numbers, the lower one first")
+            space[name] = numbers
         else:
-            space[name] = tuple(_value(name, value.replace("+", ",")) for value in rest.split(","))
+            space[name] = tuple(dict.fromkeys(_value(name, _with_commas(name, value)) for value in rest.split(",")))
     if not space:
         raise UsageError("there is nothing to try: name a setting and its values, such as --try lr=1e-4,1e-3,1e-2")
     return space
@@ -78,8 +83,9 @@ def read_space(texts: Sequence[str]) -> dict[str, Range | tuple[Any, ...]]:
 def trials_of(space: Space, count: int, seed: int) -> list[dict[str, Any]]:
     """Return the settings of each trial: all combinations where `count` is 0, or so many drawn at random.
 
-    seed: of the draws; the first n of more draws are the same. Source: Bergstra & Bengio 2012, "Random search for
-    hyper-parameter optimization". Raises UsageError for a range where there is no count.
+    No two are the same, so that there are fewer than `count` where there are no more to be found. seed: of the draws;
+    the first n of more draws are the same. Source: Bergstra & Bengio 2012, "Random search for hyper-parameter
+    optimization". Raises UsageError for a range where there is no count.
     """
     if count < 0:
         raise UsageError(f"the number of trials is at least 1, or 0 for all combinations; got {count}")
@@ -88,40 +94,64 @@ def trials_of(space: Space, count: int, seed: int) -> list[dict[str, Any]]:
             raise UsageError(f"{ranges[0]} has no end of values: add --trials to draw so many at random")
         return [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]  # type: ignore
     rng = np.random.default_rng(seed)
-    return [
-        {
+    drawn: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for _ in range(DRAWS * count):
+        trial = {
             name: values.draw(rng) if isinstance(values, Range) else values[int(rng.integers(len(values)))]
             for name, values in space.items()
         }
-        for _ in range(count)
-    ]
+        drawn.setdefault(tuple(trial.values()), trial)
+        if len(drawn) == count:
+            break
+    return list(drawn.values())
 
 
 def search(
-    settings: Settings, space: Space, count: int, folder: Path, progress: Progress, stops: bool = True
+    given: Mapping[str, Any], space: Space, count: int, folder: Path, progress: Progress, stops: bool = True
 ) -> list[RunRecord]:
     """Train a run for each trial in `folder`/001, 002, …, and draw what came of them into search.png there.
 
-    settings: of all runs but for what is tried. space, count: see `trials_of`. stops: end runs that are worse than half
-    of those before were by then, see `median_rule`. Returns the runs that did not diverge, the best first.
-    Raises UsageError for trials that cannot be trained, or when all diverged.
+    given: settings of all runs but for what is tried; those that are in neither have their defaults, or what a network
+    to start from brings along. space, count: see `trials_of`. stops: end runs that are worse than half of those before
+    were by then, see `median_rule`. Returns the runs that did not diverge, the best first.
+    Raises UsageError for trials that cannot be trained, before the first of them is, or when all diverged.
     """
-    trials = trials_of(space, count, settings.seed)
-    all_settings = [settings.changed(**trial) for trial in trials]  # refuses what is out of range before any is trained
+    trials = trials_of(space, count, Settings(**given).seed)
+    if len(trials) < count:
+        progress.note(f"{len(trials)} different trials could be drawn, not {count}")
+    members = [
+        _member(number, len(trials), given, trial, folder / f"{number:03}")
+        for number, trial in enumerate(trials, start=1)
+    ]
+    require_trainable(members, folder)
     records: list[RunRecord] = []
-    for number, (trial, of_trial) in enumerate(zip(trials, all_settings, strict=True), start=1):
-        told = ", ".join(f"{name}={value}" for name, value in trial.items())
-        progress.note(f"trial {number} of {len(trials)}: {told}")
-        first_judged = max(2, of_trial.epochs // 4)  # in its first epochs chance decides who is ahead
+    for member in members:
+        progress.note(member.name)
+        first_judged = max(2, member.settings.epochs // 4)  # in its first epochs chance decides who is ahead
         rule = median_rule([record.history for record in records], first_judged) if stops else None
         try:
-            records.append(trained(of_trial, folder / f"{number:03}", progress, rule))
+            records.append(trained(member, progress, rule))
         except Diverged as error:
             progress.note(f"{error}")
     if not records:
         raise UsageError("every trial diverged: try lower learning rates")
     draw_search(records, list(space), folder / "search.png")
     return sorted(records, key=lambda record: -record.best.val_accuracy)
+
+
+def _member(number: int, count: int, given: Mapping[str, Any], trial: Mapping[str, Any], path: Path) -> Member:
+    name = f"trial {number} of {count}: {', '.join(f'{name}={value}' for name, value in trial.items())}"
+    try:
+        return Member(name, Settings(**with_those_of_init({**given, **trial})), path)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+def _with_commas(name: str, value: str) -> str:
+    """Return the value of a list with commas in place of +, but for that of an exponent, as in 1e+3, and in a path."""
+    if name not in LISTS or (name == "classes" and in_home(value).exists()):
+        return value
+    return re.sub(r"(?<![0-9.][eE])\+", ",", value)
 
 
 def _name_and_rest(text: str) -> tuple[str, str]:

@@ -5,11 +5,15 @@ A run of the series that is done is taken as it is, one that was interrupted goe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from minicnn import models
+from minicnn.data import Splits
 from minicnn.errors import UsageError
 from minicnn.runs.comparison import RunRecord
+from minicnn.runs.images import open_splits
 from minicnn.runs.run import Run
 from minicnn.runs.run_directory import RunDirectory
 from minicnn.runs.settings import Settings
@@ -18,29 +22,66 @@ from minicnn.training.stopping import StopRule
 
 # Settings that change no result, or that a run directory writes down in other words.
 _ELSEWHERE = ("data", "model", "workers", "device", "tensorboard")
+_OF_IMAGES = ("data", "classes", "per_class", "fold", "seed", "strict")  # those that say which images there are
 
 
-def trained(settings: Settings, path: Path, progress: Progress, stop_rule: StopRule | None = None) -> RunRecord:
-    """Return what came out of the run with `settings` in the folder `path`, after training what is left of it.
+@dataclass(frozen=True)
+class Member:
+    """One run of a series: what it is called in words, its settings, and its folder."""
 
-    stop_rule: may end it early. Raises UsageError when the folder holds a run with other settings, and what `Run`
+    name: str
+    settings: Settings
+    path: Path
+
+
+def require_trainable(members: Iterable[Member], folder: Path) -> None:
+    """Raise UsageError, saying of which run, unless all runs of a series in `folder` can be trained, or have been.
+
+    Every run that is not there yet is put together once, as for training, and nothing is written: what is wrong with
+    the last one is told before the first has taken its time.
+    """
+    if RunDirectory(folder).config.exists():
+        raise UsageError(f"{folder} is the folder of a run itself: name another one with --out")
+    splits: dict[tuple[object, ...], Splits] = {}
+    for member in members:
+        settings = member.settings
+        try:
+            if RunDirectory(member.path).config.exists():
+                _require_same(settings, member.path)
+                continue
+            images = tuple(getattr(settings, name) for name in _OF_IMAGES)
+            if images not in splits:
+                splits[images] = open_splits(settings)
+            Run.prepare(settings, str(member.path), splits=splits[images])
+        except UsageError as error:
+            raise UsageError(f"{member.name}: {error}") from None
+
+
+def trained(member: Member, progress: Progress, stop_rule: StopRule | None = None) -> RunRecord:
+    """Return what came out of a run of a series, after training what is left of it.
+
+    stop_rule: may end it early. Raises UsageError when its folder holds a run with other settings, and what `Run`
     raises.
     """
-    directory = RunDirectory(path)
+    settings, directory = member.settings, RunDirectory(member.path)
     if not directory.config.exists():
-        run = Run.start(settings, str(path), progress)
+        run = Run.start(settings, str(member.path), progress)
     else:
-        found = directory.read_settings(directory.read_config())
-        for name, value in settings.to_config().items():
-            if name == "classes" and bool(value) == bool(found.classes):  # written down as folders, in order
-                continue
-            if name not in _ELSEWHERE and found.to_config()[name] != value:
-                there = found.to_config()[name]
-                raise UsageError(f"{path} was trained with {name}={there}, not {value}: name another folder with --out")
+        _require_same(settings, member.path)
         if directory.confusion.exists():  # the last file that a run writes
-            return RunRecord.read(str(path))
+            return RunRecord.read(str(member.path))
         named = settings.model if models.is_file(settings.model) else None
-        run = Run.resume(str(path), progress, named)
+        run = Run.resume(str(member.path), progress, named)
     run.trainer.stop_rule = stop_rule
     run.train()
-    return RunRecord.read(str(path))
+    return RunRecord.read(str(member.path))
+
+
+def _require_same(settings: Settings, path: Path) -> None:
+    directory = RunDirectory(path)
+    found = directory.read_settings(directory.read_config()).to_config()
+    for name, value in settings.to_config().items():
+        if name not in _ELSEWHERE and found[name] != value:
+            raise UsageError(
+                f"{path} was trained with {name}={found[name]}, not {value}: name another folder with --out"
+            )

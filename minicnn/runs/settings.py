@@ -101,11 +101,22 @@ class Settings:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
-        """Read what `to_config` wrote. Raises UsageError for missing or unknown settings."""
-        names = {field.name for field in fields(cls)}
-        if wrong := sorted(names.symmetric_difference(config)):
-            raise UsageError(f"the settings are not complete or hold unknown ones: {', '.join(wrong)}")
+        """Read what `to_config` wrote, now or before a setting was added: one that is missing has its default.
+
+        Raises UsageError for unknown settings, and as the class does.
+        """
+        if unknown := sorted(set(config) - {field.name for field in fields(cls)}):
+            raise UsageError(f"there are unknown settings: {', '.join(unknown)}")
         return cls(**config)
+
+    def require_effect(self) -> None:
+        """Raise UsageError where a setting would change nothing, for the optimizer does without it."""
+        for name in ("momentum", "nesterov"):
+            if self.optimizer != "sgd" and getattr(self, name) != getattr(Settings, name):
+                raise UsageError(
+                    f"{name}={getattr(self, name)} is for the optimizer sgd and does nothing to {self.optimizer}: "
+                    "leave it out, or take sgd"
+                )
 
     def to_config(self) -> dict[str, Any]:
         """Return all settings in plain JSON values."""

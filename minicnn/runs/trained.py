@@ -8,19 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from minicnn import models, ops
+from minicnn import ops
 from minicnn.backend import to_device, to_numpy
 from minicnn.data import NAMED_DATASETS, ImageDataset, check_header, fold_of, open_dataset, read_image
 from minicnn.devices import device_memory, resolve_device
 from minicnn.errors import UsageError
 from minicnn.files import in_home
 from minicnn.layers import Sequential
-from minicnn.models.pretrained import PACKAGES
-from minicnn.runs.network_file import NetworkFacts, read_network
-from minicnn.runs.own_network import network_of_run
-from minicnn.runs.pretrained import open_pretrained
-from minicnn.runs.run_directory import RunDirectory
+from minicnn.runs.network_file import NetworkFacts
+from minicnn.runs.own_network import network_of
 from minicnn.runs.settings import Settings
+from minicnn.runs.weights import TrainedWeights
 from minicnn.training.evaluation import logits_of
 
 IMAGES_AT_ONCE = 64  # in `predict`: enough to use all cores, few enough for any memory
@@ -28,47 +26,33 @@ IMAGES_AT_ONCE = 64  # in `predict`: enough to use all cores, few enough for any
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network with its weights, the facts about it, and where it is; of a run also the run's settings."""
+    """A network with its weights, the facts about it, and where it is.
+
+    settings, checkpoint: of a run, its own and which of its weights these are, "best" or "last".
+    """
 
     net: Sequential
     facts: NetworkFacts
     device: str
     settings: Settings | None = None
+    checkpoint: str | None = None
 
     @classmethod
-    def open(cls, path: str, checkpoint: str = "best", device: str = "cpu", model: str | None = None) -> TrainedNetwork:
-        """Read what `path` names, onto `device`: the folder of a run, a network's file, or a pretrained network.
+    def open(
+        cls, path: str, checkpoint: str | None = None, device: str = "cpu", model: str | None = None
+    ) -> TrainedNetwork:
+        """Read what `path` names, as `TrainedWeights.read` does, and build the network on `device`.
 
-        checkpoint: of a run, its "best" or "last" weights. model: the file of the user's own that the run was trained
-        with, if it was: it is executed only when named here.
-        Raises UsageError when it is none of the three, has no such weights, or is damaged.
+        model: the file of the user's own that the weights were trained with, if they were: it is executed only when
+        named here. Raises UsageError as that does, and when the weights do not fit the network.
         """
         device = resolve_device(device)
-        if path in PACKAGES and not Path(path).exists():
-            trained = cls(*open_pretrained(path), device)
-        elif Path(path).is_file():
-            facts, weights = read_network(path)
-            trained = cls(facts.build(weights), facts, device)
-        elif not Path(path).exists() and path:
-            raise UsageError(
-                f"there is no run directory {path}, nor a network's file or a pretrained network of that name "
-                f"({', '.join(PACKAGES)})"
-            )
-        else:
-            trained = cls._open_run(RunDirectory(path), checkpoint, device, model)
-        with device_memory(device, f"the weights of {trained.facts.model}", "use --device cpu"):
-            trained.net.to(device)
-        return trained
-
-    @classmethod
-    def _open_run(cls, directory: RunDirectory, checkpoint: str, device: str, model: str | None) -> TrainedNetwork:
-        config = directory.read_config()
-        settings = directory.read_settings(config)
-        facts = NetworkFacts.from_config(config, settings.model, directory.config)
-        network = network_of_run(directory, settings.model, model)
-        net = models.build(network, facts.input_shape, classes=len(facts.classes), seed=settings.seed)
-        net.load(directory.weights(checkpoint))
-        return cls(net, facts, device, settings)
+        weights = TrainedWeights.read(path, checkpoint)
+        facts = weights.facts
+        net = facts.build(weights.arrays, network_of(Path(path), facts.model, model), path)
+        with device_memory(device, f"the weights of {facts.model}", "use --device cpu"):
+            net.to(device)
+        return cls(net, facts, device, weights.settings, weights.checkpoint)
 
     def images(self, data: str | None = None, part: str = "validation", strict: bool = False) -> ImageDataset:
         """Find the images to evaluate on, labelled as the network's classes are.

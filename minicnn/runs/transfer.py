@@ -5,19 +5,38 @@ Source: Yosinski et al. 2014, "How transferable are features in deep neural netw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
-from minicnn.backend import to_numpy
+import numpy as np
+
+from minicnn import models
 from minicnn.errors import UsageError
 from minicnn.layers import Layer, Sequential
 from minicnn.layers.tree import found_in
 from minicnn.layers.variables import Parameter, Variable
+from minicnn.runs.network_file import require_numbers
+from minicnn.runs.own_network import code_needed
 from minicnn.runs.pixels import FITS, NORMALIZATIONS
-from minicnn.runs.trained import TrainedNetwork, listed
+from minicnn.runs.trained import listed
+from minicnn.runs.weights import TrainedWeights
 
 ALL = "all"
+
+
+def with_those_of_init(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings `given`, and those that the network to start from brings along where there is one.
+
+    Raises UsageError as `settings_from` does, and when that network is code which `given` does not name.
+    """
+    if not given.get("init"):
+        return dict(given)
+    settings = settings_from(given["init"]) | dict(given)
+    if models.is_file(settings["model"]) and "model" not in given:
+        raise UsageError(code_needed(Path(given["init"]), settings["model"]))
+    return settings
 
 
 def settings_from(init: str) -> dict[str, Any]:
@@ -25,7 +44,7 @@ def settings_from(init: str) -> dict[str, Any]:
 
     Raises UsageError when there is no such network, or minicnn does not know how its pictures are prepared.
     """
-    facts = TrainedNetwork.open(init).facts
+    facts = TrainedWeights.read(init).facts
     size, width, _ = facts.input_shape
     if width != size:
         raise UsageError(f"{init} reads pictures of {size}×{width} pixels, which are no squares")
@@ -36,14 +55,16 @@ def settings_from(init: str) -> dict[str, Any]:
     return {"model": facts.model, "image_size": size, "fit": fit, "normalize": normalize}
 
 
-def copy_weights(start: TrainedNetwork, net: Sequential, classes: Sequence[str]) -> None:
+def copy_weights(start: TrainedWeights, net: Sequential, classes: Sequence[str]) -> None:
     """Set the parameters and states of `net` to those of `start`, but for the last layer, if its classes are others.
 
     Raises UsageError, changing nothing, where anything else does not fit.
     """
-    there, here, last = start.net.state(), net.variables(), _last_layer(net)[0]
+    there, here, last = start.arrays, net.variables(), _last_layer(net)[0]
     new = [name for name in here if name.startswith(f"{last}.")] if tuple(classes) != start.facts.classes else []
     for name in dict.fromkeys([*here, *there]):
+        if name in there:
+            require_numbers(name, there[name], start.facts.model)
         mine = here[name].shape if name in here else None
         theirs = tuple(there[name].shape) if name in there else None
         if mine != theirs and name not in new:
@@ -53,7 +74,7 @@ def copy_weights(start: TrainedNetwork, net: Sequential, classes: Sequence[str])
             )
     for name, variable in here.items():
         if name not in new:
-            variable.value = to_numpy(there[name]).astype(variable.value.dtype)
+            variable.value = np.array(there[name], dtype=variable.value.dtype, order="C")
 
 
 def freeze(net: Sequential, which: str) -> None:
@@ -65,7 +86,7 @@ def freeze(net: Sequential, which: str) -> None:
         last = _last_layer(net)[1]
         chosen = [layer for layer in net.layers if not any(inner is last for _, inner in layer.walk())]
     else:
-        chosen = [layer for pattern in _listed(which) for layer in _matching(net, pattern)]
+        chosen = [layer for pattern in _listed("freeze", which) for layer in _matching(net, pattern)]
     for layer in chosen:
         layer.freeze()
     if all(parameter.frozen for parameter in net.parameters().values()):
@@ -79,7 +100,7 @@ def rates_by_name(net: Sequential, rates: str) -> dict[str, float]:
     pattern that no layer's name matches, and a factor that is none.
     """
     factors: dict[str, float] = {}
-    for entry in _listed(rates):
+    for entry in _listed("rates", rates):
         pattern, _, number = entry.partition("=")
         try:
             factor = float(number)
@@ -108,5 +129,8 @@ def _matching(net: Sequential, pattern: str) -> list[Layer]:
     return found
 
 
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _listed(setting: str, text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if text and not parts:
+        raise UsageError(f"{setting}={text} names no layer: leave it out, or name some (minicnn summary names all)")
+    return parts

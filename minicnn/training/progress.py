@@ -77,9 +77,8 @@ class PlainProgress(Progress):
 
     def moment(self, moment: Moment) -> None:
         if time.perf_counter() - self._spoke >= PLAIN_INTERVAL:
-            self.note(
-                f"epoch {moment.epoch}/{moment.epochs}, step {moment.step} of {moment.steps}: {moment_text(moment)}"
-            )
+            done = moment.step / moment.steps
+            self.note(f"epoch {moment.epoch}/{moment.epochs}, {done:.0%}: {moment_text(moment)}")
 
     def epoch_done(self, row: Epoch, epochs: int) -> None:
         self.note(epoch_text(row, epochs))
@@ -88,23 +87,17 @@ class PlainProgress(Progress):
 def moment_text(moment: Moment) -> str:
     """Return the figures in the middle of an epoch: loss, accuracy, images/s, time left."""
     return (
-        f"loss {moment.loss:.4f}, accuracy {moment.accuracy:.1%}, {moment.images_per_second:,.0f} images/s, "
+        f"loss {moment.loss:.4f}, {moment.accuracy:.1%} right, {moment.images_per_second:,.0f} images/s, "
         f"{duration_text(moment.seconds_left)} left"
     )
 
 
 def epoch_text(row: Epoch, epochs: int) -> str:
-    """Return the figures of a finished epoch."""
-    validation = (
-        ""
-        if isnan(row.val_loss)
-        else f"validation loss {row.val_loss:.4f}, accuracy {row.val_accuracy:.1%}, top-5 {row.val_top5:.1%}; "
-    )
-    pruned = f"{row.sparsity:.1%} of the weights pruned; " if row.sparsity else ""
-    return (
-        f"epoch {row.epoch}/{epochs}: loss {row.train_loss:.4f}, accuracy {row.train_accuracy:.1%}; {validation}"
-        f"{pruned}{row.images_per_second:,.0f} images/s, {row.seconds:.1f} s"
-    )
+    """Return the figures of a finished epoch that fit a line of 80 columns; metrics.csv has all."""
+    validation = "" if isnan(row.val_loss) else f"validation {row.val_loss:.4f}, {row.val_accuracy:.1%}; "
+    seconds = f"{row.seconds:.1f} s" if row.seconds < 100 else f"{row.seconds:,.0f} s"
+    last = f"pruned {row.sparsity:.0%}" if row.sparsity else seconds
+    return f"epoch {row.epoch}/{epochs}: loss {row.train_loss:.4f}, {row.train_accuracy:.1%} right; {validation}{last}"
 
 
 def duration_text(seconds: float) -> str:

@@ -11,18 +11,19 @@ FEWEST_OTHERS = 3  # whose median is compared with: of fewer it says little
 StopRule = Callable[[Sequence[Epoch]], str | None]  # from the epochs so far to why training should end, or None
 
 
-def reason_to_stop(history: Sequence[Epoch], patience: int) -> str | None:
+def reason_to_stop(history: Sequence[Epoch], patience: int, begin: int = 0) -> str | None:
     """Return why training should end after the epochs of `history`, or None while it should go on.
 
     patience: how many epochs in a row may pass without a higher validation accuracy than the best before; 0 for any
-    number; those in which weights were still being pruned do not count. It follows from the history alone, so that a
-    run that was stopped and taken up again ends where it would have.
+    number; those in which weights were still being pruned do not count, nor do those before epoch `begin`, where
+    something is still to come. It follows from the history alone, so that a run that was stopped and taken up again
+    ends where it would have.
     Source: Prechelt 1998, "Early stopping, but when?".
     """
     if patience == 0 or not history:
         return None
     best = max(history, key=lambda row: (row.sparsity, row.val_accuracy))  # of equals the first
-    if history[-1].epoch - best.epoch < patience:
+    if history[-1].epoch - max(best.epoch, begin - 1) < patience:
         return None
     waited = f"{patience} epochs" if patience > 1 else "an epoch"
     return (

@@ -50,10 +50,10 @@ class Trainer:
     mixing: samples of a batch with one another, see `mixing`. clip_norm: the largest norm of all gradients together, or
     0, see `clipping`. accumulate: batches that make a step, see `accumulation`. ema: decay of the average of the
     weights, or 0, see `averaging`; the average is what is validated, and `validated_weights` what holds it. lookahead:
-    steps after which training goes on from another average, which is validated likewise, or 0. patience:
-    epochs without a better validation accuracy after which training ends, or 0, see `stopping`. stop_rule: another
-    reason to end, from the history, or None. test_flip: validate by the mean of the logits of each picture and its
-    mirror. pruning: of the network's weights, or None, see `pruning`.
+    steps after which training goes on from another average, which is validated likewise, or 0. patience: epochs without
+    a better validation accuracy after which training ends, or 0, and patience_from the first epoch that counts as one,
+    see `stopping`. stop_rule: another reason to end, from the history, or None. test_flip: validate by the mean of the
+    logits of each picture and its mirror. pruning: of the network's weights, or None, see `pruning`.
     Raises UsageError for numbers out of range.
     """
 
@@ -61,8 +61,8 @@ class Trainer:
         self, net: Sequential, optimizer: Optimizer, *, epochs: int, loss: SoftmaxCrossEntropy | None = None,
         schedule: Schedule = constant, normalization: Normalization | None = None, device: str = "cpu",
         progress: Progress | None = None, mixing: Mixing | None = None, clip_norm: float = 0.0, accumulate: int = 1,
-        ema: float = 0.0, lookahead: int = 0, patience: int = 0, stop_rule: StopRule | None = None,
-        test_flip: bool = False, pruning: Pruning | None = None,
+        ema: float = 0.0, lookahead: int = 0, patience: int = 0, patience_from: int = 0,
+        stop_rule: StopRule | None = None, test_flip: bool = False, pruning: Pruning | None = None,
     ) -> None:  # fmt: skip
         if not 0 <= clip_norm < inf:
             raise UsageError(f"clip_norm {clip_norm} should be above 0, or 0 to clip nothing")
@@ -86,7 +86,7 @@ class Trainer:
             self.average = WeightAverage(net, ema)
         elif lookahead:
             self.average = Lookahead(net, lookahead)
-        self.patience = patience
+        self.patience, self.patience_from = patience, patience_from
         self.stop_rule = stop_rule
         self.test_flip = test_flip
         self.pruning = pruning
@@ -147,7 +147,7 @@ class Trainer:
         """Why training has ended before its last epoch, None where it has not."""
         if len(self.history) >= self.epochs:
             return None
-        reason = reason_to_stop(self.history, self.patience)
+        reason = reason_to_stop(self.history, self.patience, self.patience_from)
         return self.stop_rule(self.history) if reason is None and self.stop_rule is not None else reason
 
     def validated_weights(self) -> AbstractContextManager[None]:

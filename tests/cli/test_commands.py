@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,10 @@ import pytest
 from PIL import Image
 
 import minicnn as package
+from minicnn.cli.train import train
 from minicnn.data import NAMED_DATASETS
 from minicnn.runs.pixels import AUGMENTATIONS, NORMALIZATIONS
+from minicnn.runs.settings import Settings
 from minicnn.training.optimizers import OPTIMIZERS
 from minicnn.training.schedules import SCHEDULES
 from tests.cli.command import SMALL, Command
@@ -52,6 +56,14 @@ def test_the_help_of_training_names_all_that_registries_hold(minicnn: Command) -
     answer = minicnn("train", "--help")
     for registry in (OPTIMIZERS, SCHEDULES, AUGMENTATIONS, NORMALIZATIONS, NAMED_DATASETS):
         assert all(name in answer.out for name in registry)
+
+
+def test_every_setting_that_is_on_or_off_can_be_switched_off(minicnn: Command) -> None:
+    """In the help, whose lines break anywhere; and none is set unless it is given, or recipes would not hold."""
+    switches = [field.name for field in fields(Settings) if field.default is False]
+    text = minicnn("train", "--help").out
+    assert switches and all(f"--no-{name.replace('_', '-')}" in text for name in switches)
+    assert all(inspect.signature(train).parameters[name].default is None for name in switches)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +131,9 @@ def test_train_by_a_recipe_against_which_options_and_data_hold(minicnn: Command,
     asked = {"data": str(shapes), "epochs": 1, "model": "cnn2", "image_size": 16, "nesterov": True, "lr": 1e-3}
     assert {name: settings[name] for name in asked} == asked
     assert minicnn("train", "--recipe", recipe, "--out", tmp_path / "other").err.count("no/such/folder") == 1
+    switched = minicnn("train", shapes, "--recipe", recipe, "--no-nesterov", "--epochs", 1, "--out", tmp_path / "off")
+    assert switched.code == 0
+    assert json.loads((tmp_path / "off" / "config.json").read_text())["settings"]["nesterov"] is False
 
 
 def test_a_recipe_may_say_what_to_start_from(minicnn: Command, run: Path, shapes: Path, tmp_path: Path) -> None:

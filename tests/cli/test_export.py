@@ -36,6 +36,9 @@ def test_safetensors_can_be_read_back(checkpoint: str, run: Path, tmp_path: Path
     x = np.random.default_rng(0).random((2, 16, 16, 3), dtype="float32")
     np.testing.assert_array_equal(net.forward(x), trained.net.forward(x))
     assert_facts(json.loads(read_arrays(out)[1]["minicnn"]), trained)
+    for option in (("--checkpoint", "best"), ("--model", "my_net.py")):
+        refused = minicnn("predict", out, "picture.jpg", *option)
+        assert refused.code == 2 and f"leave out {option[0]}\n" in refused.err and refused.err.count("\n") == 1
     again = TrainedNetwork.open(str(out))
     np.testing.assert_array_equal(again.net.forward(x), trained.net.forward(x))
 

@@ -8,7 +8,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from minicnn.inspection import checks
 from tests.cli.command import SMALL, Answer, Command
@@ -128,6 +130,47 @@ def test_another_file_than_the_run_s_is_refused_and_not_executed(
     assert_refused(minicnn("evaluate", run, "--model", other), "trained with cnn2, which minicnn knows")
     assert_refused(minicnn("train", "--resume", run, "--epochs", 3, "--model", "cnn3"), "leave out --model")
     assert executed(log) == []
+
+
+def test_training_starts_from_its_weights_and_executes_only_the_file_that_is_named(
+    minicnn: Command, own: tuple[Path, Path], shapes: Path, tmp_path: Path, log: Path
+) -> None:
+    file, run = own
+    exported = tmp_path / "mine.safetensors"
+    command = ("train", shapes, "--epochs", 1, "--workers", 0, "--freeze", "all", "--classes", 3, "--out")
+    assert_refused(minicnn(*command, tmp_path / "new", "--init", run), f"read {run}/my_net.py, then add --model {run}/")
+    assert executed(log) == []
+    assert minicnn("export", run, "--format", "safetensors", "--out", exported, "--model", file).code == 0
+    told = "mine.safetensors was trained with a network of its own, my_net.py, which is code"
+    assert_refused(minicnn(*command, tmp_path / "new", "--init", exported), told, "the path of your my_net.py")
+    for start in (run, exported):
+        answer = minicnn(*command, tmp_path / f"from-{start.name}", "--init", start, "--model", file)
+        assert answer.code == 0, answer
+        there, here = (load_file(path / "best.safetensors") for path in (run, tmp_path / f"from-{start.name}"))
+        np.testing.assert_array_equal(here["conv1.weight"], there["conv1.weight"])
+        assert here["dense1.bias"].shape == (3,)
+    assert set(executed(log)) == {str(file)}
+    other = tmp_path / "other.py"
+    other.write_text(NETWORK.replace("Conv2D(4, 3)", "Conv2D(5, 3)"))
+    other_net = f"{other}:my_net"
+    assert_refused(minicnn(*command, tmp_path / "new", "--init", run, "--model", other_net), "cannot start from my_net")
+
+
+def test_exported_weights_are_opened_with_the_file_that_is_named(
+    minicnn: Command, own: tuple[Path, Path], shapes: Path, tmp_path: Path, log: Path
+) -> None:
+    file, run = own
+    exported = tmp_path / "mine.safetensors"
+    assert minicnn("export", run, "--format", "safetensors", "--out", exported, "--model", file).code == 0
+    log.unlink()
+    for verb in (("evaluate", exported, shapes), ("predict", exported, next(shapes.rglob("*.jpg")))):
+        assert_refused(minicnn(*verb), "which is code", "add --model and the path of your my_net.py")
+    assert executed(log) == []
+    answers = [
+        json.loads(minicnn("evaluate", weights, shapes, "--model", file, "--json").out) for weights in (run, exported)
+    ]
+    assert answers[0]["loss"] == answers[1]["loss"]
+    assert [answer["checkpoint"] for answer in answers] == ["best", None]
 
 
 def test_summary_and_gradient_check(minicnn: Command, own: tuple[Path, Path], log: Path) -> None:

@@ -65,6 +65,19 @@ def test_other_settings_than_those_in_the_folder_are_refused(shapes: Path, tmp_p
         cross_validate(tiny(shapes), 3, tmp_path / "cv", Progress())
 
 
+def test_folds_in_the_folder_of_a_run_are_refused(shapes: Path, tmp_path: Path) -> None:
+    Run.start(tiny(shapes), str(tmp_path / "run"))
+    with pytest.raises(UsageError, match="run is the folder of a run itself"):
+        cross_validate(tiny(shapes), 2, tmp_path / "run", Progress())
+    assert not (tmp_path / "run" / "fold-1").exists()
+
+
+def test_too_many_folds_are_refused_before_the_first_is_trained(shapes: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="fold 1 of 9: the class 'arrow' has 8 training images"):
+        cross_validate(tiny(shapes), 9, tmp_path / "cv", Progress())
+    assert not (tmp_path / "cv").exists()
+
+
 def test_one_fold_is_refused(shapes: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least 2 folds; got 1"):
         cross_validate(tiny(shapes), 1, tmp_path / "cv", Progress())

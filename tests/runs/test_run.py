@@ -216,6 +216,47 @@ def test_a_run_on_some_of_the_classes(shapes: Path, tmp_path: Path) -> None:
     assert trained.predict([str(next((shapes / "val" / "ring").iterdir()))]).shape == (1, 3)
 
 
+def test_a_class_whose_name_holds_a_comma_is_learnt_resumed_and_evaluated(shapes: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(shapes, tmp_path / "data")
+    for part in ("train", "val"):
+        (data / part / "ring").rename(data / part / "ring, golden")
+    (tmp_path / "few.txt").write_text("ring, golden\nheart\n")
+    path = tmp_path / "run"
+    Run.start(tiny(data, epochs=1, classes=str(tmp_path / "few.txt")), str(path)).train()
+    Run.resume(str(path), epochs=2).train()
+    assert json.loads((path / "config.json").read_text())["classes"] == ["heart", "ring, golden"]
+    assert len(TrainedNetwork.open(str(path)).images()) == 4
+
+
+def test_a_run_of_before_a_setting_was_added_is_opened(finished: Path, shapes: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(finished, tmp_path / "run")
+    config = json.loads((path / "config.json").read_text())
+    for name in ("nesterov", "fit", "rates", "patience"):
+        del config["settings"][name]
+    (path / "config.json").write_text(json.dumps(config))
+    assert TrainedNetwork.open(str(path)).settings == tiny(shapes, epochs=3, augment="flip,crop")
+    assert Run.resume(str(path), epochs=4).settings.fit == "squash"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"nesterov": True},
+            "nesterov=True is for the optimizer sgd and does nothing to adam",
+        ),
+        ({"momentum": 0.5}, "momentum=0.5 is for the optimizer sgd and does nothing to adam"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(
+    changes: dict[str, Any], message: str, shapes: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        Run.start(tiny(shapes, **changes), str(tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == []
+    Run.prepare(tiny(shapes, optimizer="sgd", **changes), str(tmp_path / "run"))
+
+
 def test_what_is_set_reaches_the_trainer(shapes: Path, tmp_path: Path) -> None:
     data = shutil.copytree(shapes, tmp_path / "data")
     for image in list((data / "train" / "ring").iterdir())[2:]:
@@ -244,7 +285,7 @@ def test_settings_check_types_and_ranges() -> None:
         Settings(batch_size=0)
     with pytest.raises(UsageError, match="epochs should be a int"):
         Settings(epochs="ten")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="unknown ones: colour"):
+    with pytest.raises(UsageError, match="there are unknown settings: colour"):
         Settings.from_config({**Settings().to_config(), "colour": 1})
 
 

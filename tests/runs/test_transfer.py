@@ -84,10 +84,13 @@ def test_changing_pictures_are_computed_anew(
 
 
 def test_training_in_parts_that_stops_early_says_so_once(teacher: Path, shapes: Path, tmp_path: Path) -> None:
+    """And not before the epoch from which all layers learn, and as many as its patience from there on."""
     told = io.StringIO()
-    settings = tiny(shapes, init=str(teacher), freeze="all", unfreeze_at=20, epochs=40, lr=1e-9, patience=2)
-    Run.start(settings, str(tmp_path / "run"), PlainProgress(told)).train()
+    settings = tiny(shapes, init=str(teacher), freeze="all", unfreeze_at=5, epochs=9, lr=1e-9, patience=2)
+    run = Run.start(settings, str(tmp_path / "run"), PlainProgress(told))
+    run.train()
     assert told.getvalue().count("stopped early") == 1
+    assert len(run.trainer.history) == 6
 
 
 @pytest.mark.parametrize("augment", ["none", "flip"])
@@ -130,6 +133,8 @@ def test_the_settings_come_from_what_training_starts_from(teacher: Path) -> None
         ({"freeze": "*"}, "leaves nothing to learn"),
         ({"init": "nowhere"}, "there is no run directory nowhere, nor .*efficientnet_lite0"),
         ({"init": "TEACHER", "model": "cifar_cnn", "image_size": 32}, "training cannot start from cnn2: "),
+        ({"freeze": " , "}, "freeze= ,  names no layer: leave it out"),
+        ({"rates": ","}, "rates=, names no layer: leave it out"),
         ({"rates": "conv1"}, "rates are PATTERN=FACTOR"),
         ({"rates": "conv1=-1"}, "rates are PATTERN=FACTOR"),
         ({"rates": "conv7=2"}, "no layer of the network is called conv7"),

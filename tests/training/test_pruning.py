@@ -152,7 +152,7 @@ def test_the_trainer_prunes_keeps_zeros_and_tells_of_them(make_trainer: Make, sp
     for name, mask in masks.items():
         assert not trainer.net.parameters()[name].value[~mask].any() and trainer.net.parameters()[name].value.any()
         assert not trainer.average.values[name][~mask].any()  # type: ignore[union-attr]
-    assert "90.0% of the weights pruned" in epoch_text(trainer.history[-1], 2)
+    assert "pruned 90%" in epoch_text(trainer.history[-1], 2)
 
 
 def test_pruning_goes_on_bit_by_bit(make_trainer: Make, splits: Splits, tmp_path: Path) -> None:

@@ -23,6 +23,13 @@ def history(*accuracies: float) -> list[Epoch]:
     ]
 
 
+def test_epochs_before_the_first_that_counts_are_not_waited_for() -> None:
+    worse = history(0.5, 0.4, 0.4, 0.4, 0.4, 0.4)
+    assert [length for length in range(7) if reason_to_stop(worse[:length], patience=2, begin=4)] == [5, 6]
+    better = history(0.5, 0.4, 0.4, 0.6, 0.4, 0.4)
+    assert [length for length in range(7) if reason_to_stop(better[:length], patience=2, begin=4)] == [6]
+
+
 @pytest.mark.parametrize(
     ("accuracies", "patience", "stops"),
     [
