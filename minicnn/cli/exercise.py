@@ -12,7 +12,19 @@ app = typer.Typer(
     help="Write an operation yourself, and be told what is right or wrong with it.", rich_markup_mode=None
 )
 
-Name = Annotated[str, typer.Argument(help="The exercise, one of those that `minicnn exercise list` tells.")]
+
+def _complete(incomplete: str) -> list[str]:
+    from minicnn.inspection.exercises import EXERCISES
+
+    return [name for name in EXERCISES if name.startswith(incomplete)]
+
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="The exercise, one of those that `minicnn exercise list` tells.", autocompletion=_complete
+    ),
+]
 OtherFile = Annotated[
     str | None, typer.Option("--out", metavar="FILE.py", help="The file; NAME.py if left out.", show_default=False)
 ]
@@ -39,7 +51,10 @@ def start(
     answer: Annotated[bool, typer.Option("--answer", help="With minicnn's own formula in it, to compare.")] = False,
     language: Language = None,
 ) -> None:  # fmt: skip
-    """Write the file of an exercise: the operation's own, with its formula and shapes, without its body."""
+    """Write the file of an exercise.
+
+    It is the operation's own, with its formula and shapes, without its body.
+    """
     from minicnn.errors import UsageError
     from minicnn.files import in_home, write_whole
     from minicnn.inspection.exercises import Text, chosen_language, exercise_file, find

@@ -76,10 +76,14 @@ def call(function: Function, arguments: Arguments, path: Path) -> Outcome:
     return Outcome(arguments, given, returned, failure)
 
 
+def _dtype(array: np.ndarray) -> str:
+    return f" {array.dtype}" if array.dtype == "float32" else ""
+
+
 def described(arguments: Arguments) -> str:
-    """Return a call's arguments in a line: arrays by their shape, settings by their value."""
+    """Return a call's arguments in a line: arrays by shape (and dtype where that is float32), settings by value."""
     return ", ".join(
-        f"{name} {value.shape}" if isinstance(value, np.ndarray)
+        f"{name} {value.shape}{_dtype(value)}" if isinstance(value, np.ndarray)
         else f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value!r}"
         for name, value in arguments.items()
     )  # fmt: skip

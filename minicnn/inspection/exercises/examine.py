@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minicnn.dispatch import Call, observe, use_kernels
-from minicnn.inspection.exercises.calls import Outcome, call, described
+from minicnn.inspection.exercises.calls import Failure, Outcome, call, described
 from minicnn.inspection.exercises.comparison import agree, wrong_numbers, wrong_shape
 from minicnn.inspection.exercises.evidence import example, gradient_report, numeric_evidence
 from minicnn.inspection.exercises.exercise import (
@@ -49,12 +49,15 @@ def examine(exercise: Exercise, function: Function, path: Path) -> Verdict:
             verdict = _examine_call(exercise, function, path, case, cases)
             if verdict is not None:
                 return verdict
-        problem = _borrowed(exercise, function, cases[0])
-        if problem is None and exercise.judge is not None:
-            problem = exercise.judge(function)
-        if problem is not None:
-            return Verdict(False, problem)
-        report = gradient_report(exercise, function)
+        try:
+            problem = _borrowed(exercise, function, cases[0])
+            if problem is None and exercise.judge is not None:
+                problem = exercise.judge(function)
+            if problem is not None:
+                return Verdict(False, problem)
+            report = gradient_report(exercise, function)
+        except (Exception, SystemExit) as error:
+            return failed_elsewhere(exercise, Failure.of(error, path))
         if report is not None and not report.passed:
             hint = Text(
                 "The numbers are right where they were tried, but the gradient check found others that are not.",
@@ -62,6 +65,15 @@ def examine(exercise: Exercise, function: Function, path: Path) -> Verdict:
             )
             return Verdict(False, hint, tuple(same(line) for line in report.describe().splitlines()))
     return Verdict(True, _praise(exercise, len(cases)), _praise_evidence(exercise, report))
+
+
+def failed_elsewhere(exercise: Exercise, failure: Failure) -> Verdict:
+    """Return what to say about a function that is right in every case, and fails with other arrays."""
+    hint = Text(
+        "{name} is right wherever it was tried, but with other arrays it stops with an error: {failure}",
+        "试过的地方 {name} 都对，但换了别的数组就因错误而中断：{failure}",
+    ).filled(name=exercise.name, failure=failure)
+    return Verdict(False, hint, failure.place)
 
 
 def _signature_problem(exercise: Exercise, function: Function) -> Text | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,8 +15,9 @@ from minicnn.inspection.exercises.verdict import Verdict
 
 def learnt_function(exercise: Exercise, path: Path) -> Function | Verdict:
     """Execute the learner's file and return the exercise's function in it, or what keeps it from being there."""
-    module = ModuleType(path.stem)
+    module = ModuleType(f"{path.stem} (an exercise)")
     module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where dataclasses, say, look for the names that a class was made with
     linecache.checkcache(str(path))
     try:
         exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), vars(module))

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from minicnn.errors import UsageError
 from minicnn.inspection.exercises.calls import Failure
-from minicnn.inspection.exercises.examine import examine
+from minicnn.inspection.exercises.examine import examine, failed_elsewhere
 from minicnn.inspection.exercises.exercise import Exercise
 from minicnn.inspection.exercises.language import Text
 from minicnn.inspection.exercises.learner_file import learnt_function
@@ -127,18 +127,9 @@ def _verdict(exercise: Exercise, path: Path, request: dict[str, Any], folder: Pa
     try:
         training = train_with(exercise, function, pictures, labels, request["validation"], request["training"])
     except (Exception, SystemExit) as error:
-        return _failed_in_training(exercise, Failure.of(error, path))
+        return failed_elsewhere(exercise, Failure.of(error, path))
     hint, *evidence = training.said(exercise)
     return Verdict(True, hint, tuple(evidence))
-
-
-def _failed_in_training(exercise: Exercise, failure: Failure) -> Verdict:
-    """Return what to say about a function that passes the check and fails in a network."""
-    hint = Text(
-        "In a network {name} stops with an error, with arrays of other shapes: {failure}",
-        "在网络中，换了别的形状，{name} 因错误而中断：{failure}",
-    ).filled(name=exercise.name, failure=failure)
-    return Verdict(False, hint, failure.place)
 
 
 def _breakpoint(*args: object, **kwargs: object) -> None:

@@ -62,6 +62,14 @@ def test_what_fails_is_told_with_its_place(tmp_path: Path, body: str, hint: str,
     assert any(evidence in text.en for text in verdict.evidence), verdict.said("en")
 
 
+def test_what_fails_in_the_gradient_check_alone_is_told(tmp_path: Path) -> None:
+    body = "assert dy.shape != (4, 5)\nreturn dy * (y > 0)"
+    verdict = judged(write(tmp_path, "relu_backward", body), "relu_backward")
+    assert not verdict.passed
+    assert "with other arrays it stops with an error: AssertionError" in verdict.hint.en
+    assert verdict.evidence[0].en.endswith("assert dy.shape != (4, 5)")
+
+
 def test_calling_minicnns_own_is_no_answer(tmp_path: Path) -> None:
     path = write(tmp_path, "relu", "from minicnn import ops\nreturn ops.relu(x)")
     assert "minicnn's own relu" in judged(path, "relu").hint.en
@@ -107,7 +115,7 @@ def test_what_fails_in_training_alone_is_told(tmp_path: Path) -> None:
     assert judged(path, "relu").passed
     verdict = train_file(EXERCISES["relu"], path, pictures, labels, validation=5)
     assert not verdict.passed
-    assert "In a network relu stops with an error" in verdict.hint.en
+    assert "with other arrays it stops with an error" in verdict.hint.en
 
 
 def test_training_learns_and_ends_when_the_time_is_up() -> None:
