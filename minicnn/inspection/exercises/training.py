@@ -18,9 +18,9 @@ from minicnn.training.losses import SoftmaxCrossEntropy
 from minicnn.training.optimizers import SGD, Adam
 
 BATCH = 25
-EPOCHS = 5
+EPOCHS = 6
 SEED = 0
-SGD_RATE, ADAM_RATE = 0.02, 3e-3
+SGD_RATE, ADAM_RATE = 0.03, 5e-3
 
 
 TRAINS = Text(
