@@ -81,7 +81,7 @@ def check(
 ) -> None:  # fmt: skip
     """Check a solution, and say what is wrong with it.
 
-    It is compared with the formula, and a backward pass with finite differences too. Once it is right, it computes in a
+    It is compared with slow loops, and a backward pass with finite differences too. Once it is right, it computes in a
     small network, which learns `shapes`. Exit code 1 if it is wrong. The file is a program, and is executed.
     """
     from minicnn.data.shapes import shapes_as_arrays

@@ -6,6 +6,8 @@ are those of the wrong formula, that is what was done, however it is written, an
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicnn.inspection.exercises.language import Text
+from minicnn.ops.windows import pad_amounts
 
 Function = Callable[..., Any]
 Arguments = dict[str, Any]  # of one call, by name
@@ -58,9 +61,10 @@ class Exercise:
     of the arguments that it changes. cases: makes the calls, from the simple to the awkward, in float64 unless that is
     the point. mistakes: the first that fits is told. sizes: numbers that a result may be too large or too small by,
     of a call, such as {"N": 3}. errors: what an error of such a name may come from. given: what the learner's file
-    keeps of the answer: helpers by name, and those `if` statements that ask for a variable of such a name. truth: the
+    keeps of the answer: helpers by name, and those `if` statements that ask for a variable of such a name. loops: what
+    the slow loops of `minicnn.loops` give for a call, where they take other arguments than the operation. truth: the
     results that belong to a call, where they depend on what the learner chose (what was returned is its second
-    argument); the operation's own formula otherwise. judge: looks at the function as a whole, and returns what is
+    argument); those of the loops otherwise. judge: looks at the function as a whole, and returns what is
     wrong with it, or None. gradients: for a backward pass. All are called with `use_kernels("reference")`.
     """
 
@@ -73,6 +77,7 @@ class Exercise:
     errors: Mapping[str, Text] = field(default_factory=dict)
     in_place: bool = False
     given: tuple[str, ...] = ()
+    loops: Callable[[SimpleNamespace], Any] | None = None
     truth: Callable[[Arguments, Results], Results] | None = None
     judge: Callable[[Function], Text | None] | None = None
     gradients: Callable[[np.random.Generator], GradientCheck] | None = None
@@ -92,8 +97,34 @@ class Exercise:
         """Return what a call with `arguments` should give, where the learner's function gave `returned`."""
         if self.truth is not None:
             return self.truth(arguments, returned)
-        own = copies(arguments)
-        return self.named(own, self.operation.reference(**own))
+        true = self._by_loops(arguments)
+        dtype = next(value.dtype for value in arguments.values() if isinstance(value, np.ndarray))
+        return {name: _as_formula(value, dtype) for name, value in zip(self.results, true, strict=True)}
+
+    def _by_loops(self, arguments: Arguments) -> Sequence[Any]:
+        """Return what the slow loops make of a call, in the order of `results`."""
+        if self.loops is not None:
+            found = self.loops(SimpleNamespace(**arguments))
+        else:
+            room = importlib.import_module(self.operation.__module__.replace(".ops.", ".loops."))
+            function = getattr(room, self.name)
+            names = [name for name in inspect.signature(function).parameters if name in arguments]
+            found = function(**{name: _for_loops(name, arguments[name]) for name in names})
+        found = list(found) if len(self.results) > 1 else [found]
+        asked = {"dx": "input_gradient", "argmax": "indices"}  # results that may be left out, and what asks for them
+        return [
+            value if arguments.get(asked.get(name, ""), True) else None
+            for name, value in zip(self.results, found, strict=True)
+        ]
+
+
+def _for_loops(name: str, value: Any) -> Any:
+    return pad_amounts(value) if name == "padding" else value
+
+
+def _as_formula(value: Any, dtype: Any) -> Any:
+    """Return a result of the loops, in float64 where it is no whole number, in the dtype of the call's arrays."""
+    return value if value is None or np.asarray(value).dtype.kind != "f" else np.asarray(value).astype(dtype)
 
 
 def copies(arguments: Arguments) -> Arguments:

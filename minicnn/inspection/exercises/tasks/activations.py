@@ -7,6 +7,7 @@ import numpy as np
 from minicnn import ops
 from minicnn.inspection.exercises.exercise import Case, Exercise, Function, GradientCheck, Mistake
 from minicnn.inspection.exercises.language import Text
+from minicnn.loops import activations as loops
 
 
 def _forward_cases(rng: np.random.Generator) -> list[Case]:
@@ -96,6 +97,7 @@ EXERCISES = (
                 "在 ReLU 关闭处漏过了百分之一的梯度：那是 leaky ReLU 的斜率。",
             )),
         ),
+        loops=lambda a: loops.relu_backward(a.dy, a.y),  # y is above 0 where x is
         gradients=_gradients,
     ),
 )  # fmt: skip

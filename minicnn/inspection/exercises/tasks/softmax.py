@@ -10,6 +10,7 @@ import numpy as np
 from minicnn import ops
 from minicnn.inspection.exercises.exercise import Case, Exercise, Function, GradientCheck, Mistake
 from minicnn.inspection.exercises.language import Text
+from minicnn.loops import softmax as loops
 
 N, K = 4, 5
 
@@ -71,6 +72,11 @@ def _of_label(a: SimpleNamespace, values: np.ndarray) -> np.ndarray:
 def _target(a: SimpleNamespace) -> np.ndarray:
     smoothing = getattr(a, "label_smoothing", 0.0)
     return (1 - smoothing) * np.eye(a.probabilities.shape[1])[a.labels] + smoothing / a.probabilities.shape[1]
+
+
+def _backward_by_loops(a: SimpleNamespace) -> np.ndarray:
+    """Return the gradient at logits of which these are the probabilities, such as log p."""
+    return loops.softmax_cross_entropy_backward(np.log(a.probabilities), a.labels, getattr(a, "label_smoothing", 0.0))
 
 
 EXERCISES = (
@@ -151,6 +157,7 @@ EXERCISES = (
                 "作为概率返回的是 logit：要经过 softmax 才是概率。",
             )),
         ),
+        loops=lambda a: (loops.softmax_cross_entropy(**vars(a)), loops.softmax(a.logits)),
         sizes=lambda a: {"N": len(a.logits), "K": a.logits.shape[1]},
     ),
     Exercise(
@@ -200,6 +207,7 @@ EXERCISES = (
                 "多乘了 sigmoid 的斜率 p·(1 − p)：softmax 加交叉熵不需要它，约去之后只剩 p − q。",
             )),
         ),
+        loops=_backward_by_loops,
         sizes=lambda a: {"N": len(a.labels), "K": a.probabilities.shape[1]},
         gradients=_gradients,
     ),

@@ -9,6 +9,7 @@ import numpy as np
 from minicnn import ops
 from minicnn.inspection.exercises.exercise import Case, Exercise, Mistake
 from minicnn.inspection.exercises.language import Text
+from minicnn.loops import updates as loops
 
 SHAPE = (3, 4)
 
@@ -163,6 +164,7 @@ EXERCISES = (
                 "调用者看不到。",
             )),
         ),
+        loops=lambda a: reversed(loops.sgd_update(**vars(a))),  # which return the weights first
         in_place=True,
     ),
     Exercise(
@@ -267,6 +269,7 @@ EXERCISES = (
                 "权重没有变：要就地改动 value，例如 `value -= …`。",
             )),
         ),
+        loops=lambda a: [*loops.adam_update(**vars(a))[1:], loops.adam_update(**vars(a))[0]],
         in_place=True,
     ),
 )  # fmt: skip
