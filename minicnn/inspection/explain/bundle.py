@@ -25,14 +25,15 @@ _DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function\*?|class|const|let|
 _EXPORTED = re.compile(r"^export (?=(?:async )?function\b|(?:class|const|let) )", re.MULTILINE)
 
 
-def bundle(entry: str, folder: Path = SCRIPTS) -> str:
-    """Return the module `entry` of the folder and all that it imports, directly or not, as one script.
+def bundle(*entries: str, folder: Path = SCRIPTS) -> str:
+    """Return modules of the folder and all that they import, directly or not, as one script.
 
     Raises UsageError when a file is missing, imports or exports in another way, or imports what is not there, when
     files import each other in a circle, or when two declare one name.
     """
     whole: dict[Path, str] = {}
-    _add((folder / entry).resolve(), whole, ())
+    for entry in entries:
+        _add((folder / entry).resolve(), whole, ())
     declared: dict[str, Path] = {}
     for path, text in whole.items():
         for name in _DECLARED.findall(text):

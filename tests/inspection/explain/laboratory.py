@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import Sequential, SoftmaxCrossEntropy, trace
+from minicnn import Sequential, SoftmaxCrossEntropy, ops, trace
 from minicnn.inspection import Trace
 from minicnn.inspection.explain import bundle, page_data
 from minicnn.training.normalization import Normalization
@@ -23,13 +23,16 @@ PLAIN = "const plain = (t) => (t ? { shape: t.shape, data: [...t.data] } : null)
 class Laboratory:
     """A browser's empty page with all functions of a module, and the network that was last given to it."""
 
-    def __init__(self, browser: Any, entry: str, names: Sequence[str]) -> None:
+    def __init__(self, browser: Any, **modules: Sequence[str]) -> None:
+        """modules: names that are used of files in js/, with __ for / and without .js."""
         self.errors: list[str] = []
         self.page = browser.new_page()
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.set_content("<!doctype html><title>laboratory</title>")
-        given = f"Object.assign(window, {{ {', '.join(names)}, loaded: true }});"
-        self.page.add_script_tag(content=f"{bundle(entry)}\n{given}", type="module")
+        files = (f"{name.replace('__', '/')}.js" for name in modules)
+        names = ", ".join(name for used in modules.values() for name in used)
+        given = f"Object.assign(window, {{ {names}, loaded: true }});"
+        self.page.add_script_tag(content=f"{bundle(*files)}\n{given}", type="module")
         self.page.wait_for_function("window.loaded")
 
     def __call__(self, script: str, argument: Any = None) -> Any:
@@ -68,27 +71,33 @@ def told(net: Sequential, image: np.ndarray, label: int = 1, label_smoothing: fl
     return page_data(net, image, NORMALIZATION, classes, label=label, label_smoothing=label_smoothing)
 
 
+def scaled(image: np.ndarray, dtype: str = "float64") -> np.ndarray:
+    """Return the batch of one picture, as the network reads it; formed in float64, as on the page."""
+    mean, std = np.array(NORMALIZATION.mean), np.array(NORMALIZATION.std)
+    return ((image[None].astype("float64") / 255 - mean) / std).astype(dtype)
+
+
 def traced(
     net: Sequential, image: np.ndarray, label: int = 1, label_smoothing: float = 0.0, training: bool = False
 ) -> Trace:
     """Return the engine's own arrays for them."""
-    mean, std = np.array(NORMALIZATION.mean), np.array(NORMALIZATION.std)
-    x = ((image[None].astype("float64") / 255 - mean) / std).astype(net.dtype)
-    return trace(net, x, np.array([label]), training=training, loss=SoftmaxCrossEntropy(label_smoothing))
+    x, loss = scaled(image, net.dtype), SoftmaxCrossEntropy(label_smoothing)
+    return trace(net, x, np.array([label]), training=training, loss=loss)
 
 
 def assert_alike(there: dict[str, np.ndarray], t: Trace, dtype: str) -> None:
     """Fail unless the browser has every array of the trace, with its numbers.
 
-    But for the gradient of a bias that is not there, and for the matrices of a convolution in groups: a trace shows
-    those of each group, the page those of all together.
+    But for the gradient of a bias that is not there; what operations inside of an operation make, such as col2im;
+    and the matrices of a convolution in groups, of which a trace shows the first group's, and the page all.
     """
     compared = 0
     for array in t:
         layer, _, key = array.name.rpartition(".")
         without_bias = key == "dbias" and f"{layer}.bias" not in t
         in_groups = "columns" in key and t[f"{layer}.weight"].shape[2] < t[f"{layer}.x"].shape[3]
-        if without_bias or in_groups or ".col2im." in array.name:
+        inside = any(part in ops.__all__ for part in array.name.split("."))
+        if without_bias or in_groups or inside:
             continue
         assert array.name in there, f"the page has no {array.name}"
         got, expected = there[array.name], array.value.astype("float64")

@@ -21,7 +21,7 @@ def test_one_script_has_each_file_once_after_those_that_it_imports(tmp_path):
     (tmp_path / "a.js").write_text(f"{imports}export const a = b + c;\n")
     (tmp_path / "b.js").write_text('import { c } from "./ops/c.js";\nexport const b = c;\n')
     (tmp_path / "ops" / "c.js").write_text("export const c = 1;\n")
-    text = bundle("a.js", tmp_path)
+    text = bundle("a.js", folder=tmp_path)
     assert [line for line in text.splitlines() if line.startswith("// ----")] == [
         "// ---- ops/c.js", "// ---- b.js", "// ---- a.js",
     ]  # fmt: skip
@@ -42,4 +42,4 @@ def test_modules_that_do_not_go_together_are_refused(tmp_path, first, second, me
     (tmp_path / "a.js").write_text(first)
     (tmp_path / "b.js").write_text(second)
     with pytest.raises(UsageError, match=message):
-        bundle("a.js", tmp_path)
+        bundle("a.js", folder=tmp_path)

@@ -12,7 +12,7 @@ from minicnn.inspection.explain.kinds import KINDS
 from minicnn.layers import Layer, Parameter, Residual, Sequential, State, keep_for_backward
 from minicnn.layers.tree import found_in
 from tests.inspection.explain.laboratory import TOLERANCE, Laboratory, as_array
-from tests.layers.cases import LAYERS, built
+from tests.layers.cases import LAYERS, built, layer_classes
 
 NAMES = [name for name in LAYERS if type(built(name)) in KINDS and type(built(name)) not in (Residual, Sequential)]
 
@@ -35,7 +35,7 @@ RUN = """
 @pytest.fixture(scope="module")
 def results(browser: Any) -> dict[tuple[str, str, bool], tuple[dict[str, Any], dict[str, Any]]]:
     """Return for each example, dtype and mode what the engine and what JavaScript made of it, all in one go."""
-    laboratory = Laboratory(browser, "layers.js", ["LAYER_KINDS"])
+    laboratory = Laboratory(browser, layers=["LAYER_KINDS"])
     rng = np.random.default_rng(5)
     cases = [(name, dtype, training) for name in NAMES for dtype in TOLERANCE for training in (False, True)]
     engine, orders = [], []
@@ -82,3 +82,4 @@ def test_a_layer_computes_what_the_engine_computes(results, name, dtype, trainin
 
 def test_every_kind_of_layer_is_tried():
     assert {type(built(name)) for name in NAMES} == set(KINDS) - {Residual, Sequential}
+    assert {kind.__name__ for kind in KINDS} == layer_classes()

@@ -9,20 +9,11 @@ import pytest
 
 from minicnn import (
     SGD,
-    AvgPool2D,
     BatchNorm2D,
     Conv2D,
     Dense,
-    Dropout,
     Flatten,
-    GlobalAvgPool2D,
-    Layer,
     LeakyReLU,
-    LocalResponseNorm,
-    MaxPool2D,
-    ReLU,
-    Residual,
-    Sequential,
     SoftmaxCrossEntropy,
     keep_for_backward,
     ops,
@@ -37,45 +28,12 @@ from tests.inspection.explain.laboratory import (
     told,
     traced,
 )
-
-PICTURE = (9, 8, 3)
-
-
-def plain(first: Layer | None = None) -> list[Layer]:
-    return [
-        Conv2D(4, 3), first or ReLU(), MaxPool2D(2), Conv2D(6, 3, padding=1, groups=2), LeakyReLU(0.1),
-        Flatten(), Dropout(0.3), Dense(5),
-    ]  # fmt: skip
-
-
-def residual() -> list[Layer]:
-    body = [
-        Conv2D(6, 3, stride=2, padding=1, bias=False), BatchNorm2D(), ReLU(),
-        Conv2D(6, 3, padding=1, bias=False), BatchNorm2D(),
-    ]  # fmt: skip
-    return [
-        Conv2D(4, 3, padding="same", bias=False), BatchNorm2D(), ReLU(), LocalResponseNorm(3, alpha=0.5),
-        Residual(body, [Conv2D(6, 1, stride=2, bias=False), BatchNorm2D()]), ReLU(),
-        Residual(Conv2D(6, 3, padding=1)), AvgPool2D(2), GlobalAvgPool2D(), Dense(5),
-    ]  # fmt: skip
-
-
-NETWORKS = {"plain": plain, "residual": residual}
-
-
-def network(layers: list[Layer], dtype: str = "float64") -> Sequential:
-    """Return the network, with running statistics and biases as if it had learnt."""
-    net = Sequential(layers, PICTURE, seed=2, dtype=dtype)
-    rng = np.random.default_rng(3)
-    for name, variable in net.variables().items():
-        if name.rpartition(".")[2] != "weight" or variable.value.ndim == 1:
-            variable.value = (variable.value + rng.uniform(0.1, 0.5, variable.shape)).astype(dtype)
-    return net
+from tests.inspection.explain.networks import NETWORKS, PICTURE, network, plain
 
 
 @pytest.fixture(scope="module")
 def laboratory(browser: Any) -> Laboratory:
-    return Laboratory(browser, "network.js", ["buildNetwork"])
+    return Laboratory(browser, network=["buildNetwork"])
 
 
 @pytest.mark.parametrize("training", [False, True])

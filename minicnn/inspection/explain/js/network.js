@@ -1,7 +1,7 @@
 // A network with all its numbers, alive: it runs forward and backward, can be changed anywhere, and learns by SGD.
 //
-// It is built from the description that Python puts into the page (see minicnn/inspection/explain/description.py). What a
-// run makes is a Pass, which stays as it is; a change takes effect at the next run, and what lies before it in the
+// It is built from the description that Python puts into the page, see minicnn/inspection/explain/description.py. What
+// a run makes is a Pass, which stays as it is; a change takes effect at the next run, and what lies before it in the
 // network is taken from the run before.
 
 import { LAYER_KINDS } from "./layers.js";
@@ -46,6 +46,11 @@ export class Network {
     this.changed = new Set(); // the layers that compute otherwise than in it
   }
 
+  // Whether it computes: a network that is too large does not, and shows a pass that was stored.
+  get live() {
+    return this.description.live;
+  }
+
   // The layer of that dotted name. Throws RangeError where there is none.
   layer(name) {
     const found = this.flat.find((layer) => layer.name === name);
@@ -59,7 +64,7 @@ export class Network {
     return this.flat.some((layer) => differs[layer.kind]?.(layer) ?? false);
   }
 
-  // The batch norm that stands in the way of training with one picture, having one pixel a channel; null where none does.
+  // The batch norm that one picture cannot train, as it has one pixel a channel; null where there is none.
   get tooFewPixels() {
     const single = ({ kind, frozen, inputShape: [h, w] }) => kind === "BatchNorm2D" && !frozen && h * w < 2;
     return this.flat.find(single)?.name ?? null;
@@ -79,40 +84,43 @@ export class Network {
     return this.last;
   }
 
-  // A forward pass that takes from the pass `before` whatever these changed layers leave as it was.
-  forwardFrom(before, changed) {
+  // A forward pass that takes from the pass `before` whatever these changed layers leave as it was. held: a tensor to
+  // stand in the place of another one, as {name, tensor}, name being "x", or a layer's output such as "conv1.y".
+  forwardFrom(before, changed, held = null) {
     const pass = new Pass(this);
     const { mean, std } = this.description.normalization;
     const samePicture = before?.images === this.images;
     pass.images = this.images;
     pass.x = samePicture ? before.x : normalize_pixels(this.images, mean, std);
-    pass.logits = this.#forwardThrough(this.layers, pass.x, pass, before, changed);
+    if (held?.name === "x") pass.x = held.tensor;
+    const run = { pass, before, changed, held };
+    pass.logits = this.#forwardThrough(this.layers, pass.x, run);
     pass.label = this.label;
     pass.labelSmoothing = this.labelSmoothing;
     Object.assign(pass, softmax_cross_entropy(pass.logits, [this.label], this.labelSmoothing));
     return pass;
   }
 
-  #forwardThrough(layers, x, pass, before, changed) {
-    for (const layer of layers) x = this.#forwardOne(layer, x, pass, before, changed);
-    return x;
+  #forwardThrough(layers, x, run) {
+    return layers.reduce((y, layer) => this.#forwardOne(layer, y, run), x);
   }
 
-  #forwardOne(layer, x, pass, before, changed) {
-    if (layer.kind === "Sequential") return this.#forwardThrough(layer.layers, x, pass, before, changed);
-    const earlier = before?.made.get(layer.name);
+  #forwardOne(layer, x, run) {
+    if (layer.kind === "Sequential") return this.#forwardThrough(layer.layers, x, run);
+    const earlier = run.before?.made.get(layer.name);
     let made;
     if (layer.kind === "Residual") {
-      const body = this.#forwardOne(layer.body, x, pass, before, changed);
-      const shortcut = layer.shortcut ? this.#forwardOne(layer.shortcut, x, pass, before, changed) : x;
+      const body = this.#forwardOne(layer.body, x, run);
+      const shortcut = layer.shortcut ? this.#forwardOne(layer.shortcut, x, run) : x;
       const same = earlier?.body === body && earlier.shortcut === shortcut;
       made = same ? earlier : { operation: "residual", x, body, shortcut, y: residual(body, shortcut) };
-    } else if (earlier?.x === x && !changed.has(layer)) {
+    } else if (earlier?.x === x && !run.changed.has(layer)) {
       made = earlier;
     } else {
       made = { x, ...layer.parameters, ...LAYER_KINDS[layer.kind].forward(layer, x, this.training) };
     }
-    pass.made.set(layer.name, made);
+    if (run.held?.name === `${layer.name}.y`) made = { ...made, y: run.held.tensor };
+    run.pass.made.set(layer.name, made);
     return made.y;
   }
 
@@ -120,19 +128,20 @@ export class Network {
   backward(pass) {
     if (pass.hasGradients) return;
     pass.dlogits = softmax_cross_entropy_backward(pass.probabilities, [pass.label], pass.labelSmoothing);
-    pass.gradients = this.gradientsOf(pass, pass.dlogits);
+    const { gradients, dx } = this.gradientsOf(pass, pass.dlogits);
+    pass.gradients = gradients;
+    pass.dx = dx;
   }
 
-  // The gradients of Σ dlogits · logits at every layer of a pass: a Map, layer's name → {dy, dx, dweight, dbias, …}.
+  // The gradients of Σ dlogits · logits: at every layer of a pass, by its name {dy, dx, dweight, dbias, …}, and at x.
   gradientsOf(pass, dlogits) {
     const gradients = new Map();
-    this.#backwardThrough(this.layers, dlogits, pass, gradients);
-    return gradients;
+    const dx = this.#backwardThrough(this.layers, dlogits, pass, gradients);
+    return { gradients, dx };
   }
 
   #backwardThrough(layers, dy, pass, gradients) {
-    for (let place = layers.length - 1; place >= 0; place--) dy = this.#backwardOne(layers[place], dy, pass, gradients);
-    return dy;
+    return layers.reduceRight((dx, layer) => this.#backwardOne(layer, dx, pass, gradients), dy);
   }
 
   #backwardOne(layer, dy, pass, gradients) {
@@ -204,7 +213,8 @@ export class Network {
   // true: as in training, with batch norm by this picture's own statistics, and dropout by a mask that stays the same.
   // false: as in use, with batch norm by its running statistics and without dropout.
   setTraining(training) {
-    if (training && this.tooFewPixels) throw new RangeError(`${this.tooFewPixels} has one pixel a channel: no variance`);
+    const single = this.tooFewPixels;
+    if (training && single) throw new RangeError(`${single} has one pixel a channel, which has no variance`);
     if (training === this.training) return;
     this.training = training;
     for (const layer of this.flat) if (["Dropout", "BatchNorm2D"].includes(layer.kind)) this.changed.add(layer);
@@ -258,8 +268,9 @@ export class Network {
     layer.state.running_var = towards(layer.state.running_var, unbiased);
   }
 
-  // What differs from the beginning: [{name, count, index, from, to}], for each tensor how many of its numbers, and the one
-  // that differs most; {name, from, to} of the label and of the smoothing; {name, channel?, from: "on", to} of activations.
+  // What differs from the beginning: [{name, count, index, from, to}], for each tensor how many of its numbers, and the
+  // one that differs most; {name, from, to} of the label and of the smoothing; of activations {name, channel?, from:
+  // "on", to}, channel where that alone is silent.
   edits() {
     const found = [differenceOf("images", this.start, this.images)];
     for (const layer of this.flat) {
@@ -299,9 +310,10 @@ function differenceOf(name, before, now) {
   if (before === now) return null;
   let count = 0;
   let largest = 0;
+  const distance = (place) => Math.abs(now.data[place] - before.data[place]);
   for (let place = 0; place < now.data.length; place++) {
-    if (now.data[place] !== before.data[place]) count++;
-    if (Math.abs(now.data[place] - before.data[place]) > Math.abs(now.data[largest] - before.data[largest])) largest = place;
+    if (distance(place) > 0) count++;
+    if (distance(place) > distance(largest)) largest = place;
   }
   const index = unravel(now.shape, largest);
   return count ? { name, count, index, from: before.data[largest], to: now.data[largest] } : null;

@@ -1,4 +1,4 @@
-// All numbers of one forward and backward pass, by the names that minicnn.trace gives them: conv1.y, conv1.dweight, loss, …
+// All numbers of one forward and backward pass, by the names that minicnn.trace gives them: conv1.y, conv1.dweight, …
 
 import { energies } from "./ops/local_response_norm.js";
 import { im2col } from "./ops/columns.js";
@@ -8,8 +8,8 @@ import { rows_normalized } from "./ops/layer_norm.js";
 import { reshaped, size } from "./tensor.js";
 
 export class Pass {
-  // made: of each layer by name, what its forward pass got and made. gradients: the same backward; null before `backward`.
-  // Beside them images, x, logits, probabilities, loss, dlogits: tensors; label, labelSmoothing: numbers.
+  // made: of each layer by name, what its forward pass got and made. gradients: the same backward, or null.
+  // Beside them images, x, logits, probabilities, loss, dlogits, dx: tensors; label, labelSmoothing: numbers.
   constructor(network) {
     this.network = network;
     this.made = new Map();
@@ -40,9 +40,10 @@ export class Pass {
     const named = (layer, all) => all.map((key) => `${layer}.${key}`).filter((name) => this.get(name));
     const layers = [...this.made.keys()];
     const forward = layers.flatMap((layer) => named(layer, [...keys(this.made, layer), ...extra(layer, 0)]));
-    const backward = layers.reverse().flatMap((layer) => named(layer, [...keys(this.gradients, layer), ...extra(layer, 1)]));
+    const gradients = (layer) => named(layer, [...keys(this.gradients, layer), ...extra(layer, 1)]);
+    const backward = layers.reverse().flatMap(gradients);
     const loss = ["labels", "loss", "probabilities", ...(this.hasGradients ? ["dlogits"] : [])];
-    return ["images", "x", ...forward, "logits", ...loss, ...backward];
+    return ["images", "x", ...forward, "logits", ...loss, ...backward, ...(this.hasGradients ? ["dx"] : [])];
   }
 
   // The name of the operation that made the layer's results, forward or backward.
@@ -64,13 +65,16 @@ export class Pass {
   }
 }
 
-const WHOLE = ["images", "x", "logits", "probabilities", "loss", "dlogits"];
+const WHOLE = ["images", "x", "logits", "probabilities", "loss", "dlogits", "dx"];
 
-// What a formula makes on the way, and what is made anew when it is looked at: by the layer's kind, forward and backward.
+// What a formula makes on the way, made anew when it is looked at: by the layer's kind, forward and backward.
 const ON_DEMAND = {
   Conv2D: [
     { columns: ({ settings: s }, { x }) => im2col(x, s.kernel, s.stride, s.padding, s.dilation) },
-    { dcolumns: ({ settings: s }, { weight }, { dy }) => (s.groups > 1 || !dy ? undefined : gradientOfColumns(dy, weight)) },
+    {
+      dcolumns: ({ settings: s }, { weight }, { dy }) =>
+        s.groups > 1 || !dy ? undefined : gradientOfColumns(dy, weight),
+    },
   ],
   BatchNorm2D: [{ x_hat: ({ settings: s }, { x, mean, variance }) => normalized(x, mean, variance, s.epsilon) }, {}],
   LayerNorm: [{ x_hat: ({ settings: s }, { x, mean, variance }) => rows_normalized(x, mean, variance, s.epsilon) }, {}],

@@ -45,7 +45,8 @@ export function mapped2(a, b, f) {
 
 // Where the number at `index` lies in the data. RangeError where there is no such number.
 export function offset(shape, index) {
-  const fits = index.length === shape.length && index.every((i, axis) => Number.isInteger(i) && i >= 0 && i < shape[axis]);
+  const inside = (i, axis) => Number.isInteger(i) && i >= 0 && i < shape[axis];
+  const fits = index.length === shape.length && index.every(inside);
   if (!fits) throw new RangeError(`no number at [${index}] of a tensor of shape ${shape.join("×") || "one number"}`);
   return index.reduce((place, i, axis) => place * shape[axis] + i, 0);
 }

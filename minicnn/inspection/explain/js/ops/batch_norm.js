@@ -4,17 +4,18 @@
 //   mean = 1/M · Σ x        variance = 1/M · Σ (x − mean)²        x̂ = (x − mean) / √(variance + ε)
 //   y = weight ⊙ x̂ + bias
 //
-// In training the statistics are the batch's own, and the gradient takes three paths from x̂ to x: x itself, the mean, and
-// the variance. In use they are given numbers, and only the first path is left.
+// In training the statistics are the batch's own, and the gradient takes three paths from x̂ to x: x itself, the mean,
+// and the variance. In use they are given numbers, and only the first path is left.
 // x, y, dy, dx (N, H, W, C), M = N·H·W; weight, bias, mean, variance (C).
 
 import { sum_of_rows } from "./convolution.js";
-import { zeros } from "../tensor.js";
+import { mapped, mapped2, zeros } from "../tensor.js";
 
 export function batch_norm(x, weight, bias, epsilon) {
   const pixels = x.data.length / x.shape[3];
-  const mean = divided(sum_of_rows(x), pixels);
-  const variance = divided(sum_of_rows(overChannels(x, (v, c) => (v - mean.data[c]) ** 2)), pixels);
+  const mean = mapped(sum_of_rows(x), (sum) => sum / pixels);
+  const squares = overChannels(x, (v, c) => (v - mean.data[c]) ** 2);
+  const variance = mapped(sum_of_rows(squares), (sum) => sum / pixels);
   return { y: batch_norm_inference(x, weight, bias, mean, variance, epsilon), mean, variance };
 }
 
@@ -23,7 +24,7 @@ export function batch_norm_backward(dy, x, weight, mean, variance, epsilon) {
   const pixels = x.data.length / x.shape[3];
   const x_hat = normalized(x, mean, variance, epsilon);
   const dbias = sum_of_rows(dy);
-  const dweight = sum_of_rows(product(dy, x_hat));
+  const dweight = sum_of_rows(mapped2(dy, x_hat, (d, v) => d * v));
   const dx = overChannels(dy, (d, c, i) => {
     const paths = d - dbias.data[c] / pixels - (x_hat.data[i] * dweight.data[c]) / pixels;
     return (weight.data[c] / Math.sqrt(variance.data[c] + epsilon)) * paths;
@@ -40,7 +41,7 @@ export function batch_norm_inference(x, weight, bias, mean, variance, epsilon) {
 export function batch_norm_inference_backward(dy, x, weight, mean, variance, epsilon) {
   const x_hat = normalized(x, mean, variance, epsilon);
   const dx = overChannels(dy, (d, c) => (weight.data[c] / Math.sqrt(variance.data[c] + epsilon)) * d);
-  return { dx, dweight: sum_of_rows(product(dy, x_hat)), dbias: sum_of_rows(dy) };
+  return { dx, dweight: sum_of_rows(mapped2(dy, x_hat, (d, v) => d * v)), dbias: sum_of_rows(dy) };
 }
 
 // x̂
@@ -57,12 +58,4 @@ function overChannels(t, f) {
     for (let c = 0; c < channels; c++) result.data[place + c] = f(t.data[place + c], c, place + c);
   }
   return result;
-}
-
-function product(a, b) {
-  return { shape: a.shape, data: a.data.map((v, i) => v * b.data[i]) };
-}
-
-function divided(t, divisor) {
-  return { shape: t.shape, data: t.data.map((v) => v / divisor) };
 }

@@ -1,4 +1,4 @@
-// Matrix products, the @ of the formulas: the one place where this page's time goes, so four rows by four columns at once.
+// Matrix products, the @ of the formulas. The page's time goes here, so they take four rows by four columns at once.
 
 // a·b for a (M, K) and b (K, N); aᵀ·b for a (K, M) with transposeA; a·bᵀ for b (N, K) with transposeB. Returns (M, N).
 export function matmul(a, b, transposeA = false, transposeB = false) {

@@ -9,10 +9,11 @@ export function spread(kernel, dilation) {
 }
 
 export function output_size(size, kernel, stride, padding) {
-  return [0, 1].map((axis) => Math.floor((size[axis] + padding[axis][0] + padding[axis][1] - kernel[axis]) / stride[axis]) + 1);
+  const places = (axis) => (size[axis] + padding[axis][0] + padding[axis][1] - kernel[axis]) / stride[axis];
+  return [Math.floor(places(0)) + 1, Math.floor(places(1)) + 1];
 }
 
-// The first place of a window, and the one after the last, whose element at `shift` from its corner lies in the picture.
+// The first window, and the one after the last, whose element at `shift` from its corner lies in the picture.
 export function places_inside(shift, length, outputs, stride) {
   const first = Math.max(0, Math.ceil(-shift / stride));
   const end = Math.min(outputs, Math.floor((length - 1 - shift) / stride) + 1);
