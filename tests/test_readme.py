@@ -25,7 +25,7 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 PROGRAMS = {"minicnn": f"{shlex.quote(sys.executable)} -m minicnn", "python": shlex.quote(sys.executable)}
 SKIPPED = {
-    r"^(pip|git|cd|source|python -m venv)\b": "prepares an environment, as .ci/run does",
+    r"^(pip|git|cd|source|python3? -m venv)\b": "prepares an environment, as .ci/run does",
     r"^pytest\b": "is what runs now",
     r"^minicnn data download\b": "needs a network",
     r"\bgpu\b": "needs a GPU",

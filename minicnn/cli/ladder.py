@@ -10,13 +10,16 @@ import typer
 
 def ladder(
     operation: Annotated[
-        str | None, typer.Argument(help="Such as conv2d or max_pool2d_backward. [all of them]", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="OPERATION", help="Such as conv2d or max_pool2d_backward. [all of them]", show_default=False
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Compare an operation's loops, formula and kernels."""
     from minicnn import ops
-    from minicnn.inspection.ladder import HEADING, climb
+    from minicnn.inspection.ladder import HEADING, LEGEND, climb
 
     if as_json:
         names = ops.__all__ if operation is None else [operation]
@@ -27,5 +30,5 @@ def ladder(
         print(HEADING)
         for name in ops.__all__:
             print(climb(name).line(), flush=True)
-        print("loops: the time of a call; then how many times as fast; error: the largest one,")
-        print("as a share of the largest number")
+        print("loops: the time of a call; formula, kernel, GPU: how many times as fast")
+        print(LEGEND[-1])

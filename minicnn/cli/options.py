@@ -87,7 +87,7 @@ RunOrModel = Annotated[
     ),
 ]
 Image = Annotated[
-    str | None, typer.Argument(metavar="[IMAGE]", help="An image file. [a shape is drawn]", show_default=False)
+    str | None, typer.Argument(metavar="IMAGE", help="An image file. [a shape is drawn]", show_default=False)
 ]
 Label = Annotated[
     str | None,

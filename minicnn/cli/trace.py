@@ -21,7 +21,7 @@ from minicnn.cli.options import (
     UntrainedSize,
 )
 
-MOST_OPERATIONS = 2e11  # that derivatives by differences may take unasked: within a minute
+LONGEST = 60  # seconds that derivatives by differences may take unasked
 NARROWEST = 80  # columns of a terminal that lines are made for
 
 
@@ -66,7 +66,7 @@ def trace(
 
     from minicnn import inspection
     from minicnn.inspection import trace_table
-    from minicnn.inspection.derivatives import Differences, derivative, derivatives, is_gradient, operations_of
+    from minicnn.inspection.derivatives import Differences, derivative, derivatives, is_gradient, seconds_for_all
     from minicnn.runs.looked_at import look_at, open_network
 
     places = [trace_table.parse_place(text) for text in at or ()]
@@ -78,9 +78,9 @@ def trace(
     if save is not None:
         t.save(save)
     width = max(NARROWEST, shutil.get_terminal_size().columns)
-    many = operations_of(net, t) > MOST_OPERATIONS
-    wanted = differences if differences is not None else bool(places) or not many
     by_differences = Differences(net, seen.x, labels, training)
+    seconds = seconds_for_all(t, by_differences)
+    wanted = differences if differences is not None else bool(places) or seconds < LONGEST
 
     if places:
         beside = [
@@ -107,4 +107,4 @@ def trace(
     for line in trace_table.table(t, all_found, width):
         print(line)
     if not wanted and differences is None:
-        print("no derivatives by differences: for a network of this size that takes minutes; --differences takes them")
+        print(f"derivatives by differences would take some {seconds:.0f} s: --differences takes them")

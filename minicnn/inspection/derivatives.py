@@ -16,6 +16,7 @@ differences are taken, and how it is known that they can be trusted, stands in `
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,6 @@ from minicnn.backend import Array, to_numpy
 from minicnn.dispatch import use_kernels
 from minicnn.inspection.finite_differences import Index, numeric_gradient
 from minicnn.inspection.parts import Memory
-from minicnn.inspection.summary import summarize
 from minicnn.inspection.trace import Trace, TracedArray
 from minicnn.layers.base import Layer
 from minicnn.layers.conv2d import Conv2D
@@ -35,7 +35,7 @@ from minicnn.layers.sequential import Sequential
 from minicnn.training.losses import SoftmaxCrossEntropy
 
 ACCURACY = 1e-4  # how closely the differences must agree among themselves to be believed
-PASSES = 5  # of the network that one derivative takes, mostly
+PASSES = 8  # of the network that one derivative takes, in the mean: 5, and more near a kink
 TRIES = 3  # numbers of an array, until one lies on no kink
 
 
@@ -69,7 +69,9 @@ class Differences:
         self._calls = dict.fromkeys(self._layers, 0)
         self._reads: dict[str, np.ndarray] = {}  # what each layer gets in the network's own pass
         self._returns: dict[str, np.ndarray] = {}
+        begin = time.perf_counter()
         self._logits = self._watched_pass()
+        self.seconds = time.perf_counter() - begin  # of a pass
 
     def of(self, name: str, index: Index) -> tuple[float, bool] | None:
         """Return the derivative of the loss by one number, and whether it is known; None for what has no derivative.
@@ -223,7 +225,7 @@ def is_gradient(t: Trace, name: str) -> bool:
     return own.startswith(("dx", "dy")) or (own.startswith("d") and of in t)
 
 
-def operations_of(net: Layer, t: Trace) -> int:
-    """Return how many operations (FLOP) `derivatives` takes for all gradients of a trace, roughly."""
+def seconds_for_all(t: Trace, differences: Differences) -> float:
+    """Return how long `derivatives` of a trace will take, roughly."""
     gradients = sum(is_gradient(t, traced.name) and not _other(traced) for traced in t)
-    return summarize(net).flops * len(t["labels"].value) * PASSES * gradients // 2  # from the middle on, in the mean
+    return differences.seconds * PASSES * gradients / 2  # from the middle of the network on, in the mean

@@ -35,7 +35,10 @@ from minicnn.ops.windows import pad_amounts
 SECONDS = 0.2  # for which a rung is called again and again
 LEAST_CALLS, MOST_CALLS = 3, 200
 WIDTH = 80  # of what is printed, in characters
-LEGEND = "× loops: times as fast; error: the largest one, as a share of the largest number"
+LEGEND = (
+    "× loops, × above: how many times as fast as the loops, and as the rung above",
+    "error: the largest one, as a share of the largest number",
+)
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,16 @@ class Ladder:
     arguments: dict[str, Any]  # shapes in place of arrays
     rungs: tuple[Rung, ...]
 
-    def times_as_fast(self, rung: Rung) -> float | None:
-        """Return how many times as fast as the loops a rung is."""
-        loops = self.rungs[0].seconds
-        return loops / rung.seconds if loops is not None and rung.seconds else None
+    def times_as_fast(self, rung: Rung, than: Rung | None) -> float | None:
+        """Return how many times as fast a rung is as another one."""
+        if than is None or than.seconds is None or rung.seconds is None:
+            return None
+        return than.seconds / rung.seconds
 
     def line(self) -> str:
         """Return the ladder in one line, under HEADING."""
         loops, *others = self.rungs
-        speeds = (_times(self.times_as_fast(rung)) for rung in others)
+        speeds = (_times(self.times_as_fast(rung, loops)) for rung in others)
         errors = [rung.error for rung in others if rung.error is not None]
         return _columns(_LINE, self.operation, _seconds(loops.seconds), *speeds, _error(max(errors, default=None)))
 
@@ -78,7 +82,7 @@ class Ladder:
         return {
             "operation": self.operation,
             "arguments": self.arguments,
-            "rungs": [vars(rung) | {"times_as_fast": self.times_as_fast(rung)} for rung in self.rungs],
+            "rungs": [vars(rung) | {"times_as_fast": self.times_as_fast(rung, self.rungs[0])} for rung in self.rungs],
         }
 
     def __str__(self) -> str:
@@ -88,17 +92,18 @@ class Ladder:
             *textwrap.wrap(f"{self.operation}: {says.splitlines()[0]}", WIDTH),
             *textwrap.wrap(f"with {given}", WIDTH),
             "",
-            _columns(_TABLE, "rung", "time", "× loops", "error", "where"),
+            _columns(_TABLE, "rung", "time", "× loops", "× above", "error", "where"),
         ]
+        above: Rung | None = None
         for rung in self.rungs:
-            times = _times(self.times_as_fast(rung))
+            times = (_times(self.times_as_fast(rung, than)) for than in (self.rungs[0], above))
             where = rung.note or rung.source.removeprefix("minicnn/")
-            lines.append(_columns(_TABLE, rung.name, _seconds(rung.seconds), times, _error(rung.error), where))
-        lines += ["", LEGEND]
-        return "\n".join(lines)
+            lines.append(_columns(_TABLE, rung.name, _seconds(rung.seconds), *times, _error(rung.error), where))
+            above = rung if rung.seconds is not None else above
+        return "\n".join([*lines, "", *LEGEND])
 
 
-_TABLE = (-7, 8, 8, 8, -38)  # widths of columns; negative ones begin at the left
+_TABLE = (-7, 8, 8, 8, 6, -38)  # widths of columns; negative ones begin at the left
 _LINE = (-34, 8, 8, 8, 8, 8)
 
 

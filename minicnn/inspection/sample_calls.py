@@ -40,25 +40,27 @@ def sample_call(name: str, side: int = SIDE) -> SampleCall:
     """
     if name not in ops.__all__:
         raise UsageError(f"unknown operation {name!r}: choose one of {', '.join(ops.__all__)}")
-    return next(_calls_of(name, side))
-
-
-def _calls_of(name: str, side: int) -> Iterator[SampleCall]:
     for scene in _scenes(side):
-        seen: dict[str, dict[str, Any]] = {}
-
-        def note(call: Call, seen: dict[str, dict[str, Any]] = seen) -> None:
-            copies = {name: a.copy() if is_array(a) else a for name, a in call.arguments.items()}
-            seen.setdefault(call.name, copies)
-
-        with use_kernels("reference"), observe(note):
-            scene(np.random.default_rng(0))
+        seen = _calls_in(scene)
         if name in seen:
-            yield SampleCall(seen[name], seen.get(name.removesuffix("_backward"), {}))
+            return SampleCall(seen[name], seen.get(name.removesuffix("_backward"), {}))
+    raise LookupError(f"no scene calls {name}: add one")
+
+
+def _calls_in(scene: Scene) -> dict[str, dict[str, Any]]:
+    """Run a scene, and return by name the arguments of the first call of each operation in it."""
+    seen: dict[str, dict[str, Any]] = {}
+
+    def note(call: Call) -> None:
+        seen.setdefault(call.name, {name: a.copy() if is_array(a) else a for name, a in call.arguments.items()})
+
+    with use_kernels("reference"), observe(note):
+        scene(np.random.default_rng(0))
+    return seen
 
 
 def _scenes(side: int) -> Iterator[Scene]:
-    """Yield what there is to run, in an order in which what stands for itself comes before what holds others."""
+    """Yield what there is to run: what stands for itself first, and last what needs kernels to run as one."""
     picture, smaller = (side, side, 16), (side // 2, side // 2, 8)
     for kind in (layers.ReLU, layers.ReLU6, layers.LeakyReLU, layers.Sigmoid, layers.Tanh, layers.SiLU, layers.GELU):
         yield _passes(kind(), picture, samples=4)
@@ -73,14 +75,14 @@ def _scenes(side: int) -> Iterator[Scene]:
     yield _passes(layers.LayerNorm(), smaller, samples=4)
     yield _passes(layers.LocalResponseNorm(), smaller, samples=4)
     yield _passes(layers.Residual([layers.ReLU()]), picture, samples=4)
-    block = [layers.Conv2D(16, 3), layers.ReLU(), layers.MaxPool2D(2)]
-    yield _passes(layers.Sequential(block), picture, samples=1, kernels="fast")
-    norm = [layers.Conv2D(8, 1), layers.BatchNorm2D(), layers.ReLU()]
-    yield _passes(layers.Sequential(norm), smaller, samples=1, kernels="fast")
     yield _loss
     yield _soft_loss
     yield _updates
     yield _pictures(side)
+    block = [layers.Conv2D(16, 3), layers.ReLU(), layers.MaxPool2D(2)]
+    yield _passes(layers.Sequential(block), picture, samples=1, kernels="fast")
+    norm = [layers.Conv2D(8, 1), layers.BatchNorm2D(), layers.ReLU()]
+    yield _passes(layers.Sequential(norm), smaller, samples=1, kernels="fast")
 
 
 def _passes(layer: Layer, shape: Shape, samples: int, training: bool = True, kernels: str = "reference") -> Scene:
