@@ -61,7 +61,7 @@ def evaluate(
     among = np.unique(images.labels).tolist() if only_present else list(range(len(facts.classes)))
     loader = Loader(images, batch_size, facts.transform, workers=workers, cache=False)
     with device_session(trained.device, batch_size):
-        flips = (trained.settings is not None and trained.settings.test_flip) if flip is None else flip
+        flips = trained.flips if flip is None else flip
         result = evaluation.evaluate(
             trained.net, loader, facts.normalization, trained.device, flip=flips, among=among
         )  # fmt: skip

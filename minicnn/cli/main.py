@@ -21,6 +21,7 @@ from minicnn.cli import (
     gradcheck,
     import_,
     ladder,
+    look,
     predict,
     search,
     step,
@@ -37,6 +38,7 @@ SMALLER = {  # what to make smaller when a verb needs more memory than there is
     "search": "a smaller batch_size or image_size",
     "evaluate": "a smaller --batch-size",
     "predict": "fewer images at once",
+    "look": "a smaller network or smaller pictures",
     "doctor": "a smaller --batch-size or --image-size, or a lower --most",
     "summary": "a smaller --image-size or fewer --classes",
     "step": "a smaller --image-size or fewer --classes",
@@ -53,6 +55,7 @@ app = typer.Typer(
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(predict.predict)
+app.command()(look.look)
 app.command()(compare.compare)
 app.command()(search.search)
 app.command()(export.export)

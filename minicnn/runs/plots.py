@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minicnn.files import write_whole
+from minicnn.figures import drawable, save_figure, shortened
 from minicnn.training.history import Epoch, best_epoch
 from minicnn.training.lr_finder import RateCurve
 
 if TYPE_CHECKING:  # Matplotlib takes as long to import as everything else together: only when something is drawn
-    from matplotlib.figure import Figure
-
     from minicnn.runs.comparison import RunRecord
 
 COUNTS_SHOWN = 20  # classes: with more of them, a number does not fit into its cell
-DOTS_PER_INCH = 120
 
 
 def draw_curves(history: Sequence[Epoch], path: Path, title: str) -> None:
@@ -56,8 +51,8 @@ def draw_curves(history: Sequence[Epoch], path: Path, title: str) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.suptitle(_drawable(title), parse_math=False)
-    _save(figure, path)
+    figure.suptitle(drawable(title), parse_math=False)
+    save_figure(figure, path)
 
 
 def draw_confusion(confusion: np.ndarray, class_names: Sequence[str], path: Path, title: str) -> None:
@@ -80,13 +75,13 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str], path: Path
     # A name needs about 0.14 inches: with very many classes, every second, third, … has one.
     every = math.ceil(0.14 * classes / (0.8 * side))
     ticks = range(0, classes, every)
-    names = [_shortened(_drawable(class_names[tick])) for tick in ticks]
+    names = [shortened(drawable(class_names[tick])) for tick in ticks]
     size = min(10.0, max(6.0, 72 * 0.6 * side / classes * every))
     axes.set_xticks(ticks, names, rotation=90, fontsize=size, parse_math=False)
     axes.set_yticks(ticks, names, fontsize=size, parse_math=False)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    figure.suptitle(_drawable(title), parse_math=False)
+    figure.suptitle(drawable(title), parse_math=False)
     if classes <= COUNTS_SHOWN:
         for row, column in np.argwhere(confusion):
             color = "white" if shares[row, column] > 0.35 else "black"
@@ -94,7 +89,7 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str], path: Path
     beside = axes.inset_axes((1.02, 0, 0.035, 1))  # in heights of the matrix: as high as it is, whatever its size
     bar = figure.colorbar(image, cax=beside, label="share of the true class's images")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_rates(curve: RateCurve, path: Path, title: str) -> None:
@@ -112,8 +107,8 @@ def draw_rates(curve: RateCurve, path: Path, title: str) -> None:
     axes.set_ylabel("loss in nats, smoothed")
     axes.grid(alpha=0.3)
     axes.legend()
-    axes.set_title(_drawable(title), parse_math=False)
-    _save(figure, path)
+    axes.set_title(drawable(title), parse_math=False)
+    save_figure(figure, path)
 
 
 def draw_comparison(histories: Mapping[str, Sequence[Epoch]], path: Path) -> None:
@@ -143,8 +138,8 @@ def draw_comparison(histories: Mapping[str, Sequence[Epoch]], path: Path) -> Non
     legend = figure.legend(loss.lines, [""] * len(loss.lines), loc="outside lower center", ncols=2)
     for text, (name, history) in zip(legend.get_texts(), histories.items(), strict=True):
         text.set_parse_math(False)
-        text.set_text(f"{_drawable(name)}: {best_epoch(history).val_accuracy:.1%}")
-    _save(figure, path)
+        text.set_text(f"{drawable(name)}: {best_epoch(history).val_accuracy:.1%}")
+    save_figure(figure, path)
 
 
 def draw_search(records: Sequence[RunRecord], names: Sequence[str], path: Path) -> None:
@@ -162,7 +157,7 @@ def draw_search(records: Sequence[RunRecord], names: Sequence[str], path: Path) 
     for axes, name in zip(panels, names, strict=True):
         values = [record.settings[name] for record in records]
         if not all(type(value) in (int, float) for value in values):
-            values = [_shortened(_drawable(str(value))) for value in values]
+            values = [shortened(drawable(str(value))) for value in values]
         elif min(values) > 0 and max(values) >= 10 * min(values):
             axes.set_xscale("log")
         for number, (value, accuracy, record) in enumerate(zip(values, accuracies, records, strict=True)):
@@ -173,24 +168,4 @@ def draw_search(records: Sequence[RunRecord], names: Sequence[str], path: Path) 
     panels[0].set_ylabel("best validation accuracy")
     panels[0].yaxis.set_major_formatter(PercentFormatter(1.0))
     figure.suptitle(f"{len(records)} runs; red: the best, rings: ended early")
-    _save(figure, path)
-
-
-def _shortened(name: str, most: int = 24) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
-
-
-def _drawable(text: str) -> str:
-    """Return `text` with the bytes of file names that Python could not decode read as UTF-8.
-
-    A terminal that is said to know ASCII only (LC_ALL=POSIX) makes Python keep each such byte as a lone surrogate.
-    """
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _save(figure: Figure, path: Path) -> None:
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # a box stands for it in the picture
-        figure.savefig(content, format="png", dpi=DOTS_PER_INCH)
-    write_whole(path, content.getvalue())
+    save_figure(figure, path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from minicnn import ops
-from minicnn.backend import to_device, to_numpy
+from minicnn.backend import Array, to_device, to_numpy
 from minicnn.data import NAMED_DATASETS, ImageDataset, check_header, fold_of, open_dataset, read_image
 from minicnn.devices import device_memory, resolve_device
 from minicnn.errors import UsageError
@@ -112,12 +112,18 @@ class TrainedNetwork:
             check_header(path)
         rows = []
         for first in range(0, len(paths), IMAGES_AT_ONCE):
-            chosen = paths[first : first + IMAGES_AT_ONCE]
-            pixels = np.stack([self.picture(path) for path in chosen])
-            x = self.facts.normalization(to_device(pixels, self.device))
-            logits = logits_of(self.net, x, self.settings is not None and self.settings.test_flip)
-            rows.append(to_numpy(ops.softmax(logits)))
+            x = self.read(np.stack([self.picture(path) for path in paths[first : first + IMAGES_AT_ONCE]]))
+            rows.append(to_numpy(ops.softmax(logits_of(self.net, x, self.flips))))
         return np.concatenate(rows)
+
+    @property
+    def flips(self) -> bool:
+        """Whether a picture is judged by the mean of its logits and its mirror's."""
+        return self.settings is not None and self.settings.test_flip
+
+    def read(self, pixels: np.ndarray) -> Array:
+        """Return pictures (N, H, W, 3) uint8 as the network reads them, float32 on its device."""
+        return self.facts.normalization(to_device(pixels, self.device))
 
 
 def listed(classes: Sequence[str], most: int = 5) -> str:

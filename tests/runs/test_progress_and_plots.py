@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 
+from minicnn.figures import drawable
 from minicnn.runs import plots
 from minicnn.runs.display import LiveProgress, make_progress
 from minicnn.runs.plots import draw_confusion, draw_curves
@@ -83,8 +84,8 @@ def test_confusion(tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest
     confusion[0] = 0  # a class without images
     names = [f"class {k} of $many$ with a rather long name" for k in range(classes)]
     drawn: list[Figure] = []
-    save = plots._save
-    monkeypatch.setattr(plots, "_save", lambda figure, path: (save(figure, path), drawn.append(figure)))
+    save = plots.save_figure
+    monkeypatch.setattr(plots, "save_figure", lambda figure, path: (save(figure, path), drawn.append(figure)))
     draw_confusion(confusion, names, tmp_path / "confusion.png", "a network on a set of pictures\n50 %")
     (figure,) = drawn
     page, text = figure.bbox_inches, figure.get_tightbbox()
@@ -101,4 +102,4 @@ def test_names_that_no_font_and_no_encoding_knows(tmp_path: Path) -> None:
     names = ["形状", "\udce5\udcbd\udca2"]
     draw_confusion(np.eye(2, dtype=int), names, tmp_path / "confusion.png", names[1])
     draw_curves([ROW], tmp_path / "curves.png", names[1])
-    assert plots._drawable("\udce5\udcbd\udca2 \udcff") == "形 �"
+    assert drawable("\udce5\udcbd\udca2 \udcff") == "形 �"
