@@ -1,9 +1,10 @@
 """Two interleaved spirals, told apart by dense layers alone: what a network is without any convolution.
 
-python examples/05_spirals.py [--out spirals.png]
+python examples/05_spirals.py [--out runs/spirals.png]
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -36,7 +37,7 @@ def picture(net: Sequential, x: np.ndarray, labels: np.ndarray, size: int = 400)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", default="spirals.png")
+    parser.add_argument("--out", default="runs/spirals.png")
     out = parser.parse_args().out
 
     rng = np.random.default_rng(0)
@@ -53,6 +54,7 @@ def main() -> None:
         if step % 300 == 0:
             right = (net.forward(new_x).argmax(axis=1) == new_labels).mean()
             print(f"step {step:4}: loss {value:.4f} nats, {right:.1%} of new points right")
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
     picture(net, x, labels).save(out)
     print(f"{out}: which side of the plane the network gives to which spiral")
 

@@ -1,6 +1,6 @@
 """What each transform does to a picture, as a contact sheet: the original on the left, six draws beside it.
 
-python examples/08_transforms.py [PICTURE] [--out transforms.png]
+python examples/08_transforms.py [PICTURE] [--out runs/transforms.png]
 """
 
 import argparse
@@ -48,7 +48,7 @@ TRANSFORMS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("picture", nargs="?", help="any picture; left out, the landscape of example 01")
-    parser.add_argument("--out", default="transforms.png")
+    parser.add_argument("--out", default="runs/transforms.png")
     arguments = parser.parse_args()
     if arguments.picture:
         original = read_image(arguments.picture)
@@ -66,6 +66,7 @@ def main() -> None:
         rng = np.random.default_rng(number)
         for k in range(DRAWS):
             sheet.paste(transform(original, rng), (60 + (k + 1) * (SIZE + 4), number * row + TITLE))
+    Path(arguments.out).parent.mkdir(parents=True, exist_ok=True)
     sheet.save(arguments.out)
     print(f"{arguments.out}: {len(TRANSFORMS)} transforms, {DRAWS} draws of each")
 

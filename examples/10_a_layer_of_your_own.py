@@ -6,6 +6,8 @@ The layer is squeeze-and-excite (Hu et al. 2018): every channel is scaled by how
 holds other layers, in a Sequential, and one parameter; nothing is registered anywhere.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from minicnn import (
@@ -69,8 +71,9 @@ def main() -> None:
         if step % 20 == 0:
             print(f"step {step}: loss {value:.3f} nats")
     print(f"{(net.forward(x).argmax(axis=1) == labels).mean():.0%} right")
-    print("written to squeeze.safetensors:", ", ".join(net.state()))
-    net.save("squeeze.safetensors")
+    Path("runs").mkdir(exist_ok=True)
+    net.save("runs/squeeze.safetensors")
+    print("written to runs/squeeze.safetensors:", ", ".join(net.state()))
 
 
 def pictures(count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,8 +3,8 @@
     python examples/11_transfer_learning.py [FOLDER] [--per-class 5 20 100] [--start efficientnet_lite0] [--size PIXELS]
 
 Three ways to the same classes: cnn3 from scratch; the pretrained network's last layer alone, on features that are
-computed once; and all of the pretrained network, after its last layer. Prints a table and draws transfer.png. FOLDER as
-for `minicnn train`; left out, it is the generated set `shapes`. --start may be a run of your own.
+computed once; and all of the pretrained network, after its last layer. Prints a table and draws runs/transfer.png.
+FOLDER as for `minicnn train`; left out, it is the generated set `shapes`. --start may be a run of your own.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def main() -> None:
             accuracies[way] = 100 * run.train().accuracy
             print(f"{count or 'all'} pictures a class, {way}: {accuracies[way]:.1f} %", flush=True)
         rows.append((count or len(run.splits.train) // len(run.splits.classes), accuracies))
-    draw(rows, "transfer.png")
+    draw(rows, "runs/transfer.png")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,11 @@ def _fetch(address: str, archive: Path, dataset: NamedDataset, progress: Progres
                     progress(size, total)
     except (OSError, ValueError) as error:  # URLError is an OSError; a malformed address is a ValueError
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        hint = "check the connection, or fetch the archive elsewhere and name it as the source"
+        hint = (
+            "check the connection, or fetch the archive elsewhere and name it: "
+            f"minicnn data download {dataset.name} --source FILE. Any folder with a folder of pictures for each class "
+            "can be trained on too: minicnn train FOLDER"
+        )
         raise UsageError(f"{dataset.name} could not be downloaded from {address}: {reason}; {hint}") from error
     if dataset.md5 is not None and md5.hexdigest() != dataset.md5:
         got = f"{size} bytes with MD5 {md5.hexdigest()}"

@@ -16,7 +16,7 @@ from minicnn.models.pretrained import PACKAGES
 from minicnn.runs.trained import TrainedNetwork
 from tests.cli.command import Command
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 
 from tests.models.torch_modules import EfficientNetLite, random_module  # noqa: E402
 

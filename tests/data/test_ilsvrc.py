@@ -30,7 +30,7 @@ def test_every_picture_gets_to_its_class(tmp_path: Path) -> None:
 
 
 def test_the_folders_are_those_of_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    imagenet = pytest.importorskip("torchvision.datasets.imagenet")
+    imagenet = pytest.importorskip("torchvision.datasets.imagenet", reason="torchvision is not installed")
     official = Archives().write(tmp_path / "official")
     known = {
         key: (name, hashlib.md5((official / name).read_bytes(), usedforsecurity=False).hexdigest())

@@ -13,7 +13,7 @@ from minicnn.layers import variables
 from minicnn.layers.tree import found_in
 from minicnn.layers.variables import Variable
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 
 from tests.models.torch_modules import MODULES, random_module  # noqa: E402
 

@@ -24,7 +24,7 @@ def test_confusion_matrix_counts_pairs(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("classes", [2, 10, 37])
 def test_formulas_agree_with_scikit_learn(rng: np.random.Generator, classes: int) -> None:
-    sklearn_metrics = pytest.importorskip("sklearn.metrics")
+    sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
     labels, predictions = predictions_of(rng, classes)
     # One class that is never shown, one that is never predicted: the quotients without a denominator.
     labels[labels == 0] = 1
@@ -46,7 +46,7 @@ def test_formulas_agree_with_scikit_learn(rng: np.random.Generator, classes: int
 
 
 def test_the_mean_is_over_all_classes_where_scikit_learn_s_own_leaves_out_those_that_never_come(rng) -> None:
-    sklearn_metrics = pytest.importorskip("sklearn.metrics")
+    sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
     labels, predictions = predictions_of(rng, 6)  # of eight classes
     predictions[labels == 0] = 1  # so class 0 is shown and never right, but comes
     f1 = metrics.f1(metrics.confusion_matrix(labels, predictions, 8))
@@ -67,7 +67,7 @@ def test_formulas_by_hand() -> None:
 
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_top_k_agrees_with_scikit_learn(rng: np.random.Generator, k: int) -> None:
-    sklearn_metrics = pytest.importorskip("sklearn.metrics")
+    sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
     logits, labels = rng.standard_normal((200, 8)), rng.integers(0, 8, 200)
     ours = float((metrics.rank_of_label(logits, labels) < k).mean())
     assert ours == pytest.approx(sklearn_metrics.top_k_accuracy_score(labels, logits, k=k, labels=range(8)))

@@ -271,7 +271,7 @@ def test_relus_that_long_steps_kill() -> None:
 
 
 def test_dead_shares_are_those_of_pytorch() -> None:
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
     trainer = trainer_of()
     trainer.net.conv1.bias.value[:] = np.linspace(-2, 0.5, 8)
     x = subject(trainer).sample[0][:128]
