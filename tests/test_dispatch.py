@@ -22,14 +22,15 @@ ROOMS = [name for _, name, _ in pkgutil.iter_modules(minicnn.ops.__path__) if na
 KERNELS = Path(minicnn.kernels.__path__[0])
 # No twin where the formula is as fast: NumPy's exponential is vectorised, CuPy's tanh is a single launch, and a sum of
 # two arrays, which the fused blocks do on the way where it counts, is as fast as memory.
+QUANTIZED = {name for name in ops.__all__ if "quantize" in name}
 WITHOUT_TWIN = {
     "cpu": {
         "softmax", "softmax_cross_entropy", "softmax_cross_entropy_backward", "residual", "residual_backward",
-        "soft_target_cross_entropy", "soft_target_cross_entropy_backward",
+        "soft_target_cross_entropy", "soft_target_cross_entropy_backward", *QUANTIZED,
     },
     "gpu": {
         "tanh", "residual", "residual_backward", "soft_target_cross_entropy", "soft_target_cross_entropy_backward",
-        *(name for name, update in UPDATES.items() if "gpu" not in update.twins),
+        *QUANTIZED, *(name for name, update in UPDATES.items() if "gpu" not in update.twins),
     },
 }  # fmt: skip
 

@@ -13,6 +13,7 @@ import typer
 import minicnn
 from minicnn.cli import (
     compare,
+    compress,
     data,
     doctor,
     evaluate,
@@ -40,6 +41,7 @@ SMALLER = {  # what to make smaller when a verb needs more memory than there is
     "predict": "fewer images at once",
     "look": "a smaller network or smaller pictures",
     "doctor": "a smaller --batch-size or --image-size, or a lower --most",
+    "compress": "a smaller --calibration-images",
     "summary": "a smaller --image-size or fewer --classes",
     "step": "a smaller --image-size or fewer --classes",
     "trace": "a smaller --image-size or fewer --classes",
@@ -58,6 +60,7 @@ app.command()(predict.predict)
 app.command()(look.look)
 app.command()(compare.compare)
 app.command()(search.search)
+app.command()(compress.compress)
 app.command()(export.export)
 app.command("import")(import_.import_weights)
 app.command()(summary.summary)

@@ -11,6 +11,7 @@ from minicnn.data import NAMED_DATASETS
 from minicnn.models import MODELS
 from minicnn.models.pretrained import PACKAGES
 from minicnn.runs.pixels import AUGMENTATIONS, FITS, NORMALIZATIONS
+from minicnn.training.calibration import METHODS
 from minicnn.training.optimizers import OPTIMIZERS
 from minicnn.training.pruning import SCOPES
 from minicnn.training.schedules import SCHEDULES
@@ -25,9 +26,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "fit": tuple(FITS),
     "device": ("cpu", "gpu", "auto"),
     "checkpoint": ("best", "last"),
-    "part": ("validation", "test"),
+    "part": ("validation", "test", "train"),
     "format": ("onnx", "safetensors"),
     "prune_scope": SCOPES,
+    "calibration": METHODS,
     "init": tuple(PACKAGES),
     "pretrained": tuple(PACKAGES),
     "looked at": (*PACKAGES, *MODELS),

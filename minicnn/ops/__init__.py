@@ -2,7 +2,7 @@
 
 Reading order: windows, columns (im2col), convolution, activations, pooling, dense, softmax; then dropout, the
 normalisations (batch_norm, layer_norm, local_response_norm), residual, conv_block and norm_block (runs of layers as
-one operation), updates (the optimizers' steps) and images.
+one operation), updates (the optimizers' steps) and images; quantization and quantized_convolution, for int8 networks.
 
 Every function with `@accelerated` in these files is an operation of `minicnn.ops`; there is no list of them.
 """
@@ -19,6 +19,8 @@ from minicnn.ops.layer_norm import *
 from minicnn.ops.local_response_norm import *
 from minicnn.ops.norm_block import *
 from minicnn.ops.pooling import *
+from minicnn.ops.quantization import *
+from minicnn.ops.quantized_convolution import *
 from minicnn.ops.residual import *
 from minicnn.ops.softmax import *
 from minicnn.ops.updates import *

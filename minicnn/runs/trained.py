@@ -21,6 +21,7 @@ from minicnn.runs.settings import Settings
 from minicnn.runs.weights import TrainedWeights
 from minicnn.training.evaluation import logits_of
 
+PARTS = ("validation", "test", "train")  # of data
 IMAGES_AT_ONCE = 64  # in `predict`: enough to use all cores, few enough for any memory
 
 
@@ -58,13 +59,13 @@ class TrainedNetwork:
         """Find the images to evaluate on, labelled as the network's classes are.
 
         data: None for the run's own, of a fold those that it was validated on; a named set; a folder with train/ beside
-        the others, of which `part` ("validation" or "test") is taken; or a folder of class folders, of which all images
+        the others, of which `part` (one of PARTS) is taken; or a folder of class folders, of which all images
         are. They may be of some of the network's classes only. Of a run that was trained on some of the data's classes,
         the images of the others are left out.
         Raises UsageError when there are none, or they have classes that the network does not know.
         """
-        if part not in ("validation", "test"):
-            raise UsageError(f"unknown part {part!r}: choose validation or test")
+        if part not in PARTS:
+            raise UsageError(f"unknown part {part!r}: choose {', '.join(PARTS[:-1])} or {PARTS[-1]}")
         if data == "" or (data is None and self.settings is None):
             raise UsageError("there are no images without a name: name a data set or a folder")
         some = self.settings is not None and self.settings.classes != ""
@@ -86,7 +87,7 @@ class TrainedNetwork:
                 f"{source} has classes that the network does not know: {listed(unknown)}; it knows "
                 f"{listed(self.facts.classes)}"
             )
-        images = splits.validation if part == "validation" else splits.test
+        images = {"validation": splits.validation, "test": splits.test, "train": splits.train}[part]
         if images is None:
             raise UsageError(f"{source} has no part for a final test: use --part validation")
         places = np.array([self.facts.classes.index(name) for name in splits.classes], dtype=np.int64)

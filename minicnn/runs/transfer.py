@@ -60,6 +60,8 @@ def copy_weights(start: TrainedWeights, net: Sequential, classes: Sequence[str])
 
     Raises UsageError, changing nothing, where anything else does not fit.
     """
+    if start.facts.int8:
+        raise UsageError("training cannot start from an int8 network: take the one that it was made from")
     there, here, last = start.arrays, net.variables(), _last_layer(net)[0]
     new = [name for name in here if name.startswith(f"{last}.")] if tuple(classes) != start.facts.classes else []
     for name in dict.fromkeys([*here, *there]):

@@ -139,6 +139,25 @@ def _normalize_pixels(rng: np.random.Generator, dtype: str) -> Arguments:
     return rng.integers(256, size=(2, 4, 5, 3), dtype="uint8"), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4), dtype
 
 
+def _bytes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.integers(256, size=shape, dtype="uint8")
+
+
+def quantized_weights(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Arguments:
+    """Return weights of `shape` (…, F), biases, and scales with which most sums become bytes."""
+    weight = rng.integers(-127, 128, size=shape, dtype="int8")
+    bias = rng.integers(-5000, 5000, size=shape[-1:], dtype="int32")
+    return weight, bias, (rng.uniform(0.5, 1.0, shape[-1]) / (70 * np.prod(shape[:-1]))).astype(dtype)
+
+
+def _quantized_conv2d(rng: np.random.Generator, dtype: str) -> Arguments:
+    return _bytes(rng, X_SHAPE), *quantized_weights(rng, (3, 2, 3, 4), dtype), 100, 130, *GEOMETRY[1:]
+
+
+def _quantized_dense(rng: np.random.Generator, dtype: str) -> Arguments:
+    return _bytes(rng, (4, 6)), *quantized_weights(rng, (6, 5), dtype), 100, None
+
+
 CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {
     "avg_pool2d": lambda rng, dtype: (*_normal(X_SHAPE)(rng, dtype), *GEOMETRY),
     "avg_pool2d_backward": lambda rng, dtype: (*_normal(Y_SHAPE)(rng, dtype), X_SHAPE, *GEOMETRY),
@@ -172,6 +191,20 @@ CALLS: dict[str, Callable[[np.random.Generator, str], Arguments]] = {
     "norm_block": _norm_block,
     "norm_block_backward": _norm_block_backward,
     "normalize_pixels": _normalize_pixels,
+    "dequantize": lambda rng, dtype: (_bytes(rng, (3, 5)), 0.125, 100, dtype),
+    "quantize": lambda rng, dtype: (*_normal((3, 5, 4))(rng, dtype), 0.0173, 100),
+    "quantize_weight": _normal((3, 3, 2, 4)),
+    "quantized_conv2d": _quantized_conv2d,
+    "quantized_dense": _quantized_dense,
+    "quantized_max_pool2d": lambda rng, dtype: (_bytes(rng, X_SHAPE), *GEOMETRY),
+    "quantized_residual": lambda rng, dtype: (
+        *(_bytes(rng, (3, 5, 4)) for _ in "ab"),
+        0.71,
+        100,
+        0.43,
+        7,
+        120,
+    ),
     "residual": _normal((3, 5, 4), (3, 5, 4)),
     "residual_backward": _normal((3, 5, 4), (3, 5, 4)),
     "soft_target_cross_entropy": _soft_target_cross_entropy,

@@ -15,7 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from minicnn.inspection.terms import convolution, dense, dropout, images, normalization, pooling, residual, softmax
+from minicnn.inspection.terms import (
+    convolution,
+    dense,
+    dropout,
+    images,
+    normalization,
+    pooling,
+    quantization,
+    residual,
+    softmax,
+)
 from minicnn.inspection.terms.parts import Index, Named, Products, Spelled, Speller, element, number, product
 
 __all__ = ["RESULTS", "TERMS", "Index", "Products", "Spelled", "result_names", "spell"]
@@ -32,6 +42,7 @@ RESULTS: dict[str, tuple[str, ...]] = {
     "layer_norm": _STATISTICS,
     "norm_block": _STATISTICS,
     "norm_block_backward": (*_GRADIENTS, "dresidual"),
+    "quantize_weight": ("q", "scale"),
     "softmax": ("probabilities",),
     "softmax_cross_entropy": ("loss", "probabilities"),
     "softmax_cross_entropy_backward": ("dlogits",),
@@ -52,6 +63,7 @@ def result_names(operation: str, count: int) -> tuple[str, ...]:
 TERMS: dict[tuple[str, str], Speller] = {
     **convolution.TERMS,
     **pooling.TERMS,
+    **quantization.TERMS,
     **dense.TERMS,
     **dropout.TERMS,
     **normalization.TERMS,

@@ -1,0 +1,114 @@
+"""`minicnn compress`: a trained network made smaller."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from minicnn.cli.options import CHOICES, OwnNetwork, Trained, completion, one_of
+from minicnn.errors import UsageError
+
+
+def compress(
+    run: Trained,
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            help="A named set or a folder: its training images calibrate and fine-tune, its validation images measure. "
+            "[what RUN was trained on]",
+            show_default=False,
+            autocompletion=completion("data"),
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="For the networks that come of it; the same command again goes on where it was stopped. "
+            "[RUN-compressed]",
+            show_default=False,
+        ),
+    ] = None,
+    prune: Annotated[
+        float, typer.Option(help="Share of the weights that become zero, such as 0.8, while the others are fine-tuned.")
+    ] = 0.0,
+    prune_scope: Annotated[
+        str,
+        typer.Option(
+            help=f"Prune the same share of each layer, or compare all: {one_of(CHOICES['prune_scope'])}.",
+            autocompletion=completion("prune_scope"),
+        ),
+    ] = "global",
+    epochs: Annotated[int | None, typer.Option(help="Of fine-tuning. [5]", show_default=False)] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Learning rate of fine-tuning. [a tenth of RUN's]", show_default=False)
+    ] = None,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Another setting of fine-tuning, as of `minicnn train`: per_class=100. Again for each other one.",
+            show_default=False,
+        ),
+    ] = None,
+    int8: Annotated[bool, typer.Option("--int8/--no-int8", help="Make int8 networks.")] = True,
+    calibration: Annotated[
+        str,
+        typer.Option(
+            help=f"How the ranges of activations are found: {one_of(CHOICES['calibration'])}.",
+            autocompletion=completion("calibration"),
+        ),
+    ] = "mse",
+    calibration_images: Annotated[int, typer.Option(help="From so many training images.")] = 128,
+    images: Annotated[int, typer.Option(help="Validation images to measure on, chosen at random; 0 for all.")] = 0,
+    model: OwnNetwork = None,
+    workers: Annotated[int, typer.Option(help="Threads that read images.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Prune a trained network, make it an int8 one, and show what that costs and gains."""
+    folder = Path(out if out is not None else f"{run.removesuffix('.safetensors').rstrip('/')}-compressed")
+    if out == "":
+        raise UsageError("the name of the folder is empty: name one with --out")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file: name a folder with --out")
+
+    from minicnn.runs import compression
+    from minicnn.runs.display import make_progress
+    from minicnn.runs.search import read_setting
+    from minicnn.training.progress import Progress
+
+    tuning: dict[str, Any] = dict(read_setting(text) for text in fixed or [])
+    given = {"epochs": epochs, "lr": lr, "prune_scope": prune_scope, "workers": workers}
+    tuning = {name: value for name, value in given.items() if value is not None} | tuning
+    wish = compression.Wish(prune, int8, calibration, calibration_images, images, tuning)
+    progress = Progress() if as_json else make_progress(sys.stdout)
+    try:
+        rows = compression.compress(run, data, wish, folder, progress, model, workers)
+    finally:
+        progress.close()
+    if as_json:
+        print(json.dumps({"run": run, "networks": [row.to_json() for row in rows]}))
+        return
+    _print(rows)
+    last = rows[-1].file
+    print(f"see {folder}; minicnn evaluate {last} DATA, minicnn predict {last} IMAGE")
+
+
+def _print(rows: list[Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("network")
+    batches = list(rows[0].milliseconds)
+    names = ("accuracy", "top-5", "MB", "zeros", *(f"ms a picture, {batch} at once" for batch in batches))
+    for name in names:
+        table.add_column(name, justify="right")
+    for row in rows:
+        shares = (f"{row.accuracy:.2%}", f"{row.top5:.2%}", f"{row.size / 1e6:.2f}", f"{row.zeros:.0%}")
+        table.add_row(row.name, *shares, *(f"{row.milliseconds[batch]:.2f}" for batch in batches))
+    Console().print(table)
