@@ -225,6 +225,11 @@ class GradientReport:
                 lines += [f"  {part.title}", *(f"    {_row(check.cells(), widths)}" for check in part.checks)]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from minicnn.inspection.notebook import report_html
+
+        return report_html(self)
+
     def _telling_checks(self) -> list[ArrayCheck]:
         wrong = [part for mode in self.modes for part in mode.at_fault(self.tolerance)]
         return [check for part in wrong for check in part.checks] or self.checks

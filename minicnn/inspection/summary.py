@@ -98,6 +98,11 @@ class Summary:
             )  # fmt: skip
         return table
 
+    def _repr_html_(self) -> str:
+        from minicnn.inspection.notebook import summary_html
+
+        return summary_html(self)
+
 
 def summarize(net: Layer, batch_size: int = 1) -> Summary:
     """Count what each layer of `net` costs for a batch of `batch_size` samples.

@@ -119,6 +119,11 @@ class TracedArray:
         statistics = f"min {self.min:.4g}, max {self.max:.4g}, mean {self.mean:.4g}, {self.zeros:.1%} zeros"
         return f"{self.name}: {shape}, {self.dtype}; {statistics}\n  {self.formula}\n  {self.source}".rstrip()
 
+    def _repr_html_(self) -> str:
+        from minicnn.inspection.notebook import array_html
+
+        return array_html(self)
+
 
 class Term:
     """One term of a sum: `value`, and `text`, which says what it is made of."""
@@ -173,6 +178,11 @@ class Explanation:
             rest = self.sum - sum(term.value for term in shown)
             lines.append(f"    and {count - len(shown):,} smaller ones, {rest:.6g} together")
         return "\n".join([*lines, f"  {count:,} {'term' if count == 1 else 'terms'}, sum {self.sum:.9g}"])
+
+    def _repr_html_(self) -> str:
+        from minicnn.inspection.notebook import explanation_html
+
+        return explanation_html(self)
 
 
 class Trace:
@@ -267,6 +277,11 @@ class Trace:
 
     def __repr__(self) -> str:
         return f"<trace of {len(self)} arrays; print it for a table>"
+
+    def _repr_html_(self) -> str:
+        from minicnn.inspection.notebook import trace_html
+
+        return trace_html(self)
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:

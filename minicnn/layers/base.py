@@ -323,6 +323,11 @@ class Layer:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.describe()})"
 
+    def _repr_html_(self) -> str:
+        from minicnn.layers.notebook import layer_html
+
+        return layer_html(self)
+
 
 @contextmanager
 def _whole_or_not_at_all(layer: Layer) -> Iterator[None]:

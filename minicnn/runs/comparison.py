@@ -50,6 +50,11 @@ class RunRecord:
         """How long training and validation took."""
         return sum(row.seconds for row in self.history)
 
+    def _repr_html_(self) -> str:
+        from minicnn.runs.notebook import record_html
+
+        return record_html(self)
+
     def to_json(self) -> dict[str, Any]:
         """Return what came out of the run, and its settings, in plain JSON values."""
         return {

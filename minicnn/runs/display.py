@@ -1,7 +1,8 @@
-"""What a person at a terminal sees while a network trains: a live line there, plain lines anywhere else."""
+"""What a person sees while a network trains: a live line at a terminal, a table in a notebook, else plain lines."""
 
 from __future__ import annotations
 
+import sys
 from typing import TextIO
 
 from rich.console import Console
@@ -43,7 +44,18 @@ class LiveProgress(Progress):
         self._bar.stop()
 
 
-def make_progress(stream: TextIO) -> Progress:
-    """Return a live display where `stream` is a terminal, plain lines elsewhere."""
+def make_progress(stream: TextIO | None = None) -> Progress:
+    """Return a live display in a notebook, and where `stream` (the standard output) is a terminal; else plain lines."""
+    if stream in (None, sys.stdout) and is_notebook():
+        from minicnn.runs.notebook import NotebookProgress
+
+        return NotebookProgress()
+    stream = stream or sys.stdout
     console = Console(file=stream)
     return LiveProgress(console) if console.is_terminal and not console.is_dumb_terminal else PlainProgress(stream)
+
+
+def is_notebook() -> bool:
+    """Return whether this is the process of a Jupyter notebook, which shows HTML."""
+    ipython = sys.modules.get("IPython")  # where it was never imported, nobody sits at a notebook
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

@@ -21,6 +21,7 @@ from minicnn.layers import Sequential
 from minicnn.layers.plan import frozen_layers
 from minicnn.runs.checkpoints import load_checkpoint, save_checkpoint
 from minicnn.runs.images import open_splits
+from minicnn.runs.notebook import run_html
 from minicnn.runs.own_network import network_of, settings_name
 from minicnn.runs.pixels import NORMALIZATIONS, make_transforms
 from minicnn.runs.plots import draw_confusion, draw_curves
@@ -305,6 +306,8 @@ class Run:
         """The network and what it learns."""
         named = self.settings.data in NAMED_DATASETS
         return f"{self.network.name} on {self.settings.data if named else self.splits.folder.name}"
+
+    _repr_html_ = run_html
 
     def draw_curves(self) -> None:
         """Draw curves.png, if an epoch is done."""
