@@ -18,6 +18,7 @@ from minicnn.cli import (
     doctor,
     evaluate,
     exercise,
+    explain,
     export,
     gradcheck,
     import_,
@@ -43,6 +44,7 @@ SMALLER = {  # what to make smaller when a verb needs more memory than there is
     "doctor": "a smaller --batch-size or --image-size, or a lower --most",
     "compress": "a smaller --calibration-images",
     "summary": "a smaller --image-size or fewer --classes",
+    "explain": "a smaller --image-size or fewer --classes",
     "step": "a smaller --image-size or fewer --classes",
     "trace": "a smaller --image-size or fewer --classes",
     "data": "a smaller --size",
@@ -66,6 +68,7 @@ app.command("import")(import_.import_weights)
 app.command()(summary.summary)
 app.command()(gradcheck.gradcheck)
 app.command()(doctor.doctor)
+app.command()(explain.explain)
 app.command()(trace.trace)
 app.command()(step.step)
 app.command()(ladder.ladder)

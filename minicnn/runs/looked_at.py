@@ -18,11 +18,12 @@ from minicnn.runs.untrained import build_untrained, is_model
 class LookedAt:
     """A network and what it looks at.
 
-    x: (1, H, W, 3), the picture as the network reads it. label: the class that the loss is taken for. title: all of it
-    in a line.
+    pixels: (H, W, 3) uint8, the picture at the network's size. x: (1, H, W, 3), as the network reads it. label: the
+    class that the loss is taken for. title: all of it in a line.
     """
 
     network: TrainedNetwork
+    pixels: np.ndarray
     x: np.ndarray
     label: int
     title: str
@@ -73,7 +74,7 @@ def look_at(network: TrainedNetwork, image: str | None = None, label: str | None
     why = "as the network says" if label is None else "as was told" if image is not None else "as was drawn"
     name = "" if facts.class_names[number] == str(number) else f" ({facts.class_names[number]})"
     title = f"{facts.model} looks at {what}; the loss is that of label {number}{name}, {why}"
-    return LookedAt(network, x, number, title)
+    return LookedAt(network, pixels, x, number, title)
 
 
 def _number_of(label: str, classes: Sequence[str], class_names: Sequence[str]) -> int:
