@@ -61,8 +61,9 @@ def doctor(
 ) -> None:  # fmt: skip
     """Examine a network, data and settings before training: what looks wrong, how one sees it, what to do.
 
-    A short look at everything that usually goes wrong, as `minicnn train` with these settings would begin. Nothing is
-    written. The exit code is 0 whatever is found (--json tells programs), and 2 where nothing can be examined.
+    Everything that usually goes wrong is looked at, as `minicnn train` with these settings would begin. It takes as
+    long as some hundreds of its steps, and writes nothing. The exit code is 0 whatever is found (--json tells
+    programs), and 2 where nothing can be examined.
     """
     if most < 1:
         raise UsageError(f"--most should be at least 1; got {most}")

@@ -50,7 +50,7 @@ def look(
     """
     from minicnn.devices import device_session
     from minicnn.files import in_home
-    from minicnn.inspection.look import Network, look_at_filters, look_at_mistakes, look_at_picture
+    from minicnn.inspection.look import Drawn, Network, look_at_filters, look_at_mistakes, look_at_picture
     from minicnn.runs.trained import IMAGES_AT_ONCE, TrainedNetwork
 
     trained = TrainedNetwork.open(run, checkpoint, device, model)
@@ -60,7 +60,14 @@ def look(
     folder = in_home(out) if out is not None else Path(run, "look") if trained.settings is not None else Path("look")
     network = Network(trained.net, trained.facts.normalization, trained.facts.class_names, trained.device)
     with device_session(trained.device, IMAGES_AT_ONCE):
-        judged = _judged(trained, data) if data is not None or trained.settings is not None else None
+        judged, missing = None, ""
+        if data is not None or trained.settings is not None:
+            try:
+                judged = _judged(trained, data)
+            except UsageError as error:
+                if image is None or data is not None:
+                    raise
+                missing = str(error)  # a run that has left its data behind
         if closely is None:
             assert judged is not None
             image = _typical(*judged)
@@ -73,6 +80,8 @@ def look(
             drawn += look_at_mistakes(
                 network.names, probabilities, labels, paths, lambda place: _small(paths[place]), folder
             )  # fmt: skip
+    if missing:
+        drawn.append(Drawn("mistakes.png", f"not drawn: {missing}"))
     print(f"looked closely at {image}; see in {folder}")
     width = max(len(entry.file) for entry in drawn)
     for entry in drawn:

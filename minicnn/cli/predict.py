@@ -25,7 +25,9 @@ def predict(
         bool,
         typer.Option("--heatmap", help="Draw where the likeliest class is found (Grad-CAM), into IMAGE-heatmap.png."),
     ] = False,
-    out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the heatmaps.")] = ".",
+    out: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Folder for the heatmaps. [this one]", show_default=False)
+    ] = None,
     checkpoint: Checkpoint = None,
     model: OwnNetwork = None,
     device: Device = "cpu",
@@ -34,6 +36,8 @@ def predict(
     """Name the likeliest classes of images. Nothing is predicted unless all of them can be read."""
     if top < 1:
         raise UsageError(f"--top must be at least 1; got {top}")
+    if out is not None and not heatmap:
+        raise UsageError("--out is the folder for heatmaps: add --heatmap")
 
     from minicnn.devices import device_session
     from minicnn.files import in_home
@@ -42,7 +46,7 @@ def predict(
 
     trained = TrainedNetwork.open(run, checkpoint, device, model)
     facts = trained.facts
-    heatmaps = _names_for(images, in_home(out)) if heatmap else []
+    heatmaps = _names_for(images, in_home(out or ".")) if heatmap else []
     if heatmap:
         place_of(trained.net)  # complains of a network that has no maps before anything is computed
     with device_session(trained.device, IMAGES_AT_ONCE):

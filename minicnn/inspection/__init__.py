@@ -1,7 +1,8 @@
 """Look inside a network.
 
 Are its gradients right (gradcheck)? What does each layer cost (summary)? Every number of a pass by name (trace); and
-line by line: `python -m minicnn.inspection.debugger SCRIPT`.
+line by line: `python -m minicnn.inspection.debugger SCRIPT`. What is likely to be wrong with it, its data and settings
+(doctor)? Where in a picture does it look, what fools it, what does it get wrong (look)?
 """
 
 from minicnn.inspection.checks import Coverage, check_everything, coverage, smallest_image_size

@@ -30,8 +30,9 @@ NAME = 22  # letters of a class's name over a small picture
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where in a picture a network finds a class. saliency, cam: of at least 0, any size. covered: (H, W) probabilities
-    of the class while each pixel was covered, beside `probability` with none covered.
+    """Where in a picture a network finds a class, which it gives the `probability`.
+
+    saliency, cam: numbers of at least 0, of any size. covered: (H, W), the probability while each pixel was covered.
     """
 
     name: str

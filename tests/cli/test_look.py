@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,8 @@ from PIL import Image
 from minicnn.data import read_image
 from tests.cli.command import Command
 
-PICTURES = {
-    "filters.png", "feature-maps.png", "heatmaps.png", "adversarial.png", "mistakes.png", "mistakes.csv",
-    "confused-pairs.png",
-}  # fmt: skip
+ONE_IMAGE = {"filters.png", "feature-maps.png", "heatmaps.png", "adversarial.png"}
+PICTURES = ONE_IMAGE | {"mistakes.png", "mistakes.csv", "confused-pairs.png"}
 
 
 def test_it_draws_all_of_a_run(minicnn: Command, run: Path) -> None:
@@ -55,7 +54,18 @@ def test_a_networks_file_needs_an_image(minicnn: Command, run: Path, shapes: Pat
     image, folder = shapes / "val" / "star" / "00004.jpg", tmp_path / "deep" / "look"
     answer = minicnn("look", file, image, "--out", folder)
     assert answer.code == 0 and f"looked closely at {image}" in answer.out
-    assert {path.name for path in folder.iterdir()} == PICTURES - {"mistakes.png", "mistakes.csv", "confused-pairs.png"}
+    assert {path.name for path in folder.iterdir()} == ONE_IMAGE
+
+
+def test_a_run_that_left_its_data_behind(minicnn: Command, run: Path, shapes: Path, tmp_path: Path) -> None:
+    moved, image = tmp_path / "moved", shapes / "val" / "star" / "00004.jpg"
+    shutil.copytree(run, moved)
+    config = (moved / "config.json").read_text()
+    (moved / "config.json").write_text(config.replace(str(shapes), str(tmp_path / "gone")))
+    answer = minicnn("look", moved, image, "--out", tmp_path / "look")
+    assert answer.code == 0 and "mistakes.png" in answer.out and "not drawn: there is no" in answer.out
+    assert {path.name for path in (tmp_path / "look").iterdir()} == ONE_IMAGE
+    assert minicnn("look", moved).code == 2
 
 
 def test_mistakes_get_one_line_and_leave_nothing(minicnn: Command, run: Path, shapes: Path, tmp_path: Path) -> None:
@@ -70,6 +80,7 @@ def test_mistakes_get_one_line_and_leave_nothing(minicnn: Command, run: Path, sh
         (("look", run, image, "--out", text), "cannot make the folder"),
         (("predict", run, image, "--heatmap", "--out", tmp_path / "none"), "--out"),
         (("predict", run, text, "--heatmap", "--out", tmp_path), "no image"),
+        (("predict", run, image, "--out", tmp_path), "add --heatmap"),
     ):
         given = arguments if "--out" in arguments else (*arguments, "--out", out)
         answer = minicnn(*given)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from minicnn.errors import UsageError
 from minicnn.inspection.doctor.dead_relus import dead_relus
 from minicnn.inspection.doctor.duplicates import duplicates
 from minicnn.inspection.doctor.equal_filters import equal_filters
@@ -41,9 +42,12 @@ def examine(
 ) -> dict[str, Finding]:  # fmt: skip
     """Run every check, and return what each found, by its name.
 
-    trainer: as it would begin to train; it is left as it is. training, validation: as for `Trainer.train`, as are
-    batch_size and seed. class_names: in label order, for what is said about classes.
+    trainer: as it would begin to train, on the CPU; it is left as it is. training, validation: as for `Trainer.train`,
+    as are batch_size and seed. class_names: in label order, for what is said about classes. Raises UsageError for a
+    trainer on a GPU, and for data that cannot be trained on.
     """
+    if trainer.device != "cpu":
+        raise UsageError("the checks run on the CPU: make the network and the trainer there")
     batches = as_batches(training, batch_size, shuffle=True, seed=seed)
     parts = Part.of(training, batch_size), Part.of(validation, batch_size)
     return dict(run_checks(Subject(trainer, batches, *parts, class_names)))

@@ -12,6 +12,7 @@ from minicnn.inspection.summary import summarize
 from minicnn.layers import Sequential
 
 MEMORY = 2**28  # bytes that an im2col matrix may take while the formulas run
+OPERATIONS, FEWEST = 300e9, 16  # operations that all pictures together may take, and pictures that are taken anyway
 Measure = Callable[[np.ndarray], np.ndarray]
 
 
@@ -19,9 +20,10 @@ def activity(net: Sequential, x: np.ndarray, measures: Mapping[str, Measure]) ->
     """Run pictures forward as in training, and measure what some operations return.
 
     x: (N, …). measures: for operations by name, such as "relu", what is wanted of their output y (n, …, C).
-    Returns by the name of the layer that asked what its measure gave, for one part of the pictures after the other. A
-    layer that calls such an operation several times has a number behind its name from the second on. The network
-    computes by the formulas, since fused kernels never make what is asked for, and is left changed as by training.
+    Returns by the name of the layer that asked what its measure gave, for one part of the pictures after the other;
+    nothing, after the first part, if no layer asked. Of a large network only the first pictures are taken. A layer that
+    calls such an operation several times has a number behind its name from the second on. The network computes by the
+    formulas, since fused kernels never make what is asked for, and is left changed as by training.
     """
     paths = {id(layer): name for name, layer in net.walk()}
     measured: dict[str, list[np.ndarray]] = {}
@@ -34,9 +36,13 @@ def activity(net: Sequential, x: np.ndarray, measures: Mapping[str, Measure]) ->
             name = path if calls[path] == 1 else f"{path} ({calls[path]})"
             measured.setdefault(name, []).append(measures[call.name](to_numpy(call.result)))
 
-    at_once = int(np.clip(MEMORY // max(summarize(net).im2col_bytes, 1), 1, 32))
+    costs = summarize(net)
+    x = x[: max(FEWEST, int(OPERATIONS // max(costs.flops, 1)))]
+    at_once = int(np.clip(MEMORY // max(costs.im2col_bytes, 1), 1, 32))
     with use_kernels("reference"), observe(look):
         for start in range(0, len(x), at_once):
             calls.clear()
             net.forward(x[start : start + at_once], training=True)
+            if not measured:
+                break
     return measured

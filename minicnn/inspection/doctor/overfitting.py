@@ -13,7 +13,7 @@ from minicnn.training.optimizers import Adam
 PICTURES = 20
 STEPS = 200
 RATES = (1e-3, 1e-4)  # the second where the first was too much
-LEARNT, HALF = 0.05, 0.5  # of the loss at the start
+LEARNT, HALF = 0.01, 0.5  # of the loss at the start
 
 
 def overfitting(subject: Subject) -> Finding:

@@ -25,6 +25,8 @@ def separate_pictures(subject: Subject) -> Finding:
     alone = np.concatenate([to_numpy(net.forward(x[n : n + 1])) for n in range(len(x))])
     difference = float(np.abs(together - alone).max() / max(float(np.abs(together).max()), 1e-30))
     numbers = {"difference": difference}
+    if not np.isfinite(together).all():
+        return Finding(Verdict.BROKEN, "its logits are no finite numbers", "look at weights and inputs", numbers)
     if difference <= ROUNDING:
         figure = f"logits of {len(x)} pictures together and one by one agree to {difference:.0e} of the largest"
         return Finding(Verdict.FINE, figure, numbers=numbers)

@@ -46,9 +46,8 @@ def run_trial(trainer: Trainer, training: Batches, steps: int = STEPS) -> Trial:
     A rise at the beginning of the schedule (a warm-up) is run through in the first half of them, so that the highest
     rate is among those that are tried.
     """
-    weights = {
-        name: p for name, p in trainer.net.parameters().items() if p.value.ndim > 1 and not p.frozen
-    }  # biases and batch norm's factors begin at 0 and 1: a ratio to them says nothing
+    # Of biases and batch norm's factors, which begin at 0 and 1, a ratio would say nothing.
+    weights = {name: p for name, p in trainer.net.parameters().items() if p.value.ndim > 1 and not p.frozen}
     losses: list[float] = []
     moved: dict[str, list[float]] = {name: [] for name in weights}
     rates = _rates(trainer, steps)

@@ -27,6 +27,7 @@ from minicnn import (
     Trainer,
 )
 from minicnn.backend import Array
+from minicnn.errors import UsageError
 from minicnn.inspection.doctor import CHECKS, Check, Finding, Part, Subject, Verdict, examine, name_of
 from minicnn.inspection.doctor.dead_relus import dead_relus
 from minicnn.inspection.doctor.duplicates import duplicates
@@ -247,6 +248,7 @@ def test_a_gradient_that_is_no_number() -> None:
     trainer = trainer_of()
     trainer.net.conv1.weight.value[0, 0, 0, 0] = np.nan
     assert broken(gradient_flow(subject(trainer)))
+    assert broken(separate_pictures(subject(trainer)))
 
 
 def test_gradients_of_zero_at_the_start_that_come_to_life() -> None:
@@ -351,6 +353,13 @@ def test_a_layer_that_fails_is_a_finding() -> None:
     assert findings["loss at start"].verdict is Verdict.BROKEN
     assert "broadcast" in findings["loss at start"].figure
     assert findings["label balance"].verdict is Verdict.FINE
+
+
+def test_a_trainer_on_another_device_is_refused() -> None:
+    trainer = trainer_of()
+    trainer.device = "gpu"
+    with pytest.raises(UsageError, match="on the CPU"):
+        examine(trainer, TRAIN, VALIDATION)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=name_of)
