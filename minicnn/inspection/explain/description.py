@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from minicnn import ops
 from minicnn.backend import to_numpy
+from minicnn.dispatch import use_kernels
 from minicnn.errors import UsageError
 from minicnn.inspection.explain.kinds import KINDS, Kind
+from minicnn.inspection.explain.stored import stored_pass
 from minicnn.layers import Layer, Parameter, Residual, Sequential, State
 from minicnn.layers.base import shape_text
 from minicnn.layers.tree import found_in
@@ -22,6 +25,7 @@ FORMAT = 1  # of what the page is told
 # multiplications a second, three times those of a forward pass after each change.
 MOST_PARAMETERS = 2_500_000
 MOST_OPERATIONS = 500_000_000  # of a forward pass, as `summary` counts them
+MOST_SHOWN = 10_000  # numbers of an array of weights that is only looked at
 
 
 def page_data(
@@ -39,10 +43,10 @@ def page_data(
     net.require_built()
     _require_fitting(net, image, classes, class_names, label)
     obstacle = obstacle_to_computing(net)
-    if obstacle is not None:
-        raise UsageError(f"the page cannot compute this network: {obstacle}")
+    x = ops.normalize_pixels(image[None], normalization.mean, normalization.std, net.dtype)
     if label is None:
-        label = int(np.argmax(to_numpy(net.forward(normalization(image[None]).astype(net.dtype)))[0]))
+        with use_kernels("reference"):  # which need no compiling
+            label = int(np.argmax(net.forward(x)[0]))
     return {
         "format": FORMAT,
         "model": model,
@@ -55,7 +59,8 @@ def page_data(
         "label": label,
         "labelSmoothing": label_smoothing,
         "dtype": net.dtype,
-        "layers": [_node(layer) for layer in net.layers],
+        "layers": [_node(layer, obstacle is None) for layer in net.layers],
+        "stored": None if obstacle is None else stored_pass(net, x, label, label_smoothing, _packed),
     }
 
 
@@ -94,10 +99,10 @@ def _require_fitting(
         raise UsageError(f"label {label} is none of the {count} classes 0 … {count - 1}")
 
 
-def _node(layer: Layer) -> dict[str, Any]:
-    """Return a layer, with those inside it."""
+def _node(layer: Layer, live: bool) -> dict[str, Any]:
+    """Return a layer, with those inside it; of large arrays the numbers only where the page is to compute with them."""
     kind = KINDS.get(type(layer), Kind())
-    node = {
+    node: dict[str, Any] = {
         "name": layer.name,
         "kind": type(layer).__name__,
         "description": layer.describe(),
@@ -105,16 +110,17 @@ def _node(layer: Layer) -> dict[str, Any]:
         "outputShape": list(layer.output_shape or ()),
         "settings": kind.settings(layer),
         "frozen": layer.frozen,
-        "parameters": {name: _packed(owned.value) for name, owned in found_in(layer, Parameter).items()},
-        "state": {name: _packed(owned.value) for name, owned in found_in(layer, State).items()},
         "formulas": kind.formulas(),
         "source": kind.sources(),
     }
-    if isinstance(layer, Sequential):
-        node["layers"] = [_node(inside) for inside in layer.layers]
+    for held, owned in (("parameters", found_in(layer, Parameter)), ("state", found_in(layer, State))):
+        shown = {name: variable.value for name, variable in owned.items() if live or variable.value.size <= MOST_SHOWN}
+        node[held] = {name: _packed(array) for name, array in shown.items()}
     if isinstance(layer, Residual):
-        node["body"] = _node(layer.body)
-        node["shortcut"] = None if layer.shortcut is None else _node(layer.shortcut)
+        node["body"] = _node(layer.body, live)
+        node["shortcut"] = None if layer.shortcut is None else _node(layer.shortcut, live)
+    elif layer.children():
+        node["layers"] = [_node(inside, live) for inside in layer.children().values()]
     return node
 
 

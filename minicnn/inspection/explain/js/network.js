@@ -10,6 +10,7 @@ import { residual, residual_backward } from "./ops/residual.js";
 import { softmax_cross_entropy, softmax_cross_entropy_backward } from "./ops/softmax.js";
 import { sgd_update } from "./ops/updates.js";
 import { Pass } from "./pass.js";
+import { StoredPass } from "./stored.js";
 import { copied, decodedBytes, decodedTensor, mapped, mapped2, offset, tensor, unravel, zeros } from "./tensor.js";
 
 export function buildNetwork(description) {
@@ -70,8 +71,9 @@ export class Network {
     return this.flat.find(single)?.name ?? null;
   }
 
-  // Runs the picture forward and backward.
+  // Runs the picture forward and backward; of a network that does not compute, the pass that was stored.
   run() {
+    if (!this.live) return this.#stored();
     const pass = this.forward();
     this.backward(pass);
     return pass;
@@ -79,9 +81,20 @@ export class Network {
 
   // Runs the picture forward, from the first change on since the last run. The pass has no gradients yet.
   forward() {
+    if (!this.live) return this.#stored();
     this.last = this.forwardFrom(this.last, this.changed);
     this.changed = new Set();
     return this.last;
+  }
+
+  #stored() {
+    const { mean, std } = this.description.normalization;
+    this.last ??= new StoredPass(this, this.images, normalize_pixels(this.images, mean, std));
+    return this.last;
+  }
+
+  #requireLive() {
+    if (!this.live) throw Object.assign(new Error("this network is too large to be changed here"), { key: "stored" });
   }
 
   // A forward pass that takes from the pass `before` whatever these changed layers leave as it was. held: a tensor to
@@ -166,6 +179,7 @@ export class Network {
 
   // Changes that number. What earlier passes hold stays as it was.
   set(name, index, value) {
+    this.#requireLive();
     const { owner, key, tensor: before, layer } = this.#held(name);
     const place = offset(before.shape, index);
     if (before.data[place] === value) return;
@@ -200,12 +214,14 @@ export class Network {
 
   // Chooses another class for the loss to be about.
   setLabel(label) {
+    this.#requireLive();
     if (!(Number.isInteger(label) && label >= 0 && label < this.classes)) throw new RangeError(`no class ${label}`);
     this.label = label;
   }
 
   // ε in [0, 1): the target is (1 − ε) for the label, and ε shared among all classes.
   setLabelSmoothing(epsilon) {
+    this.#requireLive();
     if (!(epsilon >= 0 && epsilon < 1)) throw new RangeError(`label smoothing ${epsilon} is not in [0, 1)`);
     this.labelSmoothing = epsilon;
   }
@@ -213,6 +229,7 @@ export class Network {
   // true: as in training, with batch norm by this picture's own statistics, and dropout by a mask that stays the same.
   // false: as in use, with batch norm by its running statistics and without dropout.
   setTraining(training) {
+    if (training) this.#requireLive();
     const single = this.tooFewPixels;
     if (training && single) throw new RangeError(`${single} has one pixel a channel, which has no variance`);
     if (training === this.training) return;
@@ -236,6 +253,7 @@ export class Network {
   }
 
   #activation(name) {
+    this.#requireLive();
     const layer = this.layer(name);
     if (!LAYER_KINDS[layer.kind]?.isActivation) throw new RangeError(`${name} is no activation`);
     return layer;
@@ -243,6 +261,7 @@ export class Network {
 
   // Moves all parameters down the gradients of a pass, and in training the running statistics towards the pass's own.
   sgdStep(pass, { lr = 0.01, momentum = 0, nesterov = false, weightDecay = 0 } = {}) {
+    this.#requireLive();
     for (const layer of this.flat.filter(({ frozen }) => !frozen)) {
       const gradients = pass.gradients.get(layer.name);
       for (const [key, value] of Object.entries(layer.parameters)) {
@@ -301,7 +320,7 @@ function grown(node) {
 
 // The layers that compute, in the order of the forward pass: a residual sum stands after its two paths.
 function computing(layer) {
-  if (layer.kind === "Sequential") return layer.layers.flatMap(computing);
+  if (layer.layers) return layer.layers.flatMap(computing);
   if (layer.kind !== "Residual") return [layer];
   return [...computing(layer.body), ...(layer.shortcut ? computing(layer.shortcut) : []), layer];
 }

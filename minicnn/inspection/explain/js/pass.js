@@ -12,6 +12,7 @@ export class Pass {
   // Beside them images, x, logits, probabilities, loss, dlogits, dx: tensors; label, labelSmoothing: numbers.
   constructor(network) {
     this.network = network;
+    this.live = true;
     this.made = new Map();
     this.gradients = null;
   }

@@ -73,9 +73,13 @@ export function decodedBytes(base64) {
   return bytes;
 }
 
-// A tensor from {shape, dtype, data}: numbers of that dtype, little-endian, in base64; in float64 from here on.
+// Numbers of a dtype, little-endian, from a text in base64; in float64 from here on.
+export function decodedNumbers(dtype, base64) {
+  const kinds = { float32: Float32Array, float64: Float64Array };
+  return Float64Array.from(new kinds[dtype](decodedBytes(base64).buffer));
+}
+
+// A tensor from {shape, dtype, data}.
 export function decodedTensor({ shape, dtype, data }) {
-  const { buffer } = decodedBytes(data);
-  const kinds = { float32: Float32Array, float64: Float64Array, uint8: Uint8Array };
-  return tensor(shape, Float64Array.from(new kinds[dtype](buffer)));
+  return tensor(shape, decodedNumbers(dtype, data));
 }

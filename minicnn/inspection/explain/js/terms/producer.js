@@ -5,6 +5,7 @@ import { parted, spellerOf } from "./spellers.js";
 // The name under which a tensor's numbers were computed: of conv2.x pool1.y, of relu1.dy pool1.dx; null where they were
 // given. A Flatten computes its own: it moves them to other indices.
 export function producer(pass, name) {
+  if (!pass.live) return pass.producer(name);
   const t = tensorOf(pass, name);
   const known = producersOf(pass).get(t);
   if (known) return known;

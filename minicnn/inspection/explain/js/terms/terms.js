@@ -14,7 +14,9 @@ import { spellerOf } from "./spellers.js";
 // producer: the name under which it was computed, by that operation as that result. terms: [{value, factors, path?,
 // arguments?}], a factor being {symbol, value}, and {name, index} of where it stands, if it does. note: null, or {key,
 // …}. undefined where the number was given: a pixel, a weight, a running statistic. RangeError where there is none.
+// Of a stored pass, which has the terms of some numbers only, undefined too where they are not there.
 export function terms(pass, name, index) {
+  if (!pass.live) return pass.explanation(name, index);
   const value = at(tensorOf(pass, name), index);
   const from = producer(pass, name);
   if (from === null) return undefined;
