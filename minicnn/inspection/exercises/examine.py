@@ -250,7 +250,9 @@ def _why(
 
 def _gives(mistake: Mistake, name: str, arguments: Arguments, returned: Results) -> bool:
     """Return whether a mistake would give what was returned as `name`."""
-    if mistake.result != name or not np.isfinite(returned[name]).all():  # what is not finite is like all that is not
+    if mistake.result != name or returned[name] is None:
+        return False
+    if not np.isfinite(returned[name]).all():  # which all looks alike
         return False
     with np.errstate(all="ignore"):
         try:
