@@ -99,7 +99,7 @@ class Exercise:
             return self.truth(arguments, returned)
         true = self._by_loops(arguments)
         dtype = next(value.dtype for value in arguments.values() if isinstance(value, np.ndarray))
-        return {name: _as_formula(value, dtype) for name, value in zip(self.results, true, strict=True)}
+        return {name: _in_dtype(value, dtype) for name, value in zip(self.results, true, strict=True)}
 
     def _by_loops(self, arguments: Arguments) -> Sequence[Any]:
         """Return what the slow loops make of a call, in the order of `results`."""
@@ -122,7 +122,7 @@ def _for_loops(name: str, value: Any) -> Any:
     return pad_amounts(value) if name == "padding" else value
 
 
-def _as_formula(value: Any, dtype: Any) -> Any:
+def _in_dtype(value: Any, dtype: Any) -> Any:
     """Return a result of the loops, in float64 where it is no whole number, in the dtype of the call's arrays."""
     return value if value is None or np.asarray(value).dtype.kind != "f" else np.asarray(value).astype(dtype)
 

@@ -34,6 +34,11 @@ from minicnn.inspection.exercises.verdict import Verdict
 CHECKED_WITHIN = 20.0  # seconds, for what takes milliseconds
 TRAINED_WITHIN = 60.0  # seconds, after which training ends as far as it came
 ONE_STEP = 60.0  # seconds more than that, for the last step and the validation
+TOO_SLOW = Text(
+    "{name} is right, but so slow that not even a step of training was done in {seconds:.0f} s: write the loops as "
+    "products of whole arrays",
+    "{name} 正确，但太慢，{seconds:.0f} 秒内一步训练都没完成：把循环写成整个数组的乘积吧",
+)
 
 
 def check_file(exercise: Exercise, path: Path, seconds: float = CHECKED_WITHIN) -> Verdict:
@@ -75,6 +80,8 @@ def _run(request: dict[str, Any], exercise: Exercise, arrays: dict[str, np.ndarr
             found = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
             return Verdict(found[0], Text(*found[1]), tuple(Text(*text) for text in found[2]))
         stack = (folder / "stack.txt").read_text(encoding="utf-8") if (folder / "stack.txt").is_file() else ""
+    if stack and "training" in request:
+        return Verdict(True, TOO_SLOW.filled(name=exercise.name, seconds=request["seconds"]))
     return _without_an_answer(exercise, Path(request["path"]), request["seconds"], stack, code)
 
 

@@ -84,8 +84,7 @@ def test_a_function_that_is_missing_or_has_other_arguments_is_told(tmp_path: Pat
     assert "def dense(x, weight, bias)" in judged(path, "dense").hint.en
 
 
-def test_the_learners_function_trains_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "ONE_STEP", 60.0)
+def test_the_learners_function_trains_a_network(tmp_path: Path) -> None:
     path = tmp_path / "conv2d_backward.py"
     path.write_text(exercise_file(EXERCISES["conv2d_backward"], answered=True), encoding="utf-8")
     pictures, labels = shapes_as_arrays(10, 16)
@@ -116,6 +115,15 @@ def test_what_fails_in_training_alone_is_told(tmp_path: Path) -> None:
     verdict = train_file(EXERCISES["relu"], path, pictures, labels, validation=5)
     assert not verdict.passed
     assert "with other arrays it stops with an error" in verdict.hint.en
+
+
+def test_what_is_too_slow_to_train_with_is_right_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "ONE_STEP", 0.0)
+    path = write(tmp_path, "relu", "import time\ntime.sleep(9 * (x.shape[1] == 8))\nreturn np.maximum(x, 0)")
+    pictures, labels = np.zeros((30, 8, 8, 3), dtype="float32"), np.arange(30) % 3
+    verdict = train_file(EXERCISES["relu"], path, pictures, labels, validation=5, seconds=0.5)
+    assert verdict.passed
+    assert "not even a step" in verdict.hint.en
 
 
 def test_training_learns_and_ends_when_the_time_is_up() -> None:
