@@ -29,6 +29,16 @@ function drawPage() {
   const { description } = state.network;
   document.title = `minicnn · ${description.model}`;
   for (const [id, view] of Object.entries(PARTS)) show(document.getElementById(id), view());
+  bringIntoView(document.querySelector("#network [aria-current]"), document.querySelector("#network nav"));
+}
+
+// Scroll the row of layers, and nothing else, to the layer looked at.
+let cardInView = null;
+function bringIntoView(card, row) {
+  if (!card || card === cardInView) return;
+  cardInView = card;
+  const [inner, outer] = [card.getBoundingClientRect(), row.getBoundingClientRect()];
+  if (inner.left < outer.left || inner.right > outer.right) row.scrollLeft += inner.left - outer.left - outer.width / 3;
 }
 
 state.network = buildNetwork(JSON.parse(document.getElementById("network-data").textContent));

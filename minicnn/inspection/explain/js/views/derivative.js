@@ -5,7 +5,7 @@ import { derivativeAgrees, numericalDerivative } from "../derivative.js";
 import { at } from "../tensor.js";
 import { h } from "./dom.js";
 import { digits } from "./numbers.js";
-import { change, isLive, layerOf, partOf, state } from "./state.js";
+import { change, layerOf, partOf, state } from "./state.js";
 import { say } from "./words.js";
 
 const PAUSE = 120; // milliseconds without a change until it is computed
@@ -24,7 +24,7 @@ function subject(name, index) {
 
 export function derivative(name, index) {
   const of = subject(name, index);
-  if (!of || !isLive()) return null;
+  if (!of || !state.network.live) return null;
   const key = `${state.edits} ${of.name} ${of.index}`;
   const ready = state.derivative?.key === key ? state.derivative.result : null;
   if (!ready) later(key, of);

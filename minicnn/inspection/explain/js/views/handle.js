@@ -4,7 +4,7 @@ import { offset } from "../tensor.js";
 import { h } from "./dom.js";
 import { digits, indexed } from "./numbers.js";
 import { largestOfTensor } from "./map.js";
-import { change, choose, isLive, layerOf, nodeOf, partOf, state } from "./state.js";
+import { change, choose, layerOf, nodeOf, partOf, state } from "./state.js";
 import { say } from "./words.js";
 
 const CHANGEABLE = ["weight", "bias"];
@@ -12,7 +12,7 @@ const CHANGEABLE = ["weight", "bias"];
 // The handle of a number, or null for what is computed. The same number's gradient stands beside it.
 export function handle(name, index) {
   const part = partOf(name);
-  if (!isLive()) return null;
+  if (!state.network.live) return null;
   if (name === "images" || isPicture(name)) return pixelHandle(index, name);
   if (!CHANGEABLE.includes(part) || !nodeOf(layerOf(name))) return null;
   const value = state.pass.get(name).data[offset(state.pass.get(name).shape, index)];

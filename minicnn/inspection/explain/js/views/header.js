@@ -2,7 +2,7 @@
 
 import { theme } from "./colours.js";
 import { h } from "./dom.js";
-import { change, isLive, layerOf, partOf, state } from "./state.js";
+import { change, layerOf, partOf, state } from "./state.js";
 import { language, say, speak } from "./words.js";
 
 const TWINS = { y: "dy", x: "dx", weight: "dweight", bias: "dbias", logits: "dlogits", probabilities: "dlogits", loss: "dlogits" };
@@ -14,7 +14,7 @@ export function header() {
     h(
       "div", { class: "controls" },
       segmented(say("direction"), [["forward", say("forward")], ["backward", say("backward")]], state.direction, turn),
-      state.network.hasTwoModes && isLive()
+      state.network.hasTwoModes && state.network.live
         ? segmented(say("mode"), [["use", say("asUsed")], ["training", say("asTrained")]], state.network.training ? "training" : "use", (chosen) =>
             change(() => state.network.setTraining(chosen === "training"), true))
         : null,

@@ -14,7 +14,7 @@ import { relatedTo } from "./number.js";
 import { digits, indexed, times } from "./numbers.js";
 import { routing } from "./routing.js";
 import { cover, slideControls } from "./slide.js";
-import { change, channelsOf, choose, isLive, nodeOf, pictureOf, state } from "./state.js";
+import { change, channelsOf, choose, nodeOf, pictureOf, state } from "./state.js";
 import { say } from "./words.js";
 
 export function layerView() {
@@ -26,7 +26,7 @@ export function layerView() {
     h(
       "div", { class: "layer-head" },
       h("h2", {}, h("code", {}, node.name), " ", say(`kind.${node.kind}`)),
-      isConvolution && isLive()
+      isConvolution && state.network.live
         ? segmented(say("view"), [["maps", say("asMaps")], ["columns", "im2col"]], state.tab, (chosen) => change(() => { state.tab = chosen; }))
         : null,
     ),
@@ -46,7 +46,7 @@ function sourceOf(node) {
 const ACTIVATION_KINDS = ["ReLU", "ReLU6", "LeakyReLU", "Sigmoid", "Tanh", "SiLU", "GELU"];
 
 function switches(node) {
-  if (!ACTIVATION_KINDS.includes(node.kind) || !isLive()) return null;
+  if (!ACTIVATION_KINDS.includes(node.kind) || !state.network.live) return null;
   const off = Boolean(node.off);
   const { output } = channelsOf(node);
   const silenced = Boolean(node.silenced?.has?.(output));
@@ -66,7 +66,7 @@ function stage(node) {
   const shown = (part, title, extra = {}) =>
     map({ name: `${node.name}.${part}`, node, channel: channels.input, title: titled(part, title), related, layer: node.name, ...extra });
   const rows = [[inputs(node, shown, channels), middle(node, shown, related, false), outputs(node, shown, channels)]];
-  if (backward) rows.push([inputGradient(node, shown, channels), middle(node, shown, related, true), shown("dy", "gradientOutput", { channel: channels.output })]);
+  if (backward) rows.push([shown("dx", "gradientInput"), middle(node, shown, related, true), shown("dy", "gradientOutput", { channel: channels.output })]);
   return h(
     "div", { class: `stage ${node.kind}` },
     rows.map((columns, row) =>
@@ -83,12 +83,7 @@ function inputs(node, shown, channels) {
     shown("x", "input"),
     channelTitle(node, "x", channels.input),
     mosaic({ name: `${node.name}.x`, node, chosen: channels.input, title: say("input"), onpick: (channel) => lookAtChannel(node, "input", channel) }),
-    node.kind === "Residual" ? [shown("body", "bodyOutput", { channel: channels.output }), shown("shortcut", "shortcutOutput", { channel: channels.output })] : null,
   ];
-}
-
-function inputGradient(node, shown, channels) {
-  return [shown("dx", "gradientInput"), node.kind === "Residual" ? [shown("dx_body", "gradientBody", { channel: channels.input }), shown("dx_shortcut", "gradientShortcut", { channel: channels.input })] : null];
 }
 
 function channelTitle(node, part, channel) {
@@ -104,7 +99,7 @@ function channelName(node, part, channel) {
 }
 
 function outputs(node, shown, channels) {
-  const slides = node.kind === "Conv2D" && isLive();
+  const slides = node.kind === "Conv2D" && state.network.live;
   return [
     h("div", { class: "with-cover" }, shown("y", "output", { channel: channels.output }), slides ? cover(node) : null),
     slides ? slideControls(node) : null,
@@ -127,6 +122,11 @@ function middle(node, shown, related, gradients) {
   if (node.kind === "BatchNorm2D" || node.kind === "LayerNorm") return normalization(node, gradients, (part, channel) => oneOf(node, part, channel, related));
   if (node.kind === "MaxPool2D" || node.kind === "AvgPool2D") return routing(node, gradients);
   if (ACTIVATION_KINDS.includes(node.kind)) return gradients ? null : curve(node);
+  if (node.kind === "Residual") {
+    return gradients
+      ? [shown("dx_body", "gradientBody"), shown("dx_shortcut", "gradientShortcut")]
+      : [shown("body", "bodyOutput"), shown("shortcut", "shortcutOutput")];
+  }
   return null;
 }
 

@@ -9,7 +9,7 @@ import { change, choose, isInput, keepsChannels, layerOf, partOf, pictureOf, sta
 import { say } from "./words.js";
 
 const CELLS = 64; // numbers of a plane that are written out
-const WIDEST = 9; // columns of such a plane
+const WIDEST = 5; // columns of such a plane
 const SINGLE_MARKS = 400; // places that are marked one by one; more of them by a frame around all
 const THUMBNAIL = 28; // the most pixels of a side of a map in a mosaic
 

@@ -2,8 +2,10 @@
 
 import { h } from "./dom.js";
 import { largestOfTensor, thumbnails } from "./map.js";
+import { madeOf } from "./number.js";
 import { times } from "./numbers.js";
 import { change, channelsOf, choose, enter, lookAt, nodeOf, state } from "./state.js";
+import { arrange, families } from "./term_grid.js";
 import { say } from "./words.js";
 
 const MAPS = 12; // of a layer that its card shows
@@ -70,7 +72,17 @@ export function visit(layer) {
     state.number = { name: state.pass.get(name) ? name : `${layer}.y`, index };
     state.group = null;
     lookAt(node, state.number.name, index);
+    lookAtStrongest(node);
   });
+}
+
+// Of a sum over many channels, look at the one that adds most.
+function lookAtStrongest(node) {
+  if (!["Conv2D", "Dense"].includes(node.kind) || (node.settings.groups ?? 1) > 1 || !state.network.live) return;
+  const layout = arrange(families(madeOf().terms)[0]);
+  if (!layout?.axis) return;
+  const strongest = layout.sums.reduce((a, b) => (Math.abs(b.sum) > Math.abs(a.sum) ? b : a));
+  channelsOf(node)[layout.axis === "channel" ? "input" : "output"] = strongest.sheet;
 }
 
 function strongestIndex(tensor) {

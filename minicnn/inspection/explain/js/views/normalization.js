@@ -5,7 +5,7 @@ import { normStatistics } from "../terms/normalization.js";
 import { largestOf, paint, theme } from "./colours.js";
 import { h } from "./dom.js";
 import { digits } from "./numbers.js";
-import { channelsOf, isLive, state } from "./state.js";
+import { channelsOf, state } from "./state.js";
 import { say } from "./words.js";
 
 const BARS = 24; // of a histogram
@@ -13,7 +13,7 @@ const BARS = 24; // of a histogram
 export function normalization(node, gradients, oneOf) {
   const channel = channelsOf(node).output;
   const learnt = gradients ? [oneOf("dweight", channel), oneOf("dbias", channel)] : [oneOf("weight", channel), oneOf("bias", channel)];
-  if (node.kind !== "BatchNorm2D" || !isLive()) return learnt;
+  if (node.kind !== "BatchNorm2D" || !state.network.live) return learnt;
   if (gradients) return [...learnt, pathsOfGradient(node, channel)];
   const { given, epsilon, mean, variance, deviation } = normStatistics(state.pass, node.name);
   const line = (label, value) => h("tr", {}, h("th", { scope: "row" }, label), h("td", { "data-statistic": value }, digits(value)));
@@ -80,7 +80,7 @@ function pathsOfGradient(node, channel) {
       h(
         "figure", { key: path },
         h("canvas", { class: "pixels", role: "img", "aria-label": say(`path.${path}`), drawn: `${state.edits} ${node.name} ${channel} ${path} ${theme()}`, draw: (canvas) => paint(canvas, height, width, largest, (row, column) => data[row * width + column]) }),
-        h("figcaption", { class: "quiet" }, say(`path.${path}`)),
+        h("figcaption", { class: "quiet" }, say(`path.${path}`), ` ±${digits(largestOf(data), 2)}`),
       )),
   );
 }

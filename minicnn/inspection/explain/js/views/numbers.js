@@ -23,12 +23,12 @@ function superscript(number) {
   return (number < 0 ? "⁻" : "") + [...String(Math.abs(number))].map((digit) => SUPERSCRIPTS[digit]).join("");
 }
 
-// A number in a small cell, in at most five characters: 0.12, .03, 12.3, 3e−4.
+// A number in a small cell, in at most five characters: .12, .03, 12.3, 3e−4.
 export function short(value) {
   const magnitude = Math.abs(value);
   if (value === 0) return "0";
-  if (magnitude >= 0.095 && magnitude < 999.5) return digits(value, magnitude < 1 ? 2 : 3);
-  if (magnitude >= 0.00095 && magnitude < 1) return digits(value, 1).replace("0.", ".");
+  if (magnitude >= 0.995 && magnitude < 999.5) return digits(value, magnitude < 9.95 ? 2 : 3);
+  if (magnitude >= 0.00095 && magnitude < 1) return digits(value, magnitude < 0.0995 ? 1 : 2).replace("0.", ".");
   return value.toExponential(0).replace("-", "−").replace("e-", "e−").replace("e+", "e");
 }
 

@@ -3,7 +3,7 @@
 import { gradCam, saliency } from "../maps.js";
 import { h } from "./dom.js";
 import { segmented } from "./header.js";
-import { change, choose, isLive, state } from "./state.js";
+import { change, choose, state } from "./state.js";
 import { say } from "./words.js";
 
 const COLOURS = ["#ffffff", "#000000", "#d62828", "#2a9d3f", "#2364c8", "#f2c230"];
@@ -29,7 +29,7 @@ export function pictureView() {
     ),
     segmented(say("overlay"), [["none", say("overlayNone")], ["saliency", say("saliency")], ["gradcam", "Grad-CAM"]], state.overlay, (chosen) => change(() => { state.overlay = chosen; })),
     state.overlay === "none" ? null : h("p", { class: "quiet" }, say(`about.${state.overlay}`, classNameOf(state.pass.label))),
-    isLive() ? brushes() : null,
+    state.network.live ? brushes() : null,
   ];
 }
 

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { digits, percent } from "./numbers.js";
-import { change, choose, isLive, state } from "./state.js";
+import { change, choose, state } from "./state.js";
 import { say } from "./words.js";
 
 const LIKELIEST = 5;
@@ -21,12 +21,12 @@ export function predictionsView() {
       "div", { class: "row" },
       h(
         "label", {}, say("trueClass"), " ",
-        h("select", { id: "label", value: pass.label, disabled: !isLive(), onchange: (event) => { const k = Number(event.currentTarget.value); change(() => network.setLabel(k), true); } },
+        h("select", { id: "label", value: pass.label, disabled: !state.network.live, onchange: (event) => { const k = Number(event.currentTarget.value); change(() => network.setLabel(k), true); } },
           classNames.map((name, k) => h("option", { value: k }, name))),
       ),
       h("button", { type: "button", class: "loss link", onclick: () => choose("loss", [], "loss") }, say("loss"), " ", h("b", { id: "loss", "data-value": pass.loss.data[0] }, digits(pass.loss.data[0], 5))),
     ),
-    isLive() ? learning() : null,
+    state.network.live ? learning() : null,
   ];
 }
 

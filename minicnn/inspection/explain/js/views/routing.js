@@ -4,15 +4,17 @@ import { poolWindow, windowsOnPixel } from "../terms/routing.js";
 import { colourOf, largestOf } from "./colours.js";
 import { h } from "./dom.js";
 import { indexed, short } from "./numbers.js";
-import { choose, isInput, isLive, layerOf, partOf, state } from "./state.js";
+import { choose, isInput, layerOf, partOf, state } from "./state.js";
 import { say } from "./words.js";
 
 export function routing(node, gradients) {
   const { name, index } = state.number ?? {};
-  if (!name || layerOf(name) !== node.name || index.length !== 4 || !isLive()) return null;
-  const fromInput = isInput(partOf(name));
-  if (gradients) return fromInput ? windows(node, index) : null;
-  return fromInput ? windows(node, index) : oneWindow(node, index);
+  if (!name || layerOf(name) !== node.name || index.length !== 4 || !state.network.live) return null;
+  if (!isInput(partOf(name))) return gradients ? null : oneWindow(node, index);
+  const all = windowsOnPixel(state.pass, node.name, index);
+  if (gradients || !all.length) return windows(node, index, all);
+  const { i, j } = all.find(({ wins }) => wins) ?? all[0];
+  return [oneWindow(node, [index[0], i, j, index[3]]), state.direction === "forward" ? windows(node, index, all) : null];
 }
 
 function oneWindow(node, index) {
@@ -40,8 +42,7 @@ function oneWindow(node, index) {
   );
 }
 
-function windows(node, index) {
-  const all = windowsOnPixel(state.pass, node.name, index);
+function windows(node, index, all) {
   const isMax = node.kind === "MaxPool2D";
   return h(
     "div", { class: "routing" },

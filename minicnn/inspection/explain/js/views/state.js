@@ -162,8 +162,3 @@ function tieGroups(node, channels, part) {
 export function originOf(name) {
   return producer(state.pass, name) ?? name;
 }
-
-// Does the page compute by itself, rather than show what was computed when it was made?
-export function isLive() {
-  return state.network.description.live;
-}

@@ -9,6 +9,7 @@ import { say } from "./words.js";
 
 const WRITTEN = 81; // products whose numbers are written out
 const WIDEST_GRID = 9;
+const FOLDED = 16; // terms in a row, where they have no rows of their own
 const LARGEST_TERMS = 10; // that are listed where there are too many to write out
 
 // Split terms into families, each of products of the same tensors.
@@ -38,6 +39,10 @@ export function arrange(family) {
   const { shape } = state.pass.get(name);
   const picture = pictureOf(node, partOf(name));
   const places = family.map((term) => placeOf(name, shape, picture, term.factors[lead].index));
+  const onSheets = new Set(places.map(({ channel, filter }) => `${channel} ${filter}`)).size;
+  if (onSheets === family.length) { // a sheet each: rather all of them on one
+    places.forEach((place, at) => Object.assign(place, { row: Math.floor(at / FOLDED), column: at % FOLDED, channel: 0, filter: 0 }));
+  }
   const differ = (axis) => places.some((place) => place[axis] !== places[0][axis]);
   const axis = differ("channel") ? "channel" : differ("filter") ? "filter" : null;
   const sheets = new Map();
