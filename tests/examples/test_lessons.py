@@ -10,6 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from minicnn import ops
+from minicnn.inspection.exercises import EXERCISES
+
 LESSONS = Path(__file__).parents[2] / "examples" / "lessons"
 sys.path.insert(0, str(LESSONS))
 import draw  # noqa: E402
@@ -51,6 +54,13 @@ def test_every_lesson_has_its_place_in_the_list_and_its_links_lead_somewhere() -
     for page in pages:
         for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
             assert (LESSONS / link).exists(), f"{page.name}: {link}"
+
+
+def test_every_exercise_and_ladder_that_a_lesson_names_is_there() -> None:
+    told = " ".join("".join(path.read_text(encoding="utf-8") for path in lessons.LESSONS).split())
+    exercises, ladders = (set(re.findall(rf"`minicnn {verb} (\w+)`", told)) for verb in ("exercise start", "ladder"))
+    assert exercises == set(EXERCISES)
+    assert ladders <= set(ops.__all__)
 
 
 @pytest.mark.parametrize(
