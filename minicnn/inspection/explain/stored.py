@@ -7,6 +7,7 @@ batch norm by its running statistics, no dropout.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
 from collections.abc import Callable
@@ -18,6 +19,9 @@ import numpy as np
 from minicnn import ops
 from minicnn.backend import is_array, to_numpy
 from minicnn.dispatch import Call, observe, use_kernels
+from minicnn.errors import UsageError
+from minicnn.inspection.grad_cam import grad_cam, place_of
+from minicnn.inspection.saliency import saliency
 from minicnn.inspection.terms import result_names, spell
 from minicnn.inspection.terms.parts import Products, Spelled
 from minicnn.layers import Sequential
@@ -36,7 +40,8 @@ def stored_pass(net: Sequential, x: np.ndarray, label: int, label_smoothing: flo
     """Run one picture x (1, H, W, C) forward and backward, and return what the page shows of it, in plain values.
 
     packed: makes an array fit for the page. Returns tensors: arrays by name, of which only some `channels` are there
-    (the last axis) where they say so; explanations: [{name, index, value, operation, result, terms, rest, sum, note}].
+    (the last axis) where they say so; explanations: [{name, index, value, operation, result, terms, rest, sum, note}];
+    maps: of the label and of the likeliest class.
     """
     net = copy.deepcopy(net)
     for parameter in net.parameters().values():
@@ -53,7 +58,18 @@ def stored_pass(net: Sequential, x: np.ndarray, label: int, label_smoothing: flo
         | {name: {**packed(part), "shape": shape, "channels": channels.tolist()}
            for name, (part, shape, channels) in witness.tensors.items()},
         "explanations": witness.explanations,
+        "maps": [_maps(net, x, k, packed) for k in sorted({label, int(logits.argmax())})],
     }  # fmt: skip
+
+
+def _maps(net: Sequential, x: np.ndarray, k: int, packed: Packer) -> dict[str, Any]:
+    """Return the saliency and, where the network has a layer to look at, the Grad-CAM of a class."""
+    with use_kernels("reference"):
+        found: dict[str, Any] = {"class": k, "saliency": packed(saliency(net, x, np.array([k]))[0])}
+        with contextlib.suppress(UsageError):
+            layer = net.layers[place_of(net)].name
+            found["gradCam"] = {**packed(grad_cam(net, x, np.array([k]))[0]), "layer": layer}
+    return found
 
 
 class _Witness:

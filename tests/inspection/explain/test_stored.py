@@ -10,6 +10,8 @@ import pytest
 
 from minicnn import Conv2D, Dense, Flatten, GlobalAvgPool2D, Layer, ReLU, Sequential, use_kernels
 from minicnn.inspection.explain import description, embed, page_data, stored
+from minicnn.inspection.grad_cam import grad_cam
+from minicnn.inspection.saliency import saliency
 from tests.inspection.explain.laboratory import NORMALIZATION, Laboratory, as_array, picture, scaled, told, traced
 from tests.inspection.explain.networks import NETWORKS, PICTURE, network, plain, residual
 
@@ -103,10 +105,30 @@ def test_it_cannot_be_changed(laboratory, only_stored):
     ]  # fmt: skip
     for script in tries:
         assert laboratory(f"try {{ {script}; }} catch (error) {{ return error.key; }}") == "stored"
-    assert (
-        laboratory("const pass = network.run(); return [saliency(network, pass, 1), gradCam(network, pass, 1)];")
-        == [None] * 2
-    )
+
+
+def test_the_maps_of_the_label_and_of_the_likeliest_class(laboratory, only_stored):
+    net, image = network(residual()), picture(PICTURE)
+    likeliest = int(traced(net, image)["probabilities"].value.argmax())
+    label, other = [k for k in range(5) if k != likeliest][:2]
+    laboratory.build(told(net, image, label=label))
+    for k in (label, likeliest):
+        found = laboratory(
+            """
+            const pass = network.run();
+            const listed = (m) => ({ ...m, data: [...m.data] });
+            return [listed(saliency(network, pass, given)), listed(gradCam(network, pass, given))];
+            """,
+            k,
+        )
+        with use_kernels("reference"):
+            expected = saliency(net, scaled(image), np.array([k])), grad_cam(net, scaled(image), np.array([k]))
+        for got, wanted in zip(found, expected, strict=True):
+            assert (1, got["height"], got["width"]) == wanted.shape
+            np.testing.assert_allclose(got["data"], wanted.ravel(), rtol=1e-10)
+        assert found[1]["layer"] == "tanh1"
+    script = "const pass = network.run(); return [saliency(network, pass, given), gradCam(network, pass, given)];"
+    assert laboratory(script, other) == [None, None]
 
 
 def test_a_layer_that_the_page_does_not_know_is_shown_by_what_it_stored(laboratory):

@@ -1,11 +1,12 @@
-// Where in the picture a network sees what speaks for a class; null of a pass that was stored.
+// Where in the picture a network sees what speaks for a class. Of a pass that was stored there are the maps of its label
+// and of the likeliest class; for others these functions return null.
 
 import { zeros } from "./tensor.js";
 
 // For each pixel the largest of its channels' |∂logit_k / ∂x|: {height, width, data}.
 // Source: Simonyan et al. 2014, "Deep inside convolutional networks", §3.1.
 export function saliency(network, pass, k) {
-  if (!pass.live) return null;
+  if (!pass.live) return pass.classMap("saliency", k);
   const { dx } = network.gradientsOf(pass, oneHot(pass.logits.shape, k));
   const [, height, width, channels] = dx.shape;
   const data = new Float64Array(height * width);
@@ -23,7 +24,8 @@ export function saliency(network, pass, k) {
 // layer: by name; the last whose output is a picture and that is no pool if left out; null where there is none.
 // Source: Selvaraju et al. 2017, "Grad-CAM", eq. 1 and 2.
 export function gradCam(network, pass, k, layer = mapLayers(network).at(-1)) {
-  if (layer === undefined || !pass.live) return null;
+  if (!pass.live) return pass.classMap("gradCam", k);
+  if (layer === undefined) return null;
   const { gradients } = network.gradientsOf(pass, oneHot(pass.logits.shape, k));
   const [y, { dy }] = [pass.get(`${layer}.y`), gradients.get(layer)];
   const [, height, width, channels] = y.shape;

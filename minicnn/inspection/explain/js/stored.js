@@ -84,6 +84,14 @@ export class StoredPass {
     return { height, width, data: data.filter((_, place) => place % channels.length === at) };
   }
 
+  // A map of the picture for a class, kind "saliency" or "gradCam": {height, width, data}; null where it is not there.
+  classMap(kind, k) {
+    const found = this.network.description.stored.maps.find((one) => one.class === k)?.[kind];
+    if (!found) return null;
+    const [height, width] = found.shape;
+    return { height, width, data: decodedNumbers(found.dtype, found.data), layer: found.layer };
+  }
+
   // The numbers whose terms are there: [{name, index}].
   explained() {
     return this.network.description.stored.explanations.map(({ name, index }) => ({ name, index }));
