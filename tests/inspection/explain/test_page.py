@@ -432,3 +432,27 @@ def test_saliency_and_grad_cam_are_those_of_the_engine(reader: Reader) -> None:
     for overlay in ("saliency", "gradcam", "none"):
         reader.click(f'#input [data-choice="{overlay}"]')
         assert reader.page.locator("#picture .over").count() == (overlay != "none")
+
+
+def test_a_network_too_large_for_the_page_is_shown_as_it_was_computed(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minicnn.inspection.explain.description.MOST_PARAMETERS", 10)
+    net = built(residual())
+    reader = opened(browser, net, tmp_path)
+    arrays = traced(net, IMAGE, LABEL)
+    assert "too large" in reader.page.inner_text("#notice")
+    assert not reader.page.locator("#step, .brushes, .handle").count()  # nothing can be changed
+    layers = reader.page.eval_on_selector_all("#network [data-layer]", "(all) => all.map((e) => e.dataset.layer)")
+    compared = 0
+    for direction in ("forward", "backward"):
+        reader.turn(direction)
+        for layer in layers:
+            reader.visit(layer)
+            assert "undefined" not in reader.page.inner_text("body") and not reader.cut_texts()
+            if reader.page.locator("#number [data-sum]").count():
+                name, index = reader.number()
+                assert reader.sum() == pytest.approx(float(arrays[name].value[index]), rel=1e-5, abs=1e-7)
+                compared += 1
+    assert compared > 10
+    reader.close()

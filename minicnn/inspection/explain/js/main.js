@@ -15,7 +15,7 @@ import { language, say, speak, textNames } from "./views/words.js";
 
 const PARTS = {
   header,
-  lead: () => say("lead"),
+  lead: () => (state.network.live ? say("lead") : []),
   notice: storedNotice,
   input: pictureView,
   says: predictionsView,

@@ -24,28 +24,28 @@ function patch({ stride = [1, 1], padding, dilation = [1, 1] }) {
   return [coordinate(i, stride[0], ky, dilation[0], top), coordinate(j, stride[1], kx, dilation[1], left)];
 }
 
-function convolution({ settings }) {
+function convolution({ settings, parameters }) {
   const element = msub(x, ...patch(settings), c);
   const weight = msub(w, ky, kx, c, f);
   const dy = slope(msub(y, i, j, f));
   return {
-    forward: [equation(msub(y, i, j, f), equals, sumOver(ky, kx, c), element, dot, weight, plus, msub(b, f))],
+    forward: [equation(msub(y, i, j, f), equals, sumOver(ky, kx, c), element, dot, weight, ...(parameters.bias ? [plus, msub(b, f)] : []))],
     backward: [
       equation(slope(weight), equals, sumOver(i, j), element, dot, dy),
-      equation(slope(msub(b, f)), equals, sumOver(i, j), dy),
+      ...(parameters.bias ? [equation(slope(msub(b, f)), equals, sumOver(i, j), dy)] : []),
       equation(slope(msub(x, mi("r"), mi("s"), c)), equals, sumOver(mrow(mtext("(i, j, k) "), mo("→"), mtext(" (r, s)")), f), dy, dot, weight),
     ],
   };
 }
 
-function denseLayer() {
+function denseLayer({ parameters }) {
   const weight = msub(w, k, f);
   const dy = slope(msub(y, f));
   return {
-    forward: [equation(msub(y, f), equals, sumOver(k), msub(x, k), dot, weight, plus, msub(b, f))],
+    forward: [equation(msub(y, f), equals, sumOver(k), msub(x, k), dot, weight, ...(parameters.bias ? [plus, msub(b, f)] : []))],
     backward: [
       equation(slope(weight), equals, msub(x, k), dot, dy),
-      equation(slope(msub(b, f)), equals, dy),
+      ...(parameters.bias ? [equation(slope(msub(b, f)), equals, dy)] : []),
       equation(slope(msub(x, k)), equals, sumOver(f), dy, dot, weight),
     ],
   };

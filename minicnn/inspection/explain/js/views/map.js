@@ -38,7 +38,7 @@ export function map({ name, node, channel = 0, filter = 0, title, related, layer
   if (!tensor) return null;
   const picture = pictureOf(node, partOf(name));
   const plane = planeOf(name, tensor, picture, channel, filter);
-  if (!plane) return null;
+  if (!plane) return h("figure", { class: "map", key: `${name} nothing` }, h("figcaption", {}, title), h("p", { class: "note" }, say("channelNotStored", channel)));
   const largest = largestOfPlane(tensor, plane);
   const here = chosenIn(name, tensor, picture, channel, filter);
   const marks = marksIn(name, tensor, picture, channel, filter, related);
@@ -201,7 +201,7 @@ export function mosaic({ name, node, chosen, onpick, title }) {
     tiles(name, tensor, tiling),
     h(
       "svg", { class: "marks", viewBox: `0 0 ${tiling.columns} ${tiling.rows}`, preserveAspectRatio: "none", "aria-hidden": "true" },
-      h("rect", { class: "chosen", x: place % tiling.columns, y: Math.floor(place / tiling.columns), width: 1, height: 1 }),
+      channels.includes(chosen) && h("rect", { class: "chosen", x: place % tiling.columns, y: Math.floor(place / tiling.columns), width: 1, height: 1 }),
     ),
   );
 }

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { largestOfTensor, thumbnails } from "./map.js";
 import { madeOf } from "./number.js";
 import { times } from "./numbers.js";
-import { change, channelsOf, choose, enter, lookAt, nodeOf, state } from "./state.js";
+import { change, channelsOf, choose, enter, layerOf, lookAt, nodeOf, state } from "./state.js";
 import { arrange, families } from "./term_grid.js";
 import { say } from "./words.js";
 
@@ -68,10 +68,11 @@ export function visit(layer) {
     const tensor = state.pass.get(name) ?? state.pass.get(`${layer}.y`);
     const node = nodeOf(layer);
     channelsOf(node);
-    const index = strongestIndex(tensor);
-    state.number = { name: state.pass.get(name) ? name : `${layer}.y`, index };
+    const stored = state.network.live ? [] : state.pass.explained().filter((one) => layerOf(one.name) === layer);
+    state.number = stored.find((one) => one.name === name) ?? stored[0] ?? (tensor ? { name: state.pass.get(name) ? name : `${layer}.y`, index: strongestIndex(tensor) } : null);
     state.group = null;
-    lookAt(node, state.number.name, index);
+    if (!state.number) return;
+    lookAt(node, state.number.name, state.number.index);
     lookAtStrongest(node);
   });
 }

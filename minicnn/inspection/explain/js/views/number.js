@@ -40,20 +40,21 @@ export function numberView() {
   if (!state.number) return h("p", { class: "quiet" }, say("pickANumber"));
   const { name, index } = state.number;
   const made = madeOf();
-  const value = valueOf(name, index);
+  const value = valueOf(name, index) ?? made?.value;
   return [
     h("h2", {}, say("whatMadeIt")),
     h(
       "div", { class: "headline", "aria-live": "polite" },
       h("code", { class: "number-name" }, indexed(name, index)),
-      h("span", { class: "number-value", "data-value": value }, "= ", digits(value, 6)),
+      value === undefined ? null : h("span", { class: "number-value", "data-value": value }, "= ", digits(value, 6)),
     ),
-    origin(name),
+    value === undefined ? null : origin(name),
     h("p", { class: "sentence" }, sentence(made, name)),
     made?.note ? note(made.note) : null,
     made ? sum(made, value) : null,
     handle(name, index),
     derivative(name, index),
+    state.network.live ? null : explainedHere(),
   ];
 }
 
@@ -65,8 +66,10 @@ function sentence(made, name) {
   return say(made.result.startsWith("d") ? "madeBySlope" : "madeByFunction");
 }
 
+// The number itself; undefined where it was not stored.
 export function valueOf(name, index) {
   const tensor = state.pass.get(name);
+  if (!tensor || (tensor.channels && !tensor.channels.includes(index[index.length - 1]))) return undefined;
   const last = index.length - 1;
   let offset = 0;
   index.forEach((place, axis) => {
@@ -84,6 +87,17 @@ function origin(name) {
   return h("p", {}, h("button", { type: "button", class: "link", onclick: () => goTo(from, layer) }, say("computedBy", layer, from)));
 }
 
+// The numbers of the layer looked at whose terms were stored.
+function explainedHere() {
+  const here = state.pass.explained().filter(({ name }) => layerOf(name) === state.layer);
+  if (!here.length) return null;
+  return h(
+    "div", { class: "explained" },
+    h("div", { class: "grid-title" }, say("explainedHere")),
+    h("ul", { class: "windows" }, here.map(({ name, index }) => h("li", {}, h("button", { type: "button", class: "link", onclick: () => choose(name, index) }, indexed(name, index))))),
+  );
+}
+
 function goTo(from, layer) {
   const { index } = state.number;
   if (state.pass.get(from).shape.length === index.length) choose(from, index, layer);
@@ -98,7 +112,7 @@ function note(found) {
 function sum(made, value) {
   const all = families(made.terms);
   const main = all.length ? all.reduce((a, b) => (b.length > a.length ? b : a)) : [];
-  const layout = main.length > 3 ? arrange(main) : null;
+  const layout = main.length > 3 && !made.rest ? arrange(main) : null; // not where the small terms are missing
   if (!layout) {
     const few = made.terms.length <= LINES ? h("ol", { class: "terms" }, made.terms.map(termLine)) : largestTerms(made.terms);
     return [few, ledger([], made, value)];

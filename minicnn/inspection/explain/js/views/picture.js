@@ -27,7 +27,7 @@ export function pictureView() {
       state.overlay === "none" ? null : h("canvas", { class: "pixels over", "aria-hidden": "true", drawn: `${state.edits} ${state.overlay} ${state.pass.label}`, draw: drawOverlay }),
       cursor(height, width),
     ),
-    segmented(say("overlay"), [["none", say("overlayNone")], ["saliency", say("saliency")], ["gradcam", "Grad-CAM"]], state.overlay, (chosen) => change(() => { state.overlay = chosen; })),
+    !state.network.live ? null : segmented(say("overlay"), [["none", say("overlayNone")], ["saliency", say("saliency")], ["gradcam", "Grad-CAM"]], state.overlay, (chosen) => change(() => { state.overlay = chosen; })),
     state.overlay === "none" ? null : h("p", { class: "quiet" }, say(`about.${state.overlay}`, classNameOf(state.pass.label))),
     state.network.live ? brushes() : null,
   ];

@@ -112,7 +112,12 @@ export function channelsOf(node) {
     const input = before && state.channels[before.name] ? state.channels[before.name].output : 0;
     const last = (node.inputShape.length === 3 ? node.inputShape : (pictureOf(node) ?? [1, 1, 1]))[2];
     const inside = Math.min(input, last - 1);
-    state.channels[node.name] = { input: inside, output: keepsChannels(node) ? inside : 0 };
+    const there = (part, wanted) => {
+      const stored = state.pass.get(`${node.name}.${part}`)?.channels;
+      return stored && !stored.includes(wanted) ? stored[0] : wanted;
+    };
+    const shown = there("x", inside);
+    state.channels[node.name] = { input: shown, output: keepsChannels(node) ? shown : there("y", 0) };
   }
   return state.channels[node.name];
 }
@@ -122,7 +127,7 @@ export function lookAt(node, name, index) {
   if (index.length === 0) return;
   const channels = channelsOf(node);
   const part = partOf(name);
-  const { channel, filter } = placeOf(name, state.pass.get(name).shape, pictureOf(node, part), index);
+  const { channel, filter } = placeOf(name, shapeOf(name, index), pictureOf(node, part), index);
   const groups = node.settings?.groups ?? 1;
   if (filter !== undefined) {
     const first = Math.floor(filter / (node.outputShape[2] / groups)) * (node.inputShape[2] / groups);
@@ -138,6 +143,11 @@ export function lookAt(node, name, index) {
   if (keepsChannels(node)) {
     channels.input = channels.output = isInput(part) ? channels.input : channels.output;
   } else if (groups > 1) tieGroups(node, channels, part);
+}
+
+// The shape of a tensor; of one that was not stored, only its number of axes is known.
+export function shapeOf(name, index) {
+  return state.pass.get(name)?.shape ?? index.map(() => Infinity);
 }
 
 // Does a layer's tensor of that name have the channels of its input?

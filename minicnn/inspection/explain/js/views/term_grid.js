@@ -4,7 +4,7 @@ import { colourOf, largestOf, paint, theme } from "./colours.js";
 import { h } from "./dom.js";
 import { digits, indexed, short } from "./numbers.js";
 import { placeOf } from "./planes.js";
-import { change, channelsOf, choose, layerOf, nodeOf, partOf, pictureOf, state } from "./state.js";
+import { change, channelsOf, choose, layerOf, nodeOf, partOf, pictureOf, shapeOf, state } from "./state.js";
 import { say } from "./words.js";
 
 const WRITTEN = 81; // products whose numbers are written out
@@ -36,7 +36,7 @@ export function arrange(family) {
   if (lead === undefined || family.length < 2) return null;
   const { name } = family[0].factors[lead];
   const node = nodeOf(layerOf(name));
-  const { shape } = state.pass.get(name);
+  const shape = shapeOf(name, family[0].factors[lead].index);
   const picture = pictureOf(node, partOf(name));
   const places = family.map((term) => placeOf(name, shape, picture, term.factors[lead].index));
   const onSheets = new Set(places.map(({ channel, filter }) => `${channel} ${filter}`)).size;

@@ -142,6 +142,7 @@ export const english = {
   "made.softmax.probabilities": "How large e^z is beside that of all classes.", "made.softmax_cross_entropy.probabilities": "How large e^z is beside that of all classes.",
   "made.softmax_cross_entropy.loss": "Minus the logarithm of the label's probability.", "made.softmax_cross_entropy_backward.dlogits": "The probability minus the target.",
   "made.normalize.x": "A byte of the picture, brought to the network's scale.",
+  "note.text": ({ text }) => text, channelNotStored: (channel) => `Channel ${channel} is not among the most active ones, and was not stored.`, explainedHere: "numbers of this layer whose terms were stored:",
   notStored: "What made this number was not stored.",
   madeByFunction: "A function of one number.", madeBySlope: "The gradient at the output, times the slope of the function here.",
 };

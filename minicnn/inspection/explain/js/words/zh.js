@@ -140,6 +140,7 @@ export const chinese = {
   "made.softmax.probabilities": "e^z 在所有类别中占多少。", "made.softmax_cross_entropy.probabilities": "e^z 在所有类别中占多少。",
   "made.softmax_cross_entropy.loss": "标签概率的负对数。", "made.softmax_cross_entropy_backward.dlogits": "概率减去目标。",
   "made.normalize.x": "图片的一个字节，换算到网络的尺度。",
+  "note.text": ({ text }) => text, channelNotStored: (channel) => `通道 ${channel} 不在最活跃的通道之列，没有存储。`, explainedHere: "本层存储了来历的数：",
   notStored: "没有存储这个数的来历。",
   madeByFunction: "一个数的函数。", madeBySlope: "输出处的梯度，乘以函数在此处的斜率。",
 };
