@@ -325,11 +325,16 @@ def draw(lesson: pathlib.Path, names: dict[str, Any], folder: pathlib.Path) -> p
     with matplotlib.rc_context(STYLE):
         figure = globals()[name](names)
         figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None}, facecolor=PAPER)
-    text = re.sub(r"(\.\d\d)\d+", r"\1", content.getvalue())  # a hundredth of a point is enough
-    lines = re.sub(r"<!--.*?-->", "", text).splitlines()
+    short = re.sub(r"<[^>]*>", _rounded, re.sub(r"<!--.*?-->", "", content.getvalue()))
+    lines = [line.strip() for line in short.splitlines() if line.strip()]
     file = folder / f"{name}.svg"
-    file.write_text("\n".join(line.strip() for line in lines if line.strip()) + "\n", encoding="utf-8")
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return file
+
+
+def _rounded(tag: re.Match[str]) -> str:
+    """Return a tag with its coordinates cut to a hundredth of a point, which is enough."""
+    return re.sub(r"(\.\d\d)\d+", r"\1", tag.group())
 
 
 def main() -> None:

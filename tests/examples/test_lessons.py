@@ -47,6 +47,11 @@ def test_its_picture_is_what_its_code_computes(lesson: tuple[Path, dict[str, Any
     assert words_in(drawn) == words_in(LESSONS / shown), "draw it anew: python examples/lessons/draw.py"
 
 
+def test_a_picture_writes_its_numbers_out() -> None:
+    assert {"0.125", "0.25", "0.625", "−0.75"} <= set(words_in(LESSONS / "pictures" / "softmax_cross_entropy.svg"))
+    assert "loss 0.6931" in words_in(LESSONS / "pictures" / "backward_pass.svg")
+
+
 def test_every_lesson_has_its_place_in_the_list_and_its_links_lead_somewhere() -> None:
     pages = [LESSONS / "README.md", *lessons.LESSONS]
     listed = re.findall(r"^\d+\. \[.*?\]\((.*?)\)", pages[0].read_text(encoding="utf-8"), re.MULTILINE)

@@ -30,7 +30,10 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[str, Any]]
     pytest.importorskip("nbclient", reason="nbclient and ipykernel run the notebook: pip install '.[test]'")
     pytest.importorskip("ipykernel")
     folder = tmp_path_factory.mktemp("notebook")
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "JUPYTER_RUNTIME_DIR": str(folder / "runtime")}
+    own = {
+        name: str(folder / name) for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    }  # not the user's
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **own}
     command = [sys.executable, "-c", EXECUTE, str(NOTEBOOK), str(folder / "done.ipynb")]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
