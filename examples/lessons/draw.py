@@ -294,6 +294,10 @@ def backward_pass(names: dict[str, Any]) -> Figure:
     warm, cold = FOUR[1], FOUR[0]
     for top, direction in ((4.6, "forward"), (12.8, "backward")):
         words(axes, 0.6, top, direction, rotation=90, color=FAINT)
+    for left, right in ((4.9, 6), (8.6, 10.9), (13.5, 14.5), (17.1, 18.1), (19.7, 20.7), (23.3, 24.3)):
+        arrow(axes, (left, 4.6), (right, 4.6))
+        arrow(axes, (right, 12.8), (left, 12.8))
+    arrow(axes, (25.9, 4.6), (26.9, 4.6))
     cells(axes, names["x"][0, :, :, 0], 1.6, 3.1, "picture")
     cells(axes, t["conv1.dx"].value[0, :, :, 0], 1.6, 11.3, "its gradient", warm)
     for channel in (0, 1):
@@ -309,8 +313,10 @@ def backward_pass(names: dict[str, Any]) -> Figure:
         cells(
             axes, t["pool1.dy"].value[0, :, :, channel], 18.4, 10.7 + 3.6 * channel, "pool1.dy" if not channel else ""
         )
-    cells(axes, t["dense1.weight"].value, 21, 3.6, "dense W", cold)
+    bias, dbias = (", ".join(map(number, t[f"dense1.{name}"].value)) for name in ("bias", "dbias"))
+    cells(axes, t["dense1.weight"].value, 21, 3.6, f"W, bias {bias}", cold)
     cells(axes, t["dense1.dweight"].value, 21, 11.8, "dweight", warm)
+    words(axes, 22, 14.2, f"dbias {dbias}", style="italic")
     cells(axes, t["logits"].value.T, 24.6, 3.6, "logits")
     cells(axes, t["probabilities"].value.T, 27.2, 3.6, "softmax")
     cells(axes, t["dlogits"].value.T, 24.6, 11.8, "dlogits")
