@@ -22,12 +22,16 @@ def look(
     run: Trained,
     image: Annotated[
         str | None,
-        typer.Argument(help="An image file to look at closely. [one of the validation images]", show_default=False),
+        typer.Argument(
+            metavar="IMAGE",
+            help="An image file to look at closely. [one of the validation images]",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", help="Folder for the pictures. [RUN/look, or look for other networks]", show_default=False
+            metavar="DIR", help="Folder for the pictures. [look, in RUN if that is a run]", show_default=False
         ),
     ] = None,
     data: Annotated[
@@ -73,8 +77,8 @@ def look(
             image = _typical(*judged)
             closely = trained.picture(image)
         _make(folder)
-        drawn = look_at_filters(network, folder)
-        drawn += look_at_picture(network, closely, folder)
+        drawn = look_at_picture(network, closely, folder)
+        drawn += look_at_filters(network, folder)
         if judged is not None:
             probabilities, labels, paths = judged
             drawn += look_at_mistakes(

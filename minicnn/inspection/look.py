@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn import ops
-from minicnn.backend import to_device, to_numpy
+from minicnn.backend import Array, to_device, to_numpy
 from minicnn.errors import UsageError
 from minicnn.figures import shortened
 from minicnn.files import write_whole
@@ -63,11 +63,14 @@ def look_at_filters(network: Network, folder: Path) -> list[Drawn]:
 def look_at_picture(network: Network, pixels: np.ndarray, folder: Path) -> list[Drawn]:
     """Draw what the layers make of a picture (H, W, 3) uint8, where its likeliest classes are found, and what fools it.
 
-    pixels: in the size that the network reads. Raises UsageError when a file cannot be written.
+    pixels: in the size that the network reads. Raises UsageError when a file cannot be written, and for weights
+    that have diverged.
     """
     net, names = network.net, network.names
     x = network.normalization(to_device(pixels[None], network.device))
     probabilities = to_numpy(ops.softmax(net.forward(x)))[0]
+    if not np.isfinite(probabilities).all():
+        raise UsageError("what the network says of the picture is no number: its weights have diverged, train again")
     likeliest = np.argsort(-probabilities, kind="stable")[:CLASSES_SHOWN]
     guess = int(likeliest[0])
     before = names[guess], float(probabilities[guess])
@@ -140,7 +143,7 @@ def look_at_mistakes(
     ]
 
 
-def _evidence(network: Network, x: np.ndarray, label: int, probability: float) -> Evidence:
+def _evidence(network: Network, x: Array, label: int, probability: float) -> Evidence:
     labels = np.array([label])
     cam = grad_cam(network.net, x, labels)[0]
     height, width = x.shape[1:3]

@@ -9,6 +9,7 @@ import pytest
 
 from minicnn import Dense, Flatten, ReLU, Sequential
 from minicnn.data import read_image
+from minicnn.errors import UsageError
 from minicnn.inspection import drawings
 from minicnn.inspection.adversarial import Attack
 from minicnn.inspection.drawings import Evidence, Judged, enlarged
@@ -85,6 +86,14 @@ def test_a_network_without_maps_says_what_is_not_drawn(picture: np.ndarray, tmp_
     heatmaps, attack = look_at_picture(network, picture, tmp_path)
     assert "no convolution" in filters.seen and "whose output is a picture" in heatmaps.seen
     assert [path.name for path in tmp_path.iterdir()] == [attack.file]
+
+
+def test_weights_that_have_diverged(picture: np.ndarray, tmp_path: Path) -> None:
+    net = Sequential([Flatten(), Dense(3)], input_shape=(20, 30, 3), seed=0)
+    net.dense1.weight.value[0, 0] = np.nan
+    with pytest.raises(UsageError, match="diverged"):
+        look_at_picture(Network(net, Normalization(), ["a", "b", "c"]), picture, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_mistakes_no_pictures_of_them(tmp_path: Path) -> None:
