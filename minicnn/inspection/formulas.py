@@ -16,6 +16,7 @@ _PACKAGE = Path(__file__).parents[2]  # sources are told from here: minicnn/ops/
 _SHORT = {"dw": "dweight", "db": "dbias", "l": "loss", "p": "probabilities", "p_k": "probabilities"}  # in formulas
 
 
+@functools.cache
 def formula_of(operation: Any, name: str) -> str:
     """Return how an operation makes the array that it calls `name`.
 
@@ -33,6 +34,7 @@ def formula_of(operation: Any, name: str) -> str:
     return ast.unparse(assigned) if assigned is not None else first.rpartition(": ")[2].rstrip(".")
 
 
+@functools.cache
 def source_of(operation: Any, name: str, place: int | None, ran: str) -> str:
     """Return "file:line" of what makes the array that an operation calls `name`.
 
@@ -53,6 +55,7 @@ def place_of(function: Any, line: int | None = None) -> str:
     return f"{path.relative_to(_PACKAGE) if path.is_relative_to(_PACKAGE) else path}:{line or code.co_firstlineno}"
 
 
+@functools.cache
 def handed_on_as(maker: Any, operation: Any, parameter: str) -> str | None:
     """Return what the formula of `maker` calls the variable that it hands to an operation as `parameter`, if it is one.
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from minicnn import ops
 from minicnn.backend import is_array, to_device, to_numpy
-from minicnn.devices import cupy_available, require_cupy
+from minicnn.devices import require_cupy
 from minicnn.dispatch import Call, observe, use_kernels
 from minicnn.errors import DeviceError
 from minicnn.inspection.formulas import place_of
@@ -153,12 +153,11 @@ def _on_cpu(rung: str, operation: Any, arguments: dict[str, Any], expected: list
 
 
 def _on_gpu(operation: Any, arguments: dict[str, Any], expected: list[np.ndarray]) -> Rung:
-    if not cupy_available():
-        try:
-            require_cupy()
-        except DeviceError as error:
-            return Rung("GPU", note="none here" if "not installed" not in str(error) else "none here: no CuPy")
-    cupy = require_cupy()
+    try:
+        cupy = require_cupy()
+    except DeviceError as error:
+        missing = "CuPy is not installed" if "not installed" in str(error) else "no GPU that works"
+        return Rung("GPU", note=f"none here: {missing}")
     on_device = {key: to_device(value, "gpu") if is_array(value) else value for key, value in arguments.items()}
 
     def clocked(copies: dict[str, Any]) -> float:

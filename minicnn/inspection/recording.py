@@ -168,6 +168,33 @@ def _same_numbers(a: np.ndarray, b: np.ndarray) -> bool:
     return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
+@dataclass
+class _Alike:
+    """Arrays that a layer makes several times under one name: y, y2, y3, of a grouped convolution perhaps hundreds."""
+
+    count: int = 0
+    unread: list[Snapshot] = field(default_factory=list)
+    read: set[int] = field(default_factory=set)  # hashes of what the others hold
+
+    def holds(self, snapshot: Snapshot) -> bool:
+        """Return whether one of them has the same shape and numbers."""
+        if not self.count:
+            return False
+        self.read.update(map(_hash, self.unread))
+        self.unread.clear()
+        return _hash(snapshot) in self.read
+
+    def add(self, snapshot: Snapshot, first: str) -> str:
+        """Add one more, and return its name."""
+        self.count += 1
+        self.unread.append(snapshot)
+        return first if self.count == 1 else f"{first}{self.count}"
+
+
+def _hash(snapshot: Snapshot) -> int:
+    return hash((snapshot.value.shape, snapshot.value.tobytes()))
+
+
 class Names:
     """Gives the arrays of recorded calls their names, by the rules that stand in `minicnn.inspection.trace`.
 
@@ -177,7 +204,8 @@ class Names:
     def __init__(self, given: Sequence[tuple[Array, str]]) -> None:
         self.arrays: dict[str, Named] = {}  # in the order in which they were made
         self._given = given
-        self._taken: dict[str, Snapshot] = {}  # names that are, or are going to be, in `arrays`
+        self._taken: set[str] = set()  # names that are, or are going to be, in `arrays`
+        self._alike: dict[str, _Alike] = {}  # by the name of the first: arrays that are numbered, as in a loop
         self._outer: set[str] = set()  # names of what layers' own calls, not those inside these, got and returned
         self._names: dict[int, dict[str, str]] = {}  # of a snapshot, by its id: layer → name
 
@@ -237,13 +265,14 @@ class Names:
             if any(outer.operation is step.operation for outer in above):
                 return None  # one group's part of a convolution's own array
             name = f"{step.name}.{name}"
-        full, count = _full(step, name), 1
+        first = _full(step, name)
+        alike = self._alike.setdefault(first, _Alike())
+        if step.backward and alike.holds(snapshot):
+            return None  # backward computes anew what forward has shown
+        full = alike.add(snapshot, first)
         while full in self._taken:
-            if step.backward and equal(self._taken[full], snapshot):
-                return None  # backward computes anew what forward has shown
-            count += 1
-            full = f"{_full(step, name)}{count}"
-        self._taken[full] = snapshot
+            full = alike.add(snapshot, first)
+        self._taken.add(full)
         self._names.setdefault(id(snapshot), {})[step.layer] = full
         return full
 
@@ -259,8 +288,3 @@ class Names:
 
 def _full(step: Step, name: str) -> str:
     return f"{step.layer}.{name}" if step.layer else name
-
-
-def equal(a: Snapshot, b: Snapshot) -> bool:
-    """Return whether two arrays are alike and hold the same numbers."""
-    return a.value.shape == b.value.shape and _same_numbers(a.value, b.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,29 +20,37 @@ def table(t: Trace, found: Mapping[str, Derivative], width: int) -> Iterator[str
 
     found: derivatives by differences, as `derivatives` returns them.
     """
-    rows = {traced.name: _numbers(traced) for traced in t}
+    repeated = _repeated(t)
+    hidden = {name for names in repeated.values() for name in names}
+    rows = {traced.name: _numbers(traced) for traced in t if traced.name not in hidden}
     names = max(len(_own(name)) for name in rows) + 2
     widths = [max(len(row[column]) for row in rows.values()) for column in range(4)]
     layer = ""
-    for traced in t:
-        where = traced.name.rpartition(".")[0]
+    for name, (shape, smallest, largest, zeros) in rows.items():
+        traced = t[name]
+        where = name.rpartition(".")[0]
         if where != layer:
             yield ""
             yield where or "the loss"
             layer = where
-        shape, smallest, largest, zeros = rows[traced.name]
-        line = f"  {_own(traced.name):<{names}}{shape:<{widths[0]}}  "
-        line += f"{smallest:>{widths[1]}} … {largest:<{widths[2]}}  {zeros:>{widths[3]}} zeros"
-        yield (
-            line.rstrip()
-            if traced.value.size > 1
-            else f"  {_own(traced.name):<{names}}{shape:<{widths[0]}}  {smallest}"
-        )
-        said = [part for part in (traced.formula, traced.source) if part]
-        yield from _told(said, width)
-        if traced.name in found:
-            yield from _told([beside(found[traced.name])], width)
+        line = f"  {_own(name):<{names}}{shape:<{widths[0]}}  {smallest:>{widths[1]}}"
+        yield f"{line} … {largest:<{widths[2]}}  {zeros:>{widths[3]}} zeros" if traced.value.size > 1 else line
+        yield from _told([part for part in (traced.formula, traced.source) if part], width)
+        if name in repeated:
+            yield from _told([f"and {len(repeated[name])} more like it, to {_own(repeated[name][-1])}"], width)
+        if name in found:
+            yield from _told([beside(found[name])], width)
     yield ""
+
+
+def _repeated(t: Trace) -> dict[str, list[str]]:
+    """Return by the first one's name those that a layer makes again and again: columns2, columns3, … of columns."""
+    again: dict[str, list[str]] = {}
+    for name in t.names():
+        numbered = re.fullmatch(r"(.*\D)(\d+)", name)
+        if numbered is not None and int(numbered[2]) > 1 and numbered[1] in t:
+            again.setdefault(numbered[1], []).append(name)
+    return again
 
 
 def beside(derivative: Derivative) -> str:

@@ -110,6 +110,15 @@ def test_training_is_another_pass(minicnn: Command, tmp_path: Path) -> None:
     assert "running" in used
 
 
+def test_what_a_layer_makes_again_and_again_is_shown_once(minicnn: Command, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from minicnn import *\n\n\ndef net(classes):\n    return [Conv2D(6, 3, groups=3), Flatten(), Dense(classes)]\n"
+    )
+    out = minicnn("trace", tmp_path / "net.py", "--image-size", 6, "--classes", 3).out
+    assert out.count("and 2 more like it, to columns3") == out.count("and 2 more like it, to dcolumns3") == 1
+    assert "columns2" not in out
+
+
 @pytest.mark.parametrize("verb", ["trace", "step"])
 @pytest.mark.parametrize(
     ("arguments", "parts"),

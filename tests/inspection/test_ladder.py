@@ -80,6 +80,35 @@ def test_a_kernel_that_takes_no_such_arrays_says_so(monkeypatch):
     assert kernel.seconds is None and kernel.note == "leaves such arrays to the formula"
 
 
+class Device:
+    """Stands for CuPy: counts what is timed on it, and says 2 ms each time."""
+
+    def __init__(self) -> None:
+        self.cuda, self.records = self, 0
+
+    def Event(self) -> Device:
+        return self
+
+    def record(self) -> None:
+        self.records += 1
+
+    def synchronize(self) -> None:
+        assert self.records % 2 == 0, "the end is recorded before it is waited for"
+
+    def get_elapsed_time(self, start: Device, end: Device) -> float:
+        return 2.0
+
+
+def test_a_gpu_is_timed_by_its_own_events_and_compared_as_well(monkeypatch):
+    device, moved = Device(), []
+    monkeypatch.setattr(ladder, "require_cupy", lambda: device)
+    monkeypatch.setattr(ladder, "to_device", lambda array, name: moved.append(name) or array)
+    gpu = climb("conv2d", SIDE).rungs[3]
+    assert moved == ["gpu"] * 3 and device.records == 2
+    assert gpu.seconds == pytest.approx(0.002) and 0 < gpu.error < EQUAL and not gpu.note
+    assert gpu.source.startswith("minicnn/kernels/gpu/convolution.py:")
+
+
 def test_the_table_tells_times_and_errors():
     rungs = (
         Rung("loops", "minicnn/loops/dense.py:8", 1.5),
