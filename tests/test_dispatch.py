@@ -26,7 +26,8 @@ QUANTIZED = {name for name in ops.__all__ if "quantize" in name}
 WITHOUT_TWIN = {
     "cpu": {
         "softmax", "softmax_cross_entropy", "softmax_cross_entropy_backward", "residual", "residual_backward",
-        "soft_target_cross_entropy", "soft_target_cross_entropy_backward", *QUANTIZED,
+        "soft_target_cross_entropy", "soft_target_cross_entropy_backward",
+        *(QUANTIZED - {"quantized_conv2d", "quantized_dense"}),
     },
     "gpu": {
         "tanh", "residual", "residual_backward", "soft_target_cross_entropy", "soft_target_cross_entropy_backward",

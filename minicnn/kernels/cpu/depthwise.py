@@ -72,7 +72,7 @@ def depthwise(
             for m in range(each)
         ]
         return np.stack(parts, axis=4).reshape(*parts[0].shape[:3], weight.shape[3])
-    rows, columns = _axes(x.shape[1:3], weight.shape[:2], *whole((stride, padding, dilation)))
+    rows, columns = axes(x.shape[1:3], weight.shape[:2], *whole((stride, padding, dilation)))
     y = empty((x.shape[0], len(rows.y.first), len(columns.y.first), x.shape[3]), x.dtype)
     bias = np.zeros(x.shape[3], x.dtype) if bias is None else plain(bias)
     threads = team_size(y.size * weight.shape[0] * weight.shape[1])
@@ -95,7 +95,7 @@ def depthwise_backward(
             )
             dx = part if dx is None else dx + part
         return dx, dweight, dbias
-    rows, columns = _axes(x.shape[1:3], weight.shape[:2], *whole((stride, padding, dilation)))
+    rows, columns = axes(x.shape[1:3], weight.shape[:2], *whole((stride, padding, dilation)))
     dx = empty(x.shape if input_gradient else (1, 1, 1, 1), x.dtype)
     threads = team_size(2 * dy.size * weight.shape[0] * weight.shape[1])
     dweight_sums, dbias_sums = np.zeros((threads, weight.size)), np.zeros((threads, x.shape[3]))
@@ -108,7 +108,7 @@ def depthwise_backward(
 
 
 @functools.lru_cache(maxsize=1024)  # a network asks for the same few at every step
-def _axes(size: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> tuple[Axis, Axis]:
+def axes(size: Pair, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> tuple[Axis, Axis]:
     """Return the axes of rows and of columns."""
     outputs = output_size(size, spread(kernel, dilation), stride, padding)
     before = [before for before, _ in pad_amounts(padding)]

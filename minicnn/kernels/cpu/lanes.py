@@ -31,7 +31,7 @@ from numba.extending import intrinsic, lower_builtin, register_model, type_calla
 class Lanes(types.Type):
     """The type of `count` numbers of `dtype` at once."""
 
-    def __init__(self, dtype: types.Float, count: int) -> None:
+    def __init__(self, dtype: types.Number, count: int) -> None:
         self.dtype, self.count = dtype, count
         super().__init__(name=f"Lanes({dtype} x {count})")
 
@@ -39,11 +39,13 @@ class Lanes(types.Type):
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, lanes: Lanes) -> None:
-        super().__init__(manager, lanes, _vector(lanes))
+        super().__init__(manager, lanes, vector_of(lanes))
 
 
-def _vector(lanes: Lanes) -> ir.VectorType:
-    return ir.VectorType(ir.FloatType() if lanes.dtype == types.float32 else ir.DoubleType(), lanes.count)
+def vector_of(lanes: Lanes) -> ir.VectorType:
+    """Return LLVM's type for such lanes."""
+    kinds = {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.int32: ir.IntType(32)}
+    return ir.VectorType(kinds[lanes.dtype], lanes.count)
 
 
 for _operator in (operator.add, operator.iadd, operator.mul):
@@ -59,17 +61,21 @@ for _operator in (operator.add, operator.iadd, operator.mul):
 @lower_builtin(operator.add, Lanes, Lanes)
 @lower_builtin(operator.iadd, Lanes, Lanes)
 def _add(context, builder, signature, arguments):
+    if isinstance(signature.return_type.dtype, types.Integer):
+        return builder.add(*arguments)
     return builder.fadd(*arguments, flags=("contract",))
 
 
 @lower_builtin(operator.mul, Lanes, Lanes)
 def _multiply(context, builder, signature, arguments):
+    if isinstance(signature.return_type.dtype, types.Integer):
+        return builder.mul(*arguments)
     return builder.fmul(*arguments, flags=("contract",))  # with the sum around it one instruction, which rounds once
 
 
 def _address(context: Any, builder: ir.IRBuilder, lanes: Lanes, kind: types.Array, array: Any, index: Any) -> ir.Value:
     data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index], inbounds=True), _vector(lanes).as_pointer())
+    return builder.bitcast(builder.gep(data, [index], inbounds=True), vector_of(lanes).as_pointer())
 
 
 @intrinsic(prefer_literal=True)
@@ -88,7 +94,7 @@ def _compiled_none(typing_context, array, count):
     lanes = Lanes(array.dtype, count.literal_value)
 
     def generate(context, builder, signature, arguments):
-        return cgutils.get_null_value(_vector(lanes))
+        return cgutils.get_null_value(vector_of(lanes))
 
     return lanes(array, count), generate
 
@@ -109,7 +115,7 @@ def _compiled_add_to(typing_context, array, index, lanes):
 
     def generate(context, builder, signature, arguments):
         address = _address(context, builder, wide, array, *arguments[:2])
-        value = arguments[2] if wide.dtype == lanes.dtype else builder.fpext(arguments[2], _vector(wide))
+        value = arguments[2] if wide.dtype == lanes.dtype else builder.fpext(arguments[2], vector_of(wide))
         total = builder.fadd(builder.load(address, align=array.dtype.bitwidth // 8), value)
         builder.store(total, address, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
