@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
+from minicnn.layers.notebook import layer_html
 from minicnn.notebook import Html, curves, file_picture, joined, shown, table
 from minicnn.runs.run_directory import RunDirectory
 from minicnn.runs.settings import Settings
+from minicnn.runs.trained import TrainedNetwork, listed
 from minicnn.training.history import Epoch, best_epoch
 from minicnn.training.progress import Moment, Progress, moment_text
 
@@ -86,6 +88,14 @@ def record_html(record: RunRecord) -> Html:
     settings = ", ".join(f"{name.replace('_', ' ')} {_text(value)}" for name, value in told.items())
     title = Html(f"<b>{shown(record.path)}</b>: {len(record.history)} of {record.settings['epochs']} epochs")
     return joined(title, settings, _outcome(record.history, RunDirectory(record.path)))
+
+
+def trained_html(trained: TrainedNetwork) -> Html:
+    """Return what a trained network knows, and its layers."""
+    facts, settings = trained.facts, trained.settings
+    source = f", the {trained.checkpoint} weights of a run on {settings.data}" if settings is not None else ""
+    title = Html(f"<b>{shown(facts.model)}</b>{shown(source)}")
+    return joined(title, f"{len(facts.classes)} classes: {listed(facts.class_names, most=10)}", layer_html(trained.net))
 
 
 def _outcome(history: Sequence[Epoch], directory: RunDirectory) -> Html:

@@ -55,6 +55,11 @@ class TrainedNetwork:
             net.to(device)
         return cls(net, facts, device, weights.settings, weights.checkpoint)
 
+    def _repr_html_(self) -> str:
+        from minicnn.runs.notebook import trained_html
+
+        return trained_html(self)
+
     def images(self, data: str | None = None, part: str = "validation", strict: bool = False) -> ImageDataset:
         """Find the images to evaluate on, labelled as the network's classes are.
 

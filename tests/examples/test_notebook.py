@@ -49,7 +49,7 @@ def html(outputs: list[dict[str, Any]]) -> str:
 
 
 def test_every_cell_shows_what_it_is_about(shown: list[list[dict[str, Any]]]) -> None:
-    imports, net, summary, report, trace, number, training, run, trained, record = shown
+    imports, net, summary, report, trace, number, training, run, record, trained = shown
     assert imports == []
     assert rows(html(net))[1][0] == "conv1" and pictures(html(net))
     assert rows(html(summary))[-1][0] == "total"

@@ -15,6 +15,7 @@ from minicnn.runs.display import make_progress
 from minicnn.runs.notebook import NotebookProgress, history_html
 from minicnn.runs.run import Run
 from minicnn.runs.settings import Settings
+from minicnn.runs.trained import TrainedNetwork
 from minicnn.training.history import Epoch
 from minicnn.training.progress import Moment, PlainProgress
 from tests.notebook_pieces import parsed, pictures, rows, text_of
@@ -87,3 +88,6 @@ def test_a_run_shows_itself_before_and_after(tmp_path: Path) -> None:
         assert (epoch, accuracy) == ("1", f"{run.trainer.history[0].train_accuracy:.1%}")
         assert list(pictures(html)) == ["which classes were taken for which"]
     assert "seed 3" in text_of(parsed(html)) and "momentum" not in text_of(parsed(html))
+    html = TrainedNetwork.open(str(tmp_path / "run"))._repr_html_()
+    assert "cnn2, the best weights of a run on" in text_of(parsed(html))
+    assert "10 classes: arrow, circle" in text_of(parsed(html)) and rows(html)[1][0] == "conv1"
