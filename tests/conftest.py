@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from textwrap import shorten
 
 import numba
@@ -66,6 +67,16 @@ def no_notice_of_compilation() -> Iterator[None]:
     """Keep the line about compiling from whichever test needs a kernel first: what commands print is looked at."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "tell_once", lambda text: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_is_compiled_ahead() -> Iterator[None]:
+    """Let runs in the tests' own process find nothing to compile by others: tests/runs/test_ahead.py looks at that."""
+    from minicnn.runs import ahead
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ahead, "_missing", lambda settings: ([], Path()))
         yield
 
 

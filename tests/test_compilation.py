@@ -19,15 +19,18 @@ from minicnn import ops
 from minicnn.compilation import dry_run
 
 x = np.linspace(-1, 1, 400_000, dtype=np.float32)
-dy = np.ones_like(x)
+dy, weight = np.ones_like(x), np.ones_like(x)
 with dry_run() as requests:
     for _ in range(2):
         y = ops.relu(x)
     ops.relu_backward(dy, y)
+    ops.sgd_update(weight, dy, None, 0.5, 0.0, False, 0.0)
     requests_within = list(requests)
 assert requests_within == []
-assert [request.name for request in requests] == ["activations._relu", "activations._relu_backward"], requests
-relu, backward = requests
+names = ["activations._relu", "activations._relu_backward", "updates._descend"]
+assert [request.name for request in requests] == names, requests
+assert (weight == 1).all(), "nothing was computed"
+relu, backward, _ = requests
 assert not relu.kept and not relu.kernel.overloads, "nothing was compiled"
 relu.compile()
 assert relu.kept and not backward.kept

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from minicnn.cli.options import CHOICES, completion, one_of
-from minicnn.errors import Interrupted, UsageError
+from minicnn.errors import UsageError
 from minicnn.runs.settings import Settings
 
 if TYPE_CHECKING:
@@ -275,19 +275,9 @@ def train(
 
 
 def _start(settings: Settings, out: str | None) -> None:
-    from minicnn.runs.ahead import compiling_ahead
-    from minicnn.runs.run import Run
+    from minicnn.runs.ahead import start_compiled
 
-    def prepare(progress: Progress) -> Run:
-        with compiling_ahead(settings, progress) as wait:
-            run = Run.start(settings, out, progress)
-            try:
-                wait()
-            except KeyboardInterrupt:
-                raise Interrupted(f"interrupted: minicnn train --resume {run.directory.path} begins") from None
-        return run
-
-    _train(prepare)
+    _train(lambda progress: start_compiled(settings, out, progress))
 
 
 def _resume(path: str, changes: dict[str, Any]) -> None:

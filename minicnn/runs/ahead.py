@@ -27,6 +27,7 @@ from minicnn.compilation import Request, dry_run, kept_in
 from minicnn.data import ImageDataset, Splits
 from minicnn.devices import resolve_device
 from minicnn.dispatch import kernel_mode
+from minicnn.errors import Interrupted
 from minicnn.memory import release_memory
 from minicnn.runs.run import Run
 from minicnn.runs.settings import Settings
@@ -45,6 +46,17 @@ DECISIVE = (
 )  # fmt: skip
 DONE = ".done"
 WORKER = "from minicnn.runs.ahead import work; work()"  # what the other processes run
+
+
+def start_compiled(settings: Settings, out: str | None, progress: Progress) -> Run:
+    """Start a run, see `Run.start`, and let what it needs be compiled meanwhile, see `compiling_ahead`."""
+    with compiling_ahead(settings, progress) as wait:
+        run = Run.start(settings, out, progress)
+        try:
+            wait()
+        except KeyboardInterrupt:
+            raise Interrupted(f"interrupted: minicnn train --resume {run.directory.path} begins") from None
+    return run
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from minicnn import models
 from minicnn.data import Splits
 from minicnn.errors import UsageError
+from minicnn.runs.ahead import start_compiled
 from minicnn.runs.comparison import RunRecord
 from minicnn.runs.images import open_splits
 from minicnn.runs.run import Run
@@ -65,7 +66,7 @@ def trained(member: Member, progress: Progress, stop_rule: StopRule | None = Non
     """
     settings, directory = member.settings, RunDirectory(member.path)
     if not directory.config.exists():
-        run = Run.start(settings, str(member.path), progress)
+        run = start_compiled(settings, str(member.path), progress)
     else:
         _require_same(settings, member.path)
         if directory.confusion.exists():  # the last file that a run writes

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from minicnn.cli.main import main
 from minicnn.data import make_shapes
-from minicnn.runs import ahead
 from tests.cli.command import SMALL, Answer, Command
-
-
-@pytest.fixture(autouse=True, scope="session")
-def nothing_is_compiled_ahead() -> Iterator[None]:
-    """Let commands that run in the tests' own process find nothing to compile: tests/runs/test_ahead.py looks at it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ahead, "_missing", lambda settings: ([], Path()))
-        yield
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from minicnn.errors import Interrupted
 from minicnn.runs import ahead
-from minicnn.runs.ahead import compiling_ahead
+from minicnn.runs.ahead import compiling_ahead, start_compiled
 from minicnn.runs.settings import Settings
 from minicnn.training.progress import PlainProgress
 
@@ -110,6 +111,30 @@ def test_others_that_fail_are_no_error_and_are_asked_again(missing: Path, monkey
     with compiling_ahead(Settings(), PlainProgress(io.StringIO())) as wait:
         wait()
     assert not missing.exists()
+
+
+def test_a_run_begins_when_all_is_compiled(
+    missing: Path, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "WORKER", DOES_ALL.format("one"))
+    settings = Settings(data=str(shapes), model="cnn2", image_size=16, workers=0)
+    run = start_compiled(settings, str(tmp_path / "run"), PlainProgress(told := io.StringIO()))
+    assert missing.exists() and run.directory.config.exists()
+    assert told.getvalue().splitlines()[-1].startswith("compiled 1 kernel in ")
+
+
+def test_whoever_does_not_wait_is_told_how_to_begin(
+    missing: Path, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(process: subprocess.Popen[bytes]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ahead, "WORKER", STAYS)
+    settings = Settings(data=str(shapes), model="cnn2", image_size=16, workers=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess.Popen, "wait", lambda *_: patch.undo() or interrupted(*_))
+        with pytest.raises(Interrupted, match=f"minicnn train --resume {tmp_path}/run begins"):
+            start_compiled(settings, str(tmp_path / "run"), PlainProgress(io.StringIO()))
 
 
 def test_others_end_with_the_block(missing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
