@@ -22,7 +22,7 @@ const PARTS = {
   network: networkRow,
   layer: layerView,
   number: numberView,
-  footer: () => [say("legend"), " ", say("keyboard"), " ", say("footer")],
+  footer: () => [say("legend"), " ", say("keyboard"), " ", say(state.network.live ? "footer" : "footerStored")],
 };
 
 function drawPage() {

@@ -1,7 +1,22 @@
 // The formulas of the operations, with the layer's own stride and padding in them. Each returns equations as MathML,
 // or an empty list for an operation that has none.
 
-import { equation, maxOver, mfrac, mi, mn, mo, mrow, msqrt, msub, msup, mtext, parens, slope, sumOver } from "./mathml.js";
+import {
+  equation,
+  maxOver,
+  mfrac,
+  mi,
+  mn,
+  mo,
+  mrow,
+  msqrt,
+  msub,
+  msup,
+  mtext,
+  parens,
+  slope,
+  sumOver,
+} from "./mathml.js";
 
 const [i, j, c, f, k, n] = ["i", "j", "c", "f", "k", "n"].map(mi);
 const [x, y, w, b, z, p, q] = ["x", "y", "w", "b", "z", "p", "q"].map(mi);
@@ -29,11 +44,28 @@ function convolution({ settings, parameters }) {
   const weight = msub(w, ky, kx, c, f);
   const dy = slope(msub(y, i, j, f));
   return {
-    forward: [equation(msub(y, i, j, f), equals, sumOver(ky, kx, c), element, dot, weight, ...(parameters.bias ? [plus, msub(b, f)] : []))],
+    forward: [
+      equation(
+        msub(y, i, j, f),
+        equals,
+        sumOver(ky, kx, c),
+        element,
+        dot,
+        weight,
+        ...(parameters.bias ? [plus, msub(b, f)] : []),
+      ),
+    ],
     backward: [
       equation(slope(weight), equals, sumOver(i, j), element, dot, dy),
       ...(parameters.bias ? [equation(slope(msub(b, f)), equals, sumOver(i, j), dy)] : []),
-      equation(slope(msub(x, mi("r"), mi("s"), c)), equals, sumOver(mrow(mtext("(i, j, k) "), mo("→"), mtext(" (r, s)")), f), dy, dot, weight),
+      equation(
+        slope(msub(x, mi("r"), mi("s"), c)),
+        equals,
+        sumOver(mrow(mtext("(i, j, k) "), mo("→"), mtext(" (r, s)")), f),
+        dy,
+        dot,
+        weight,
+      ),
     ],
   };
 }
@@ -42,7 +74,9 @@ function denseLayer({ parameters }) {
   const weight = msub(w, k, f);
   const dy = slope(msub(y, f));
   return {
-    forward: [equation(msub(y, f), equals, sumOver(k), msub(x, k), dot, weight, ...(parameters.bias ? [plus, msub(b, f)] : []))],
+    forward: [
+      equation(msub(y, f), equals, sumOver(k), msub(x, k), dot, weight, ...(parameters.bias ? [plus, msub(b, f)] : [])),
+    ],
     backward: [
       equation(slope(weight), equals, msub(x, k), dot, dy),
       ...(parameters.bias ? [equation(slope(msub(b, f)), equals, dy)] : []),
@@ -58,8 +92,11 @@ function pointwise(forward, derivative) {
   };
 }
 
-const bySign = (above, below) =>
-  mrow(mo("{"), `<mtable columnalign="left"><mtr><mtd>${above}</mtd><mtd>${mrow(x, mo(">"), mn(0))}</mtd></mtr><mtr><mtd>${below}</mtd><mtd>${mrow(x, mo("≤"), mn(0))}</mtd></mtr></mtable>`);
+// One thing above zero, another one elsewhere.
+function bySign(above, below) {
+  const line = (value, sign) => `<mtr><mtd>${value}</mtd><mtd>${mrow(x, mo(sign), mn(0))}</mtd></mtr>`;
+  return mrow(mo("{"), `<mtable columnalign="left">${line(above, ">")}${line(below, "≤")}</mtable>`);
+}
 
 function pool({ settings }, kind) {
   const element = msub(x, ...patch(settings), c);
@@ -68,13 +105,28 @@ function pool({ settings }, kind) {
   if (kind === "max") {
     return {
       forward: [equation(msub(y, i, j, c), equals, maxOver(ky, kx), element)],
-      backward: [equation(slope(msub(x, mi("r"), mi("s"), c)), equals, sumOver(mrow(mi("argmax"), mo("→"), parens(mi("r"), mo(","), mi("s")))), dy)],
+      backward: [
+        equation(
+          slope(msub(x, mi("r"), mi("s"), c)),
+          equals,
+          sumOver(mrow(mi("argmax"), mo("→"), parens(mi("r"), mo(","), mi("s")))),
+          dy,
+        ),
+      ],
     };
   }
   const share = mfrac(mn(1), mn(height * width));
   return {
     forward: [equation(msub(y, i, j, c), equals, share, sumOver(ky, kx), element)],
-    backward: [equation(slope(msub(x, mi("r"), mi("s"), c)), equals, share, sumOver(mrow(parens(i, mo(","), j), mo("∋"), parens(mi("r"), mo(","), mi("s")))), dy)],
+    backward: [
+      equation(
+        slope(msub(x, mi("r"), mi("s"), c)),
+        equals,
+        share,
+        sumOver(mrow(parens(i, mo(","), j), mo("∋"), parens(mi("r"), mo(","), mi("s")))),
+        dy,
+      ),
+    ],
   };
 }
 
@@ -91,19 +143,65 @@ function batchNorm({ settings }, network) {
   const variance = msup(mi("σ"), mn(2));
   const deviation = msqrt(mrow(variance, plus, mi("ε")));
   const dy = slope(y);
-  const statistics = [equation(mi("μ"), equals, mfrac(mn(1), mi("M")), sumOver(i, j), x, mo(","), mtext("  "), variance, equals, mfrac(mn(1), mi("M")), sumOver(i, j), msup(parens(x, minus, mi("μ")), mn(2)))];
+  const statistics = [
+    equation(
+      mi("μ"),
+      equals,
+      mfrac(mn(1), mi("M")),
+      sumOver(i, j),
+      x,
+      mo(","),
+      mtext("  "),
+      variance,
+      equals,
+      mfrac(mn(1), mi("M")),
+      sumOver(i, j),
+      msup(parens(x, minus, mi("μ")), mn(2)),
+    ),
+  ];
   const mean = (inside) => mrow(mfrac(mn(1), mi("M")), sumOver(i, j), inside);
   const own = network.training && !settings.frozen;
   return {
     forward: [
       ...(own ? statistics : []),
-      equation(hat, equals, mfrac(mrow(x, minus, mi("μ")), deviation), mo(","), mtext("  "), y, equals, w, dot, hat, plus, b),
+      equation(
+        hat,
+        equals,
+        mfrac(mrow(x, minus, mi("μ")), deviation),
+        mo(","),
+        mtext("  "),
+        y,
+        equals,
+        w,
+        dot,
+        hat,
+        plus,
+        b,
+      ),
     ],
     backward: [
       own
-        ? equation(slope(x), equals, mfrac(w, deviation), parens(dy, minus, mean(dy), minus, hat, dot, mean(mrow(dy, dot, hat))))
+        ? equation(
+            slope(x),
+            equals,
+            mfrac(w, deviation),
+            parens(dy, minus, mean(dy), minus, hat, dot, mean(mrow(dy, dot, hat))),
+          )
         : equation(slope(x), equals, mfrac(w, deviation), dot, dy),
-      equation(slope(w), equals, sumOver(i, j), dy, dot, hat, mo(","), mtext("  "), slope(b), equals, sumOver(i, j), dy),
+      equation(
+        slope(w),
+        equals,
+        sumOver(i, j),
+        dy,
+        dot,
+        hat,
+        mo(","),
+        mtext("  "),
+        slope(b),
+        equals,
+        sumOver(i, j),
+        dy,
+      ),
     ],
   };
 }
@@ -112,25 +210,53 @@ function layerNorm() {
   const hat = mrow(`<mover>${x}<mo>^</mo></mover>`);
   const deviation = msqrt(mrow(msup(mi("σ"), mn(2)), plus, mi("ε")));
   return {
-    forward: [equation(hat, equals, mfrac(mrow(x, minus, mi("μ")), deviation), mo(","), mtext("  "), y, equals, w, dot, hat, plus, b)],
+    forward: [
+      equation(
+        hat,
+        equals,
+        mfrac(mrow(x, minus, mi("μ")), deviation),
+        mo(","),
+        mtext("  "),
+        y,
+        equals,
+        w,
+        dot,
+        hat,
+        plus,
+        b,
+      ),
+    ],
     backward: [equation(slope(hat), equals, w, dot, slope(y))],
   };
 }
 
 function responseNorm({ settings }) {
-  const s = mrow(mn(settings.k), plus, mfrac(mn(settings.alpha), mn(settings.size)), sumOver(mrow(msup(c, mo("′")), mo("≈"), c)), msup(msub(x, msup(c, mo("′"))), mn(2)));
-  return { forward: [equation(msub(y, c), equals, mfrac(msub(x, c), msup(parens(s), mn(settings.beta))))], backward: [] };
+  const s = mrow(
+    mn(settings.k),
+    plus,
+    mfrac(mn(settings.alpha), mn(settings.size)),
+    sumOver(mrow(msup(c, mo("′")), mo("≈"), c)),
+    msup(msub(x, msup(c, mo("′"))), mn(2)),
+  );
+  return {
+    forward: [equation(msub(y, c), equals, mfrac(msub(x, c), msup(parens(s), mn(settings.beta))))],
+    backward: [],
+  };
 }
 
+const phi = (letter) => mrow(mi(letter), parens(x));
 const sigma = (inside) => mrow(mi("σ"), parens(inside));
 const ACTIVATIONS = {
   ReLU: () => pointwise([mi("max"), parens(x, mo(","), mn(0))], [bySign(mn(1), mn(0))]),
-  ReLU6: () => pointwise([mi("min"), parens(mi("max"), parens(x, mo(","), mn(0)), mo(","), mn(6))], [mtext("1 (0 < x < 6), 0")]),
+  ReLU6: () =>
+    pointwise([mi("min"), parens(mi("max"), parens(x, mo(","), mn(0)), mo(","), mn(6))], [mtext("1 (0 < x < 6), 0")]),
   LeakyReLU: ({ settings }) => pointwise([bySign(x, mrow(mn(settings.slope), x))], [bySign(mn(1), mn(settings.slope))]),
-  Sigmoid: () => pointwise([mfrac(mn(1), mrow(mn(1), plus, msup(mi("e"), mrow(minus, x))))], [y, dot, parens(mn(1), minus, y)]),
+  Sigmoid: () =>
+    pointwise([mfrac(mn(1), mrow(mn(1), plus, msup(mi("e"), mrow(minus, x))))], [y, dot, parens(mn(1), minus, y)]),
   Tanh: () => pointwise([mi("tanh"), parens(x)], [parens(mn(1), minus, msup(y, mn(2)))]),
-  SiLU: () => pointwise([x, dot, sigma(x)], [parens(sigma(x), plus, x, dot, sigma(x), dot, parens(mn(1), minus, sigma(x)))]),
-  GELU: () => pointwise([x, dot, mi("Φ"), parens(x)], [parens(mi("Φ"), parens(x), plus, x, dot, mi("φ"), parens(x))]),
+  SiLU: () =>
+    pointwise([x, dot, sigma(x)], [parens(sigma(x), plus, x, dot, sigma(x), dot, parens(mn(1), minus, sigma(x)))]),
+  GELU: () => pointwise([x, dot, phi("Φ")], [parens(phi("Φ"), plus, x, dot, phi("φ"))]),
 };
 
 const KINDS = {
@@ -143,13 +269,35 @@ const KINDS = {
   LayerNorm: layerNorm,
   LocalResponseNorm: responseNorm,
   Flatten: () => ({
-    forward: [equation(msub(y, mrow(parens(i, dot, mi("W"), plus, j), dot, mi("C"), plus, c)), equals, msub(x, i, j, c))],
-    backward: [equation(slope(msub(x, i, j, c)), equals, slope(msub(y, mrow(parens(i, dot, mi("W"), plus, j), dot, mi("C"), plus, c))))],
+    forward: [
+      equation(msub(y, mrow(parens(i, dot, mi("W"), plus, j), dot, mi("C"), plus, c)), equals, msub(x, i, j, c)),
+    ],
+    backward: [
+      equation(
+        slope(msub(x, i, j, c)),
+        equals,
+        slope(msub(y, mrow(parens(i, dot, mi("W"), plus, j), dot, mi("C"), plus, c))),
+      ),
+    ],
   }),
-  Dropout: ({ settings }) => pointwise([x, dot, mfrac(mi("keep"), mn(Number((1 - settings.rate).toPrecision(6))))], [mfrac(mi("keep"), mn(Number((1 - settings.rate).toPrecision(6))))]),
+  Dropout: ({ settings }) =>
+    pointwise(
+      [x, dot, mfrac(mi("keep"), mn(Number((1 - settings.rate).toPrecision(6))))],
+      [mfrac(mi("keep"), mn(Number((1 - settings.rate).toPrecision(6))))],
+    ),
   Residual: () => ({
     forward: [equation(y, equals, mi("body"), parens(x), plus, mi("shortcut"), parens(x))],
-    backward: [equation(slope(x), equals, mfrac(mrow(mo("∂"), mi("body")), mrow(mo("∂"), x)), slope(y), plus, mfrac(mrow(mo("∂"), mi("shortcut")), mrow(mo("∂"), x)), slope(y))],
+    backward: [
+      equation(
+        slope(x),
+        equals,
+        mfrac(mrow(mo("∂"), mi("body")), mrow(mo("∂"), x)),
+        slope(y),
+        plus,
+        mfrac(mrow(mo("∂"), mi("shortcut")), mrow(mo("∂"), x)),
+        slope(y),
+      ),
+    ],
   }),
   ...ACTIVATIONS,
 };
@@ -165,7 +313,19 @@ export function lossFormulas(direction, smoothing) {
   const softmax = equation(msub(p, k), equals, mfrac(e(msub(z, k)), mrow(sumOver(n), e(msub(z, n)))));
   if (direction === "backward") return [equation(slope(msub(z, k)), equals, msub(p, k), minus, msub(q, k)), softmax];
   const loss = equation(mi("L"), equals, minus, sumOver(k), msub(q, k), mi("log"), msub(p, k));
-  const target = smoothing ? [equation(msub(q, k), equals, parens(mn(1), minus, mn(smoothing)), dot, msub(mi("onehot"), k), plus, mfrac(mn(smoothing), mi("K")))] : [];
+  const target = smoothing
+    ? [
+        equation(
+          msub(q, k),
+          equals,
+          parens(mn(1), minus, mn(smoothing)),
+          dot,
+          msub(mi("onehot"), k),
+          plus,
+          mfrac(mn(smoothing), mi("K")),
+        ),
+      ]
+    : [];
   return [softmax, loss, ...target];
 }
 
@@ -176,5 +336,26 @@ export function matrixFormulas(direction) {
   const d = (matrix) => mrow(mi("d"), matrix);
   return direction === "forward"
     ? [equation(X, equals, mi("im2col"), parens(x), mo(","), mtext("  "), Y, equals, X, dot, W, plus, b)]
-    : [equation(d(W), equals, transposed(X), dot, d(Y), mo(","), mtext("  "), d(X), equals, d(Y), dot, transposed(W), mo(","), mtext("  "), d(x), equals, mi("col2im"), parens(d(X)))];
+    : [
+        equation(
+          d(W),
+          equals,
+          transposed(X),
+          dot,
+          d(Y),
+          mo(","),
+          mtext("  "),
+          d(X),
+          equals,
+          d(Y),
+          dot,
+          transposed(W),
+          mo(","),
+          mtext("  "),
+          d(x),
+          equals,
+          mi("col2im"),
+          parens(d(X)),
+        ),
+      ];
 }

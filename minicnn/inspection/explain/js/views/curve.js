@@ -10,10 +10,20 @@ import { say } from "./words.js";
 const REACH = 3; // of the axis where the numbers are small
 const POINTS = 90;
 
-const CURVES = { ReLU: relu, ReLU6: relu6, LeakyReLU: leaky_relu, Sigmoid: sigmoid, Tanh: tanh, SiLU: silu, GELU: gelu };
+const CURVES = {
+  ReLU: relu,
+  ReLU6: relu6,
+  LeakyReLU: leaky_relu,
+  Sigmoid: sigmoid,
+  Tanh: tanh,
+  SiLU: silu,
+  GELU: gelu,
+};
 
 export function curve(node) {
-  const f = node.off ? (value) => value : (value) => CURVES[node.kind](tensor([1], Float64Array.of(value)), node.settings.slope).data[0];
+  const f = node.off
+    ? (value) => value
+    : (value) => CURVES[node.kind](tensor([1], Float64Array.of(value)), node.settings.slope).data[0];
   const at = point(node);
   const reach = Math.max(REACH, at === null ? 0 : Math.abs(at) * 1.2);
   const up = (value) => -value;
@@ -23,16 +33,20 @@ export function curve(node) {
   }).join(" ");
   const text = at === null ? say(`kind.${node.kind}`) : say("curveAt", digits(at), digits(f(at)));
   return h(
-    "figure", { class: "function" },
+    "figure",
+    { class: "function" },
     h(
-      "svg", { viewBox: `${-reach} ${-reach} ${2 * reach} ${2 * reach}`, role: "img", "aria-label": text },
+      "svg",
+      { viewBox: `${-reach} ${-reach} ${2 * reach} ${2 * reach}`, role: "img", "aria-label": text },
       h("line", { class: "axis", x1: -reach, x2: reach, y1: 0, y2: 0 }),
       h("line", { class: "axis", x1: 0, x2: 0, y1: -reach, y2: reach }),
       h("polyline", { class: "graph", points: line }),
-      at === null ? null : [
-        h("line", { class: "drop", x1: at, x2: at, y1: 0, y2: up(f(at)) }),
-        h("circle", { class: "point", cx: at, cy: up(f(at)), r: reach / 22 }),
-      ],
+      at === null
+        ? null
+        : [
+            h("line", { class: "drop", x1: at, x2: at, y1: 0, y2: up(f(at)) }),
+            h("circle", { class: "point", cx: at, cy: up(f(at)), r: reach / 22 }),
+          ],
     ),
     h("figcaption", { class: "quiet" }, text),
   );

@@ -30,19 +30,34 @@ export function derivative(name, index) {
   if (!ready) later(key, of);
   const analytic = at(state.pass.get(name), index);
   return h(
-    "div", { class: "derivative", "data-verdict": ready?.verdict ?? "waiting" },
+    "div",
+    { class: "derivative", "data-verdict": ready?.verdict ?? "waiting" },
     h("h3", {}, say("derivativeTitle")),
     h("p", { class: "sentence" }, say("derivativeHow", of.name)),
     ready
       ? [
           h(
-            "table", { class: "ledger" },
+            "table",
+            { class: "ledger" },
             h(
-              "tbody", {},
+              "tbody",
+              {},
               ready.lossPlus !== undefined ? row(say("lossPlus", digits(ready.step / 2, 2)), ready.lossPlus, 10) : null,
-              ready.lossMinus !== undefined ? row(say("lossMinus", digits(ready.step / 2, 2)), ready.lossMinus, 10) : null,
-              h("tr", { class: "total" }, h("th", { scope: "row" }, say("differenceQuotient")), h("td", { "data-numerical": ready.value }, digits(ready.value, 8))),
-              h("tr", { class: "total" }, h("th", { scope: "row" }, say("byBackward")), h("td", { "data-analytic": analytic }, digits(analytic, 8))),
+              ready.lossMinus !== undefined
+                ? row(say("lossMinus", digits(ready.step / 2, 2)), ready.lossMinus, 10)
+                : null,
+              h(
+                "tr",
+                { class: "total" },
+                h("th", { scope: "row" }, say("differenceQuotient")),
+                h("td", { "data-numerical": ready.value }, digits(ready.value, 8)),
+              ),
+              h(
+                "tr",
+                { class: "total" },
+                h("th", { scope: "row" }, say("byBackward")),
+                h("td", { "data-analytic": analytic }, digits(analytic, 8)),
+              ),
             ),
           ),
           verdict(ready, analytic),
@@ -58,7 +73,11 @@ function row(label, value, significant) {
 function verdict(result, analytic) {
   if (result.verdict === "kink") {
     const where = (result.kinks ?? []).map((kink) => `${kink.name}[${kink.index.join(", ")}]`).join("; ");
-    return h("p", { class: "verdict kink" }, say("atAKink", where, ...(result.estimates ?? []).map((value) => digits(value, 5))));
+    return h(
+      "p",
+      { class: "verdict kink" },
+      say("atAKink", where, ...(result.estimates ?? []).map((value) => digits(value, 5))),
+    );
   }
   if (result.verdict === "rounding") return h("p", { class: "verdict" }, say("belowRounding"));
   const agrees = derivativeAgrees(result, analytic);

@@ -19,10 +19,25 @@ export function handle(name, index) {
   const reach = Math.max(0.5, 2 * largestOfTensor(state.pass.get(name)));
   const gradient = `${layerOf(name)}.d${part}`;
   return h(
-    "div", { class: "handle" },
-    slider(name, say("dragIt", indexed(name, index)), value, -reach, reach, reach / 500, (wanted) => change(() => state.network.set(name, index, wanted), true)),
+    "div",
+    { class: "handle" },
+    slider(name, say("dragIt", indexed(name, index)), value, -reach, reach, reach / 500, (wanted) =>
+      change(() => state.network.set(name, index, wanted), true),
+    ),
     state.pass.get(gradient)
-      ? h("p", {}, h("button", { type: "button", class: "link", onclick: () => choose(gradient, index) }, say("itsGradient", indexed(gradient, index), digits(state.pass.get(gradient).data[offset(state.pass.get(gradient).shape, index)]))))
+      ? h(
+          "p",
+          {},
+          h(
+            "button",
+            { type: "button", class: "link", onclick: () => choose(gradient, index) },
+            say(
+              "itsGradient",
+              indexed(gradient, index),
+              digits(state.pass.get(gradient).data[offset(state.pass.get(gradient).shape, index)]),
+            ),
+          ),
+        )
       : null,
   );
 }
@@ -39,14 +54,25 @@ function pixelHandle(index, name) {
   const gradient = `${state.network.flat[0].name}.dx`;
   const d = state.pass.get(gradient);
   return h(
-    "div", { class: "handle" },
+    "div",
+    { class: "handle" },
     colours.map((colour, channel) => {
       const place = [0, row, column, channel];
       const byte = images.data[offset(images.shape, place)];
-      return slider(`pixel ${colour}`, say("dragColour", say(colour)), Math.round(byte), 0, 255, 1, (wanted) => change(() => state.network.set("images", place, wanted), true));
+      return slider(`pixel ${colour}`, say("dragColour", say(colour)), Math.round(byte), 0, 255, 1, (wanted) =>
+        change(() => state.network.set("images", place, wanted), true),
+      );
     }),
     d && name !== "images"
-      ? h("p", {}, h("button", { type: "button", class: "link", onclick: () => choose(gradient, index) }, say("itsGradient", indexed(gradient, index), digits(d.data[offset(d.shape, index)]))))
+      ? h(
+          "p",
+          {},
+          h(
+            "button",
+            { type: "button", class: "link", onclick: () => choose(gradient, index) },
+            say("itsGradient", indexed(gradient, index), digits(d.data[offset(d.shape, index)])),
+          ),
+        )
       : null,
   );
 }
@@ -57,8 +83,20 @@ function slider(key, label, value, low, high, step, set) {
     if (event.currentTarget.value !== "" && Number.isFinite(wanted)) set(wanted);
   };
   return h(
-    "div", { class: "slider", key },
-    h("label", {}, label, h("input", { type: "range", min: low, max: high, step, value, oninput: type, "data-handle": key })),
-    h("input", { type: "number", step: "any", value: Number(value.toPrecision(6)), "aria-label": label, onchange: type }),
+    "div",
+    { class: "slider", key },
+    h(
+      "label",
+      {},
+      label,
+      h("input", { type: "range", min: low, max: high, step, value, oninput: type, "data-handle": key }),
+    ),
+    h("input", {
+      type: "number",
+      step: "any",
+      value: Number(value.toPrecision(6)),
+      "aria-label": label,
+      onchange: type,
+    }),
   );
 }

@@ -5,22 +5,64 @@ import { h } from "./dom.js";
 import { change, layerOf, partOf, state } from "./state.js";
 import { language, say, speak } from "./words.js";
 
-const TWINS = { y: "dy", x: "dx", weight: "dweight", bias: "dbias", logits: "dlogits", probabilities: "dlogits", loss: "dlogits" };
+const TWINS = {
+  y: "dy",
+  x: "dx",
+  weight: "dweight",
+  bias: "dbias",
+  logits: "dlogits",
+  probabilities: "dlogits",
+  loss: "dlogits",
+};
 
 export function header() {
   const { description } = state.network;
   return [
     h("h1", {}, h("span", { class: "brand" }, "minicnn"), ` ${description.model}`),
     h(
-      "div", { class: "controls" },
-      segmented(say("direction"), [["forward", say("forward")], ["backward", say("backward")]], state.direction, turn),
+      "div",
+      { class: "controls" },
+      segmented(
+        say("direction"),
+        [
+          ["forward", say("forward")],
+          ["backward", say("backward")],
+        ],
+        state.direction,
+        turn,
+      ),
       state.network.hasTwoModes && state.network.live
-        ? segmented(say("mode"), [["use", say("asUsed")], ["training", say("asTrained")]], state.network.training ? "training" : "use", (chosen) =>
-            change(() => state.network.setTraining(chosen === "training"), true))
+        ? segmented(
+            say("mode"),
+            [
+              ["use", say("asUsed")],
+              ["training", say("asTrained")],
+            ],
+            state.network.training ? "training" : "use",
+            (chosen) => change(() => state.network.setTraining(chosen === "training"), true),
+          )
         : null,
-      segmented(say("languageLabel"), [["en", "English"], ["zh", "中文"]], language(), (chosen) => change(() => speak(chosen))),
+      segmented(
+        say("languageLabel"),
+        [
+          ["en", "English"],
+          ["zh", "中文"],
+        ],
+        language(),
+        (chosen) => change(() => speak(chosen)),
+      ),
       h(
-        "button", { type: "button", class: "icon", "aria-label": say(theme() === "dark" ? "toLight" : "toDark"), title: say(theme() === "dark" ? "toLight" : "toDark"), onclick: () => change(() => { document.documentElement.dataset.theme = theme() === "dark" ? "light" : "dark"; }) },
+        "button",
+        {
+          type: "button",
+          class: "icon",
+          "aria-label": say(theme() === "dark" ? "toLight" : "toDark"),
+          title: say(theme() === "dark" ? "toLight" : "toDark"),
+          onclick: () =>
+            change(() => {
+              document.documentElement.dataset.theme = theme() === "dark" ? "light" : "dark";
+            }),
+        },
         theme() === "dark" ? "☀" : "☾",
       ),
     ),
@@ -30,8 +72,20 @@ export function header() {
 // A choice of a few, all of them in view. choices: [value, text] each.
 export function segmented(label, choices, chosen, onpick) {
   return h(
-    "div", { class: "segmented", role: "group", "aria-label": label },
-    choices.map(([value, text]) => h("button", { type: "button", "aria-pressed": String(value === chosen), "data-choice": value, onclick: () => onpick(value) }, text)),
+    "div",
+    { class: "segmented", role: "group", "aria-label": label },
+    choices.map(([value, text]) =>
+      h(
+        "button",
+        {
+          type: "button",
+          "aria-pressed": String(value === chosen),
+          "data-choice": value,
+          onclick: () => onpick(value),
+        },
+        text,
+      ),
+    ),
   );
 }
 
@@ -43,7 +97,14 @@ export function turn(direction) {
     const { name, index } = state.number;
     const layer = layerOf(name);
     const part = partOf(name);
-    const pairs = direction === "backward" ? TWINS : Object.fromEntries(Object.entries(TWINS).slice(0, 5).map(([value, gradient]) => [gradient, value])) ;
+    const pairs =
+      direction === "backward"
+        ? TWINS
+        : Object.fromEntries(
+            Object.entries(TWINS)
+              .slice(0, 5)
+              .map(([value, gradient]) => [gradient, value]),
+          );
     const twin = pairs[part];
     const other = twin && (layer === "loss" ? "loss" : layer) === "loss" ? twin : `${layer}.${twin}`;
     if (twin && state.pass.get(other)?.shape.length === index.length) state.number = { name: other, index };

@@ -20,18 +20,31 @@ export function columnsView(node) {
   const lit = litBy(node);
   const backward = state.direction === "backward";
   return h(
-    "div", { class: "columns" },
+    "div",
+    { class: "columns" },
     formulaBox(matrixFormulas(state.direction), null),
     h("p", { class: "quiet" }, say(lit.pixel ? "litByPixel" : "litByRow", lit.rows.length)),
     h(
-      "div", { class: "matrices" },
-      map({ name: `${node.name}.${backward ? "dx" : "x"}`, node, channel: channels.input, title: h("b", {}, backward ? "dx" : "x"), related: withPatch(related, node, lit), layer: node.name }),
+      "div",
+      { class: "matrices" },
+      map({
+        name: `${node.name}.${backward ? "dx" : "x"}`,
+        node,
+        channel: channels.input,
+        title: h("b", {}, backward ? "dx" : "x"),
+        related: withPatch(related, node, lit),
+        layer: node.name,
+      }),
       h("span", { class: "sign" }, backward ? "←" : "→"),
       matrix(node, backward ? "dcolumns" : "columns", lit, say("matrixX")),
-      backward ? null : [
-        h("span", { class: "sign" }, "·"), filters(node, channels),
-        h("span", { class: "sign" }, "="), results(node, channels, lit),
-      ],
+      backward
+        ? null
+        : [
+            h("span", { class: "sign" }, "·"),
+            filters(node, channels),
+            h("span", { class: "sign" }, "="),
+            results(node, channels, lit),
+          ],
     ),
     lit.pixel ? null : rowCells(node, lit.rows[0]),
   );
@@ -67,20 +80,33 @@ function windowOfRows(node, lit) {
 function lookAtRow(node, row) {
   const [height, width] = node.outputShape;
   const inside = Math.max(0, Math.min(height * width - 1, row));
-  choose(`${node.name}.${state.direction === "backward" ? "dy" : "y"}`, [0, Math.floor(inside / width), inside % width, channelsOf(node).output], node.name);
+  choose(
+    `${node.name}.${state.direction === "backward" ? "dy" : "y"}`,
+    [0, Math.floor(inside / width), inside % width, channelsOf(node).output],
+    node.name,
+  );
 }
 
 function strip({ key, title, shape, first, count, wide, largest, at, marks, onpick, label, current }) {
   return h(
-    "figure", { class: "matrix", key },
+    "figure",
+    { class: "matrix", key },
     h("figcaption", {}, h("b", {}, title), " ", h("span", { class: "quiet" }, times(shape))),
     h(
       "div",
       {
-        class: "plane", style: `--rows:${count};--columns:${wide}`, tabindex: "0", role: "application", "aria-label": label, "data-matrix": key,
+        class: "plane",
+        style: `--rows:${count};--columns:${wide}`,
+        tabindex: "0",
+        role: "application",
+        "aria-label": label,
+        "data-matrix": key,
         onpointerdown: (event) => {
           const box = event.currentTarget.getBoundingClientRect();
-          onpick(first + Math.floor(((event.clientY - box.top) / box.height) * count), Math.floor(((event.clientX - box.left) / box.width) * wide));
+          onpick(
+            first + Math.floor(((event.clientY - box.top) / box.height) * count),
+            Math.floor(((event.clientX - box.left) / box.width) * wide),
+          );
         },
         onkeydown: (event) => {
           const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
@@ -89,9 +115,15 @@ function strip({ key, title, shape, first, count, wide, largest, at, marks, onpi
           onpick(current[0] + step[0], current[1] + step[1]);
         },
       },
-      h("canvas", { class: "pixels", "aria-hidden": "true", drawn: `${state.edits} ${key} ${first} ${theme()}`, draw: (canvas) => paint(canvas, count, wide, largest, at) }),
+      h("canvas", {
+        class: "pixels",
+        "aria-hidden": "true",
+        drawn: `${state.edits} ${key} ${first} ${theme()}`,
+        draw: (canvas) => paint(canvas, count, wide, largest, at),
+      }),
       h(
-        "svg", { class: "marks", viewBox: `0 0 ${wide} ${count}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+        "svg",
+        { class: "marks", viewBox: `0 0 ${wide} ${count}`, preserveAspectRatio: "none", "aria-hidden": "true" },
         marks.map(([x, y, width, height, kind]) => h("rect", { class: kind, x, y, width, height })),
       ),
     ),
@@ -104,11 +136,22 @@ function matrix(node, part, lit, label) {
   const wide = tensor.shape[1];
   const { first, count } = windowOfRows(node, lit);
   const marks = lit.pixel
-    ? lit.cells.filter(({ row }) => row >= first && row < first + count).map(({ row, column }) => [column, row - first, 1, 1, "chosen"])
+    ? lit.cells
+        .filter(({ row }) => row >= first && row < first + count)
+        .map(({ row, column }) => [column, row - first, 1, 1, "chosen"])
     : [[0, lit.rows[0] - first, wide, 1, "chosen"]];
   return strip({
-    key: name, title: part === "columns" ? "X = im2col(x)" : "dX", shape: tensor.shape, first, count, wide, largest: largestOfTensor(tensor), label,
-    at: (row, column) => tensor.data[(first + row) * wide + column], marks, current: [lit.rows[0] ?? 0, 0],
+    key: name,
+    title: part === "columns" ? "X = im2col(x)" : "dX",
+    shape: tensor.shape,
+    first,
+    count,
+    wide,
+    largest: largestOfTensor(tensor),
+    label,
+    at: (row, column) => tensor.data[(first + row) * wide + column],
+    marks,
+    current: [lit.rows[0] ?? 0, 0],
     onpick: (row) => lookAtRow(node, row),
   });
 }
@@ -119,9 +162,20 @@ function filters(node, channels) {
   const wide = tensor.shape[3];
   const tall = tensor.data.length / wide;
   return strip({
-    key: name, title: "W", shape: [tall, wide], first: 0, count: tall, wide, largest: largestOfTensor(tensor), label: say("matrixW"),
-    at: (row, column) => tensor.data[row * wide + column], marks: [[channels.output, 0, 1, tall, "chosen"]], current: [0, channels.output],
-    onpick: (_, column) => { if (column >= 0 && column < wide) lookAtChannel(node, "output", column); },
+    key: name,
+    title: "W",
+    shape: [tall, wide],
+    first: 0,
+    count: tall,
+    wide,
+    largest: largestOfTensor(tensor),
+    label: say("matrixW"),
+    at: (row, column) => tensor.data[row * wide + column],
+    marks: [[channels.output, 0, 1, tall, "chosen"]],
+    current: [0, channels.output],
+    onpick: (_, column) => {
+      if (column >= 0 && column < wide) lookAtChannel(node, "output", column);
+    },
   });
 }
 
@@ -132,11 +186,21 @@ function results(node, channels, lit) {
   const { first, count, total } = windowOfRows(node, lit);
   const marks = lit.pixel ? [] : [[channels.output, lit.rows[0] - first, 1, 1, "chosen"]];
   return strip({
-    key: name, title: "Y", shape: [total, wide], first, count, wide, largest: largestOfTensor(tensor), label: say("matrixY"),
-    at: (row, column) => tensor.data[(first + row) * wide + column], marks, current: [lit.rows[0] ?? 0, channels.output],
+    key: name,
+    title: "Y",
+    shape: [total, wide],
+    first,
+    count,
+    wide,
+    largest: largestOfTensor(tensor),
+    label: say("matrixY"),
+    at: (row, column) => tensor.data[(first + row) * wide + column],
+    marks,
+    current: [lit.rows[0] ?? 0, channels.output],
     onpick: (row, column) => {
       const [height, width] = node.outputShape;
-      if (row >= 0 && row < height * width && column >= 0 && column < wide) choose(name, [0, Math.floor(row / width), row % width, column], node.name);
+      if (row >= 0 && row < height * width && column >= 0 && column < wide)
+        choose(name, [0, Math.floor(row / width), row % width, column], node.name);
     },
   });
 }
@@ -145,15 +209,31 @@ function rowCells(node, row) {
   const { cells } = im2colRow(state.pass, node.name, row);
   const largest = largestOfTensor(state.pass.get(`${node.name}.x`));
   return h(
-    "div", { class: "row-cells" },
+    "div",
+    { class: "row-cells" },
     h("div", { class: "grid-title" }, say("rowOf", row, cells.length)),
     h(
-      "div", { class: "scroll" },
+      "div",
+      { class: "scroll" },
       h(
-        "div", { class: "cells one-row" },
+        "div",
+        { class: "cells one-row" },
         cells.slice(0, SEEN_CELLS).map((cell) => {
           const { paper, ink } = colourOf(cell.value, largest);
-          return h("button", { type: "button", class: "cell", style: `background:${paper};color:${ink}`, "data-column": cell.column, "data-value": cell.value, disabled: !cell.inside, title: `${indexed("x", [cell.n, cell.y, cell.x, cell.c])} = ${digits(cell.value)}`, onclick: () => choose(`${node.name}.x`, [cell.n, cell.y, cell.x, cell.c], node.name) }, short(cell.value));
+          return h(
+            "button",
+            {
+              type: "button",
+              class: "cell",
+              style: `background:${paper};color:${ink}`,
+              "data-column": cell.column,
+              "data-value": cell.value,
+              disabled: !cell.inside,
+              title: `${indexed("x", [cell.n, cell.y, cell.x, cell.c])} = ${digits(cell.value)}`,
+              onclick: () => choose(`${node.name}.x`, [cell.n, cell.y, cell.x, cell.c], node.name),
+            },
+            short(cell.value),
+          );
         }),
       ),
     ),

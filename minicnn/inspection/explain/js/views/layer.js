@@ -1,5 +1,5 @@
-// The layer looked at: its formula and its tensors, input at the left, what it learnt in the middle, output at the right;
-// with their gradients underneath when the page looks backward.
+// The layer looked at: its formula and its tensors, input at the left, what it learnt in the middle, output at the
+// right; with their gradients underneath when the page looks backward.
 
 import { formulasOf } from "../formulas/formulas.js";
 import { curve } from "./curve.js";
@@ -24,13 +24,31 @@ export function layerView() {
   const isConvolution = node.kind === "Conv2D";
   return [
     h(
-      "div", { class: "layer-head" },
+      "div",
+      { class: "layer-head" },
       h("h2", {}, h("code", {}, node.name), " ", say(`kind.${node.kind}`)),
       isConvolution && state.network.live
-        ? segmented(say("view"), [["maps", say("asMaps")], ["columns", "im2col"]], state.tab, (chosen) => change(() => { state.tab = chosen; }))
+        ? segmented(
+            say("view"),
+            [
+              ["maps", say("asMaps")],
+              ["columns", "im2col"],
+            ],
+            state.tab,
+            (chosen) =>
+              change(() => {
+                state.tab = chosen;
+              }),
+          )
         : null,
     ),
-    h("p", { class: "quiet" }, `${times(node.inputShape)} → ${times(node.outputShape)}`, node.description ? ` · ${node.description}` : "", sourceOf(node)),
+    h(
+      "p",
+      { class: "quiet" },
+      `${times(node.inputShape)} → ${times(node.outputShape)}`,
+      node.description ? ` · ${node.description}` : "",
+      sourceOf(node),
+    ),
     h("p", { class: "sentence" }, say(`about.${node.kind}.${state.direction}`)),
     formulaBox(formulasOf(node, state.direction, state.network), node.formulas),
     switches(node),
@@ -51,9 +69,23 @@ function switches(node) {
   const { output } = channelsOf(node);
   const silenced = Boolean(node.silenced?.has?.(output));
   const box = (id, checked, label, set) =>
-    h("label", { class: "check" }, h("input", { type: "checkbox", checked, "data-switch": id, onchange: (event) => { const on = event.currentTarget.checked; change(() => set(on), true); } }), label);
+    h(
+      "label",
+      { class: "check" },
+      h("input", {
+        type: "checkbox",
+        checked,
+        "data-switch": id,
+        onchange: (event) => {
+          const on = event.currentTarget.checked;
+          change(() => set(on), true);
+        },
+      }),
+      label,
+    );
   return h(
-    "div", { class: "row switches" },
+    "div",
+    { class: "row switches" },
     box("off", off, say("switchOff", say(`kind.${node.kind}`)), (on) => state.network.setOff(node.name, on)),
     box("silence", silenced, say("silence", output), (on) => state.network.silence(node.name, output, on)),
   );
@@ -64,13 +96,32 @@ function stage(node) {
   const channels = channelsOf(node);
   const backward = state.direction === "backward";
   const shown = (part, title, extra = {}) =>
-    map({ name: `${node.name}.${part}`, node, channel: channels.input, title: titled(part, title), related, layer: node.name, ...extra });
+    map({
+      name: `${node.name}.${part}`,
+      node,
+      channel: channels.input,
+      title: titled(part, title),
+      related,
+      layer: node.name,
+      ...extra,
+    });
   const rows = [[inputs(node, shown, channels), middle(node, shown, related, false), outputs(node, shown, channels)]];
-  if (backward) rows.push([shown("dx", "gradientInput"), middle(node, shown, related, true), shown("dy", "gradientOutput", { channel: channels.output })]);
+  if (backward)
+    rows.push([
+      shown("dx", "gradientInput"),
+      middle(node, shown, related, true),
+      shown("dy", "gradientOutput", { channel: channels.output }),
+    ]);
   return h(
-    "div", { class: `stage ${node.kind}` },
+    "div",
+    { class: `stage ${node.kind}` },
     rows.map((columns, row) =>
-      h("div", { class: row ? "stage-row backward" : "stage-row", key: `${node.kind} row ${row}` }, columns.map((column, place) => h("div", { class: `column column-${place}` }, column)))),
+      h(
+        "div",
+        { class: row ? "stage-row backward" : "stage-row", key: `${node.kind} row ${row}` },
+        columns.map((column, place) => h("div", { class: `column column-${place}` }, column)),
+      ),
+    ),
   );
 }
 
@@ -82,7 +133,13 @@ function inputs(node, shown, channels) {
   return [
     shown("x", "input"),
     channelTitle(node, "x", channels.input),
-    mosaic({ name: `${node.name}.x`, node, chosen: channels.input, title: say("input"), onpick: (channel) => lookAtChannel(node, "input", channel) }),
+    mosaic({
+      name: `${node.name}.x`,
+      node,
+      chosen: channels.input,
+      title: say("input"),
+      onpick: (channel) => lookAtChannel(node, "input", channel),
+    }),
   ];
 }
 
@@ -104,7 +161,13 @@ function outputs(node, shown, channels) {
     h("div", { class: "with-cover" }, shown("y", "output", { channel: channels.output }), slides ? cover(node) : null),
     slides ? slideControls(node) : null,
     channelTitle(node, "y", channels.output),
-    mosaic({ name: `${node.name}.y`, node, chosen: channels.output, title: say("output"), onpick: (channel) => lookAtChannel(node, "output", channel) }),
+    mosaic({
+      name: `${node.name}.y`,
+      node,
+      chosen: channels.output,
+      title: say("output"),
+      onpick: (channel) => lookAtChannel(node, "output", channel),
+    }),
   ];
 }
 
@@ -113,13 +176,18 @@ function middle(node, shown, related, gradients) {
   const d = gradients ? "d" : "";
   if (node.kind === "Conv2D" || node.kind === "Dense") {
     const groups = node.settings.groups ?? 1;
-    const first = groups > 1 ? Math.floor(channels.output / (node.outputShape[2] / groups)) * (node.inputShape[2] / groups) : 0;
+    const first =
+      groups > 1 ? Math.floor(channels.output / (node.outputShape[2] / groups)) * (node.inputShape[2] / groups) : 0;
     return [
-      shown(`${d}weight`, gradients ? "gradientWeight" : node.kind === "Dense" ? "weights" : "kernel", { channel: channels.input - first, filter: channels.output }),
+      shown(`${d}weight`, gradients ? "gradientWeight" : node.kind === "Dense" ? "weights" : "kernel", {
+        channel: channels.input - first,
+        filter: channels.output,
+      }),
       oneOf(node, `${d}bias`, channels.output, related),
     ];
   }
-  if (node.kind === "BatchNorm2D" || node.kind === "LayerNorm") return normalization(node, gradients, (part, channel) => oneOf(node, part, channel, related));
+  if (node.kind === "BatchNorm2D" || node.kind === "LayerNorm")
+    return normalization(node, gradients, (part, channel) => oneOf(node, part, channel, related));
   if (node.kind === "MaxPool2D" || node.kind === "AvgPool2D") return routing(node, gradients);
   if (ACTIVATION_KINDS.includes(node.kind)) return gradients ? null : curve(node);
   if (node.kind === "Residual") {
@@ -140,7 +208,14 @@ function oneOf(node, part, channel, related) {
   const used = related.get(name)?.some((index) => index[0] === channel);
   return h(
     "button",
-    { type: "button", class: `one${chosen ? " chosen" : ""}${used ? " related" : ""}`, "data-one": name, onclick: () => choose(name, [channel], node.name) },
-    h("span", { class: "quiet" }, indexed(part, [channel])), " ", h("b", {}, digits(value)),
+    {
+      type: "button",
+      class: `one${chosen ? " chosen" : ""}${used ? " related" : ""}`,
+      "data-one": name,
+      onclick: () => choose(name, [channel], node.name),
+    },
+    h("span", { class: "quiet" }, indexed(part, [channel])),
+    " ",
+    h("b", {}, digits(value)),
   );
 }

@@ -13,7 +13,11 @@ const MAPS = 12; // of a layer that its card shows
 export function networkRow() {
   return [
     h("h2", {}, say(state.direction === "forward" ? "networkForward" : "networkBackward")),
-    h("nav", { class: "network", "aria-label": say("networkLabel") }, h("ol", { class: state.direction }, steps(state.network.layers), lossCard())),
+    h(
+      "nav",
+      { class: "network", "aria-label": say("networkLabel") },
+      h("ol", { class: state.direction }, steps(state.network.layers), lossCard()),
+    ),
   ];
 }
 
@@ -27,8 +31,18 @@ function steps(nodes) {
 
 function branches(node) {
   const path = (branch, label) =>
-    h("div", { class: "branch" }, h("span", { class: "branch-name" }, say(label)), branch ? h("ol", {}, steps([branch])) : h("span", { class: "wire" }, say("unchanged")));
-  return h("li", { class: "residual", key: node.name }, h("div", { class: "branches" }, path(node.body, "body"), path(node.shortcut, "shortcut")), card(node, "+"));
+    h(
+      "div",
+      { class: "branch" },
+      h("span", { class: "branch-name" }, say(label)),
+      branch ? h("ol", {}, steps([branch])) : h("span", { class: "wire" }, say("unchanged")),
+    );
+  return h(
+    "li",
+    { class: "residual", key: node.name },
+    h("div", { class: "branches" }, path(node.body, "body"), path(node.shortcut, "shortcut")),
+    card(node, "+"),
+  );
 }
 
 function card(node, sign = null) {
@@ -38,8 +52,12 @@ function card(node, sign = null) {
   return h(
     "button",
     {
-      type: "button", class: "card", "aria-current": isHere ? "true" : null, "data-layer": node.name,
-      "aria-label": say("cardLabel", node.name, say(`kind.${node.kind}`), times(node.outputShape)), onclick: () => visit(node.name),
+      type: "button",
+      class: "card",
+      "aria-current": isHere ? "true" : null,
+      "data-layer": node.name,
+      "aria-label": say("cardLabel", node.name, say(`kind.${node.kind}`), times(node.outputShape)),
+      onclick: () => visit(node.name),
     },
     sign ? h("span", { class: "plus", "aria-hidden": "true" }, sign) : null,
     h("span", { class: "thumbs" }, thumbnails(name, node, MAPS)),
@@ -50,9 +68,22 @@ function card(node, sign = null) {
 
 function lossCard() {
   return h(
-    "li", { key: "loss" },
+    "li",
+    { key: "loss" },
     h(
-      "button", { type: "button", class: "card", "aria-current": state.layer === "loss" ? "true" : null, "data-layer": "loss", onclick: () => choose(state.direction === "forward" ? "loss" : "dlogits", state.direction === "forward" ? [] : [0, state.pass.label], "loss") },
+      "button",
+      {
+        type: "button",
+        class: "card",
+        "aria-current": state.layer === "loss" ? "true" : null,
+        "data-layer": "loss",
+        onclick: () =>
+          choose(
+            state.direction === "forward" ? "loss" : "dlogits",
+            state.direction === "forward" ? [] : [0, state.pass.label],
+            "loss",
+          ),
+      },
       h("span", { class: "thumbs" }, thumbnails(state.direction === "forward" ? "probabilities" : "dlogits", null, 1)),
       h("span", { class: "card-name" }, say("loss")),
       h("span", { class: "card-shape" }, "softmax"),
@@ -69,7 +100,10 @@ export function visit(layer) {
     const node = nodeOf(layer);
     channelsOf(node);
     const stored = state.network.live ? [] : state.pass.explained().filter((one) => layerOf(one.name) === layer);
-    state.number = stored.find((one) => one.name === name) ?? stored[0] ?? (tensor ? { name: state.pass.get(name) ? name : `${layer}.y`, index: strongestIndex(tensor) } : null);
+    state.number =
+      stored.find((one) => one.name === name) ??
+      stored[0] ??
+      (tensor ? { name: state.pass.get(name) ? name : `${layer}.y`, index: strongestIndex(tensor) } : null);
     state.group = null;
     if (!state.number) return;
     lookAt(node, state.number.name, state.number.index);
@@ -88,7 +122,10 @@ function lookAtStrongest(node) {
 
 function strongestIndex(tensor) {
   const largest = largestOfTensor(tensor);
-  let offset = Math.max(0, tensor.data.findIndex((value) => Math.abs(value) === largest));
+  let offset = Math.max(
+    0,
+    tensor.data.findIndex((value) => Math.abs(value) === largest),
+  );
   const stored = tensor.channels ? [...tensor.shape.slice(0, -1), tensor.channels.length] : tensor.shape;
   const index = [];
   for (let axis = stored.length - 1; axis >= 0; axis -= 1) {

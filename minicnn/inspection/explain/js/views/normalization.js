@@ -12,14 +12,28 @@ const BARS = 24; // of a histogram
 
 export function normalization(node, gradients, oneOf) {
   const channel = channelsOf(node).output;
-  const learnt = gradients ? [oneOf("dweight", channel), oneOf("dbias", channel)] : [oneOf("weight", channel), oneOf("bias", channel)];
+  const learnt = gradients
+    ? [oneOf("dweight", channel), oneOf("dbias", channel)]
+    : [oneOf("weight", channel), oneOf("bias", channel)];
   if (node.kind !== "BatchNorm2D" || !state.network.live) return learnt;
   if (gradients) return [...learnt, pathsOfGradient(node, channel)];
   const { given, epsilon, mean, variance, deviation } = normStatistics(state.pass, node.name);
-  const line = (label, value) => h("tr", {}, h("th", { scope: "row" }, label), h("td", { "data-statistic": value }, digits(value)));
+  const line = (label, value) =>
+    h("tr", {}, h("th", { scope: "row" }, label), h("td", { "data-statistic": value }, digits(value)));
   return [
-    h("table", { class: "ledger statistics" }, h("caption", { class: "quiet" }, say(given ? "statisticsGiven" : "statisticsOwn")),
-      h("tbody", {}, line("mean μ", mean[channel]), line("variance σ²", variance[channel]), line("√(σ² + ε)", deviation[channel]), line("ε", epsilon))),
+    h(
+      "table",
+      { class: "ledger statistics" },
+      h("caption", { class: "quiet" }, say(given ? "statisticsGiven" : "statisticsOwn")),
+      h(
+        "tbody",
+        {},
+        line("mean μ", mean[channel]),
+        line("variance σ²", variance[channel]),
+        line("√(σ² + ε)", deviation[channel]),
+        line("ε", epsilon),
+      ),
+    ),
     ...learnt,
     histogram(`${node.name}.x`, channel, say("before")),
     histogram(`${node.name}.y`, channel, say("after")),
@@ -38,10 +52,25 @@ function histogram(name, channel, title) {
   const most = Math.max(...counts);
   const zero = ((0 - low) / (high - low || 1)) * BARS;
   return h(
-    "figure", { class: "histogram" },
+    "figure",
+    { class: "histogram" },
     h(
-      "svg", { viewBox: `0 0 ${BARS} 10`, preserveAspectRatio: "none", role: "img", "aria-label": say("histogram", title, digits(low, 3), digits(high, 3)) },
-      counts.map((count, bar) => h("rect", { class: "above", x: bar + 0.08, width: 0.84, y: 10 - (10 * count) / most, height: (10 * count) / most })),
+      "svg",
+      {
+        viewBox: `0 0 ${BARS} 10`,
+        preserveAspectRatio: "none",
+        role: "img",
+        "aria-label": say("histogram", title, digits(low, 3), digits(high, 3)),
+      },
+      counts.map((count, bar) =>
+        h("rect", {
+          class: "above",
+          x: bar + 0.08,
+          width: 0.84,
+          y: 10 - (10 * count) / most,
+          height: (10 * count) / most,
+        }),
+      ),
       h("line", { class: "axis", x1: zero, x2: zero, y1: 0, y2: 10 }),
     ),
     h("figcaption", { class: "quiet" }, `${title}: ${digits(low, 3)} … ${digits(high, 3)}`),
@@ -74,13 +103,22 @@ function pathsOfGradient(node, channel) {
   };
   const largest = Math.max(...Object.values(paths).map((path) => largestOf(path)));
   return h(
-    "div", { class: "paths" },
+    "div",
+    { class: "paths" },
     h("div", { class: "grid-title" }, say("threePathsTitle")),
     Object.entries(paths).map(([path, data]) =>
       h(
-        "figure", { key: path },
-        h("canvas", { class: "pixels", role: "img", "aria-label": say(`path.${path}`), drawn: `${state.edits} ${node.name} ${channel} ${path} ${theme()}`, draw: (canvas) => paint(canvas, height, width, largest, (row, column) => data[row * width + column]) }),
+        "figure",
+        { key: path },
+        h("canvas", {
+          class: "pixels",
+          role: "img",
+          "aria-label": say(`path.${path}`),
+          drawn: `${state.edits} ${node.name} ${channel} ${path} ${theme()}`,
+          draw: (canvas) => paint(canvas, height, width, largest, (row, column) => data[row * width + column]),
+        }),
         h("figcaption", { class: "quiet" }, say(`path.${path}`), ` ±${digits(largestOf(data), 2)}`),
-      )),
+      ),
+    ),
   );
 }

@@ -44,7 +44,8 @@ export function numberView() {
   return [
     h("h2", {}, say("whatMadeIt")),
     h(
-      "div", { class: "headline", "aria-live": "polite" },
+      "div",
+      { class: "headline", "aria-live": "polite" },
       h("code", { class: "number-name" }, indexed(name, index)),
       value === undefined ? null : h("span", { class: "number-value", "data-value": value }, "= ", digits(value, 6)),
     ),
@@ -74,7 +75,9 @@ export function valueOf(name, index) {
   let offset = 0;
   index.forEach((place, axis) => {
     const stored = axis === last && tensor.channels;
-    offset = offset * (stored ? tensor.channels.length : tensor.shape[axis]) + (stored ? tensor.channels.indexOf(place) : place);
+    offset =
+      offset * (stored ? tensor.channels.length : tensor.shape[axis]) +
+      (stored ? tensor.channels.indexOf(place) : place);
   });
   return tensor.data[offset];
 }
@@ -84,7 +87,11 @@ function origin(name) {
   const from = originOf(name);
   const layer = layerOf(from);
   if (from === name || layer === state.layer) return null;
-  return h("p", {}, h("button", { type: "button", class: "link", onclick: () => goTo(from, layer) }, say("computedBy", layer, from)));
+  return h(
+    "p",
+    {},
+    h("button", { type: "button", class: "link", onclick: () => goTo(from, layer) }, say("computedBy", layer, from)),
+  );
 }
 
 // The numbers of the layer looked at whose terms were stored.
@@ -92,9 +99,20 @@ function explainedHere() {
   const here = state.pass.explained().filter(({ name }) => layerOf(name) === state.layer);
   if (!here.length) return null;
   return h(
-    "div", { class: "explained" },
+    "div",
+    { class: "explained" },
     h("div", { class: "grid-title" }, say("explainedHere")),
-    h("ul", { class: "windows" }, here.map(({ name, index }) => h("li", {}, h("button", { type: "button", class: "link", onclick: () => choose(name, index) }, indexed(name, index))))),
+    h(
+      "ul",
+      { class: "windows" },
+      here.map(({ name, index }) =>
+        h(
+          "li",
+          {},
+          h("button", { type: "button", class: "link", onclick: () => choose(name, index) }, indexed(name, index)),
+        ),
+      ),
+    ),
   );
 }
 
@@ -114,7 +132,8 @@ function sum(made, value) {
   const main = all.length ? all.reduce((a, b) => (b.length > a.length ? b : a)) : [];
   const layout = main.length > 3 && !made.rest ? arrange(main) : null; // not where the small terms are missing
   if (!layout) {
-    const few = made.terms.length <= LINES ? h("ol", { class: "terms" }, made.terms.map(termLine)) : largestTerms(made.terms);
+    const few =
+      made.terms.length <= LINES ? h("ol", { class: "terms" }, made.terms.map(termLine)) : largestTerms(made.terms);
     return [few, ledger([], made, value)];
   }
   const shown = sheetShown(layout);
@@ -127,9 +146,21 @@ function sum(made, value) {
     rows.push([say(`ledger.this.${kind}`, shown, layout.sheets.get(shown).length), part]);
     rows.push([say(`ledger.others.${kind}`, layout.sums.length - 1), total - part]);
   } else rows.push([say("ledger.products", main.length), total]);
-  for (const term of others.slice(0, LINES)) rows.push([term.factors.map((factor) => (factor.index ? indexed(factor.symbol, factor.index) : factor.symbol)).join(" · "), term.value, term.value]);
+  for (const term of others.slice(0, LINES))
+    rows.push([
+      term.factors.map((factor) => (factor.index ? indexed(factor.symbol, factor.index) : factor.symbol)).join(" · "),
+      term.value,
+      term.value,
+    ]);
   return [
-    layout.axis ? h("div", { class: "grid-title" }, say(layout.axis === "channel" ? "sumsOfChannels" : "sumsOfFilters"), h("b", {}, ` ${say(layout.axis)} ${shown}`)) : null,
+    layout.axis
+      ? h(
+          "div",
+          { class: "grid-title" },
+          say(layout.axis === "channel" ? "sumsOfChannels" : "sumsOfFilters"),
+          h("b", {}, ` ${say(layout.axis)} ${shown}`),
+        )
+      : null,
     sumBars(layout, shown),
     sheet(layout, shown),
     ledger(rows, made, value),
@@ -140,12 +171,28 @@ function sum(made, value) {
 function ledger(rows, made, value) {
   const rest = made.rest;
   return h(
-    "table", { class: "ledger" },
+    "table",
+    { class: "ledger" },
     h(
-      "tbody", {},
-      rows.map(([label, amount, term]) => h("tr", {}, h("th", { scope: "row" }, label), h("td", { "data-part": amount, "data-term": term }, digits(amount, 6)))),
-      rest ? h("tr", {}, h("th", { scope: "row" }, say("otherTerms", rest.count, "")), h("td", {}, digits(rest.sum, 6))) : null,
-      h("tr", { class: "total" }, h("th", { scope: "row" }, say("ledger.sum", made.terms.length + (rest?.count ?? 0))), h("td", { "data-sum": made.sum }, digits(made.sum, 6))),
+      "tbody",
+      {},
+      rows.map(([label, amount, term]) =>
+        h(
+          "tr",
+          {},
+          h("th", { scope: "row" }, label),
+          h("td", { "data-part": amount, "data-term": term }, digits(amount, 6)),
+        ),
+      ),
+      rest
+        ? h("tr", {}, h("th", { scope: "row" }, say("otherTerms", rest.count, "")), h("td", {}, digits(rest.sum, 6)))
+        : null,
+      h(
+        "tr",
+        { class: "total" },
+        h("th", { scope: "row" }, say("ledger.sum", made.terms.length + (rest?.count ?? 0))),
+        h("td", { "data-sum": made.sum }, digits(made.sum, 6)),
+      ),
       Math.abs(made.sum - value) > 1e-9 * Math.max(1, Math.abs(value))
         ? h("tr", {}, h("th", { scope: "row" }, say("ledger.value")), h("td", {}, digits(value, 6)))
         : null,

@@ -34,7 +34,8 @@ export function short(value) {
 
 export function percent(share) {
   const hundredths = share * 100;
-  return `${hundredths >= 99.95 || hundredths < 0.05 ? digits(hundredths, hundredths > 99 ? 5 : 2) : hundredths.toFixed(1)} %`;
+  if (hundredths >= 0.05 && hundredths < 99.95) return `${hundredths.toFixed(1)} %`;
+  return `${digits(hundredths, hundredths > 99 ? 5 : 2)} %`;
 }
 
 export function times(shape) {

@@ -17,18 +17,51 @@ export function pictureView() {
     h(
       "div",
       {
-        class: state.brush ? "picture painting" : "picture", style: `aspect-ratio:${width}/${height}`,
-        tabindex: "0", role: "application", "aria-label": say("pictureHelp", height, width), "aria-roledescription": say("mapRole"), id: "picture",
-        onpointerdown: (event) => { event.currentTarget.focus(); touch(event); },
-        onpointermove: (event) => { if (event.buttons & 1) touch(event); },
+        class: state.brush ? "picture painting" : "picture",
+        style: `aspect-ratio:${width}/${height}`,
+        tabindex: "0",
+        role: "application",
+        "aria-label": say("pictureHelp", height, width),
+        "aria-roledescription": say("mapRole"),
+        id: "picture",
+        onpointerdown: (event) => {
+          event.currentTarget.focus();
+          touch(event);
+        },
+        onpointermove: (event) => {
+          if (event.buttons & 1) touch(event);
+        },
         onkeydown: moveOverPicture,
       },
       h("canvas", { class: "pixels", "aria-hidden": "true", drawn: `${state.edits}`, draw: drawPicture }),
-      state.overlay === "none" ? null : h("canvas", { class: "pixels over", "aria-hidden": "true", drawn: `${state.edits} ${state.overlay} ${state.pass.label}`, draw: drawOverlay }),
+      state.overlay === "none"
+        ? null
+        : h("canvas", {
+            class: "pixels over",
+            "aria-hidden": "true",
+            drawn: `${state.edits} ${state.overlay} ${state.pass.label}`,
+            draw: drawOverlay,
+          }),
       cursor(height, width),
     ),
-    !state.network.live ? null : segmented(say("overlay"), [["none", say("overlayNone")], ["saliency", say("saliency")], ["gradcam", "Grad-CAM"]], state.overlay, (chosen) => change(() => { state.overlay = chosen; })),
-    state.overlay === "none" ? null : h("p", { class: "quiet" }, say(`about.${state.overlay}`, classNameOf(state.pass.label))),
+    !state.network.live
+      ? null
+      : segmented(
+          say("overlay"),
+          [
+            ["none", say("overlayNone")],
+            ["saliency", say("saliency")],
+            ["gradcam", "Grad-CAM"],
+          ],
+          state.overlay,
+          (chosen) =>
+            change(() => {
+              state.overlay = chosen;
+            }),
+        ),
+    state.overlay === "none"
+      ? null
+      : h("p", { class: "quiet" }, say(`about.${state.overlay}`, classNameOf(state.pass.label))),
     state.network.live ? brushes() : null,
   ];
 }
@@ -40,17 +73,43 @@ export function classNameOf(label) {
 function brushes() {
   const { brush } = state;
   return h(
-    "div", { class: "brushes", role: "group", "aria-label": say("paint") },
+    "div",
+    { class: "brushes", role: "group", "aria-label": say("paint") },
     h("span", { class: "quiet" }, say("paint")),
     COLOURS.map((colour) =>
       h("button", {
-        type: "button", class: "swatch", style: `background:${colour}`, "aria-label": say("paintWith", say(`colour.${colour}`)),
-        title: say("paintWith", say(`colour.${colour}`)), "data-colour": colour,
-        "aria-pressed": String(brush?.colour === colour), onclick: () => change(() => { state.brush = brush?.colour === colour ? null : { colour, size: brush?.size ?? 3 }; }),
+        type: "button",
+        class: "swatch",
+        style: `background:${colour}`,
+        "aria-label": say("paintWith", say(`colour.${colour}`)),
+        title: say("paintWith", say(`colour.${colour}`)),
+        "data-colour": colour,
+        "aria-pressed": String(brush?.colour === colour),
+        onclick: () =>
+          change(() => {
+            state.brush = brush?.colour === colour ? null : { colour, size: brush?.size ?? 3 };
+          }),
       }),
     ),
     brush
-      ? h("label", { class: "brush-size" }, say("brushSize"), h("input", { type: "range", min: 1, max: 9, step: 2, value: brush.size, oninput: (event) => { const size = Number(event.currentTarget.value); change(() => { state.brush = { ...state.brush, size }; }); } }))
+      ? h(
+          "label",
+          { class: "brush-size" },
+          say("brushSize"),
+          h("input", {
+            type: "range",
+            min: 1,
+            max: 9,
+            step: 2,
+            value: brush.size,
+            oninput: (event) => {
+              const size = Number(event.currentTarget.value);
+              change(() => {
+                state.brush = { ...state.brush, size };
+              });
+            },
+          }),
+        )
       : null,
   );
 }
@@ -81,7 +140,10 @@ function drawOverlay(canvas) {
   const largest = data.reduce((most, value) => Math.max(most, value), 0) || 1;
   data.forEach((value, pixel) => {
     const share = Math.max(0, value) / largest;
-    picture.data.set([255, Math.round(230 * (1 - share)) + 20, 20, Math.round(255 * OVERLAY_STRENGTH * share)], 4 * pixel);
+    picture.data.set(
+      [255, Math.round(230 * (1 - share)) + 20, 20, Math.round(255 * OVERLAY_STRENGTH * share)],
+      4 * pixel,
+    );
   });
   context.putImageData(picture, 0, 0);
 }
@@ -89,7 +151,8 @@ function drawOverlay(canvas) {
 function pixelChosen() {
   const { number } = state;
   const first = state.network.flat[0].name;
-  if (!number || !["x", "images", `${first}.x`, `${first}.dx`].includes(number.name) || number.index.length !== 4) return null;
+  if (!number || !["x", "images", `${first}.x`, `${first}.dx`].includes(number.name) || number.index.length !== 4)
+    return null;
   return number.index;
 }
 
@@ -97,7 +160,8 @@ function cursor(height, width) {
   const index = pixelChosen();
   if (!index) return null;
   return h(
-    "svg", { class: "marks", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    "svg",
+    { class: "marks", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" },
     h("rect", { class: "chosen", x: index[2], y: index[1], width: 1, height: 1 }),
   );
 }
@@ -127,7 +191,8 @@ function paintAt(row, column) {
     for (let y = Math.max(0, row - reach); y <= Math.min(height - 1, row + reach); y += 1) {
       for (let x = Math.max(0, column - reach); x <= Math.min(width - 1, column + reach); x += 1) {
         if ((y - row) ** 2 + (x - column) ** 2 > (reach + 0.5) ** 2) continue;
-        for (let channel = 0; channel < channels; channel += 1) state.network.set("images", [0, y, x, channel], bytes[channel % 3]);
+        for (let channel = 0; channel < channels; channel += 1)
+          state.network.set("images", [0, y, x, channel], bytes[channel % 3]);
       }
     }
   }, true);

@@ -32,7 +32,14 @@ export function planeOf(name, tensor, picture, channel, filter) {
   if (picture && length === picture[0] * picture[1] * picture[2]) {
     const [height, width, channels] = picture;
     const columnStep = channels * step;
-    return { height, width, count: height * width, start: start + channel * step, rowStep: width * columnStep, columnStep };
+    return {
+      height,
+      width,
+      count: height * width,
+      start: start + channel * step,
+      rowStep: width * columnStep,
+      columnStep,
+    };
   }
   const width = Math.min(length, FOLD);
   return { height: Math.ceil(length / width), width, count: length, start, rowStep: width * step, columnStep: step };

@@ -14,7 +14,10 @@ export function routing(node, gradients) {
   const all = windowsOnPixel(state.pass, node.name, index);
   if (gradients || !all.length) return windows(node, index, all);
   const { i, j } = all.find(({ wins }) => wins) ?? all[0];
-  return [oneWindow(node, [index[0], i, j, index[3]]), state.direction === "forward" ? windows(node, index, all) : null];
+  return [
+    oneWindow(node, [index[0], i, j, index[3]]),
+    state.direction === "forward" ? windows(node, index, all) : null,
+  ];
 }
 
 function oneWindow(node, index) {
@@ -23,16 +26,24 @@ function oneWindow(node, index) {
   const across = Math.max(...cells.map((cell) => cell.kx)) + 1;
   const isMax = node.kind === "MaxPool2D";
   return h(
-    "div", { class: "routing" },
+    "div",
+    { class: "routing" },
     h("div", { class: "grid-title" }, say(isMax ? "windowMax" : "windowAverage")),
     h(
-      "div", { class: "cells", style: `--columns:${across}` },
+      "div",
+      { class: "cells", style: `--columns:${across}` },
       cells.map((cell) => {
         if (!cell.inside) return h("span", { class: "cell empty", title: say("inPadding") }, isMax ? "−∞" : "0");
         const { paper, ink } = colourOf(cell.value, largest);
         return h(
           "button",
-          { type: "button", class: cell.wins ? "cell wins" : "cell", style: `background:${paper};color:${ink}`, title: indexed("x", [index[0], cell.y, cell.x, index[3]]), onclick: () => choose(`${node.name}.x`, [index[0], cell.y, cell.x, index[3]], node.name) },
+          {
+            type: "button",
+            class: cell.wins ? "cell wins" : "cell",
+            style: `background:${paper};color:${ink}`,
+            title: indexed("x", [index[0], cell.y, cell.x, index[3]]),
+            onclick: () => choose(`${node.name}.x`, [index[0], cell.y, cell.x, index[3]], node.name),
+          },
           short(cell.value),
         );
       }),
@@ -45,12 +56,37 @@ function oneWindow(node, index) {
 function windows(node, index, all) {
   const isMax = node.kind === "MaxPool2D";
   return h(
-    "div", { class: "routing" },
-    h("div", { class: "grid-title" }, say(all.length ? (isMax ? "windowsHere" : "windowsHereAverage") : "noWindowHere", all.length)),
+    "div",
+    { class: "routing" },
     h(
-      "ul", { class: "windows" },
+      "div",
+      { class: "grid-title" },
+      say(all.length ? (isMax ? "windowsHere" : "windowsHereAverage") : "noWindowHere", all.length),
+    ),
+    h(
+      "ul",
+      { class: "windows" },
       all.map(({ i, j, wins }) =>
-        h("li", {}, h("button", { type: "button", class: wins || !isMax ? "one wins" : "one", onclick: () => choose(`${node.name}.${state.direction === "backward" ? "dy" : "y"}`, [index[0], i, j, index[3]], node.name) }, indexed("y", [index[0], i, j, index[3]]), isMax ? ` ${say(wins ? "wins" : "loses")}` : ""))),
+        h(
+          "li",
+          {},
+          h(
+            "button",
+            {
+              type: "button",
+              class: wins || !isMax ? "one wins" : "one",
+              onclick: () =>
+                choose(
+                  `${node.name}.${state.direction === "backward" ? "dy" : "y"}`,
+                  [index[0], i, j, index[3]],
+                  node.name,
+                ),
+            },
+            indexed("y", [index[0], i, j, index[3]]),
+            isMax ? ` ${say(wins ? "wins" : "loses")}` : "",
+          ),
+        ),
+      ),
     ),
   );
 }

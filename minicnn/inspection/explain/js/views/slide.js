@@ -17,11 +17,66 @@ function outputAt(node, place) {
 export function slideControls(node) {
   const running = state.sliding !== null;
   return h(
-    "div", { class: "row slide" },
-    h("button", { type: "button", id: "slide", "aria-pressed": String(running && timer !== null), onclick: () => (timer === null ? start(node) : pause()) }, timer === null ? `▶ ${say("slide")}` : `❚❚ ${say("pause")}`),
-    h("button", { type: "button", "aria-label": say("oneStep"), title: say("oneStep"), onclick: () => { pause(); move(node); } }, "+1"),
-    running ? h("button", { type: "button", onclick: () => { pause(); change(() => { state.sliding = null; }); } }, say("showAll")) : null,
-    h("label", { class: "pace" }, h("span", { class: "unseen" }, say("pace")), h("input", { type: "range", min: 0, max: PACES.length - 1, step: 1, value: pace, title: say("pace"), oninput: (event) => { pace = Number(event.currentTarget.value); if (timer !== null) { pause(); start(node); } } })),
+    "div",
+    { class: "row slide" },
+    h(
+      "button",
+      {
+        type: "button",
+        id: "slide",
+        "aria-pressed": String(running && timer !== null),
+        onclick: () => (timer === null ? start(node) : pause()),
+      },
+      timer === null ? `▶ ${say("slide")}` : `❚❚ ${say("pause")}`,
+    ),
+    h(
+      "button",
+      {
+        type: "button",
+        "aria-label": say("oneStep"),
+        title: say("oneStep"),
+        onclick: () => {
+          pause();
+          move(node);
+        },
+      },
+      "+1",
+    ),
+    running
+      ? h(
+          "button",
+          {
+            type: "button",
+            onclick: () => {
+              pause();
+              change(() => {
+                state.sliding = null;
+              });
+            },
+          },
+          say("showAll"),
+        )
+      : null,
+    h(
+      "label",
+      { class: "pace" },
+      h("span", { class: "unseen" }, say("pace")),
+      h("input", {
+        type: "range",
+        min: 0,
+        max: PACES.length - 1,
+        step: 1,
+        value: pace,
+        title: say("pace"),
+        oninput: (event) => {
+          pace = Number(event.currentTarget.value);
+          if (timer !== null) {
+            pause();
+            start(node);
+          }
+        },
+      }),
+    ),
   );
 }
 
@@ -45,7 +100,9 @@ function move(node) {
   }
   const next = state.sliding === null || state.sliding === count - 1 ? 0 : state.sliding + 1;
   choose(`${node.name}.y`, outputAt(node, next), node.name);
-  change(() => { state.sliding = next; });
+  change(() => {
+    state.sliding = next;
+  });
 }
 
 // What covers the part of the output that the kernel has not reached.
@@ -54,7 +111,8 @@ export function cover(node) {
   const [height, width] = node.outputShape;
   const [row, column] = [Math.floor(state.sliding / width), state.sliding % width];
   return h(
-    "svg", { class: "cover", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    "svg",
+    { class: "cover", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" },
     h("rect", { x: column + 1, y: row, width: Math.max(0, width - column - 1), height: 1 }),
     h("rect", { x: 0, y: row + 1, width, height: Math.max(0, height - row - 1) }),
   );

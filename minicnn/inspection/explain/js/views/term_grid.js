@@ -25,7 +25,9 @@ export function families(terms) {
 
 // Which of the factors says where a product belongs: the weight, or else the gradient, or else the last element.
 function leading(term) {
-  const elements = term.factors.map((factor, place) => [factor, place]).filter(([factor]) => factor.index && factor.index.length);
+  const elements = term.factors
+    .map((factor, place) => [factor, place])
+    .filter(([factor]) => factor.index && factor.index.length);
   const by = (part) => elements.find(([factor]) => partOf(factor.name) === part);
   return (by("weight") ?? by("dy") ?? elements[elements.length - 1])?.[1];
 }
@@ -40,8 +42,11 @@ export function arrange(family) {
   const picture = pictureOf(node, partOf(name));
   const places = family.map((term) => placeOf(name, shape, picture, term.factors[lead].index));
   const onSheets = new Set(places.map(({ channel, filter }) => `${channel} ${filter}`)).size;
-  if (onSheets === family.length) { // a sheet each: rather all of them on one
-    places.forEach((place, at) => Object.assign(place, { row: Math.floor(at / FOLDED), column: at % FOLDED, channel: 0, filter: 0 }));
+  if (onSheets === family.length) {
+    // a sheet each: rather all of them on one
+    places.forEach((place, at) =>
+      Object.assign(place, { row: Math.floor(at / FOLDED), column: at % FOLDED, channel: 0, filter: 0 }),
+    );
   }
   const differ = (axis) => places.some((place) => place[axis] !== places[0][axis]);
   const axis = differ("channel") ? "channel" : differ("filter") ? "filter" : null;
@@ -51,7 +56,10 @@ export function arrange(family) {
     if (!sheets.has(sheet)) sheets.set(sheet, []);
     sheets.get(sheet).push({ ...places[at], term });
   });
-  const sums = [...sheets].map(([sheet, cells]) => ({ sheet, sum: cells.reduce((sum, cell) => sum + cell.term.value, 0) }));
+  const sums = [...sheets].map(([sheet, cells]) => ({
+    sheet,
+    sum: cells.reduce((sum, cell) => sum + cell.term.value, 0),
+  }));
   return { axis, sheets, sums, lead };
 }
 
@@ -84,8 +92,13 @@ export function sumBars({ axis, sums }, shown) {
   return h(
     "div",
     {
-      class: "bars", tabindex: "0", role: "slider", "aria-label": say(axis === "channel" ? "sumsOfChannels" : "sumsOfFilters"),
-      "aria-valuemin": 0, "aria-valuemax": sums.length - 1, "aria-valuenow": place,
+      class: "bars",
+      tabindex: "0",
+      role: "slider",
+      "aria-label": say(axis === "channel" ? "sumsOfChannels" : "sumsOfFilters"),
+      "aria-valuemin": 0,
+      "aria-valuemax": sums.length - 1,
+      "aria-valuenow": place,
       "aria-valuetext": `${shown}: ${digits(sums[place].sum)}`,
       onpointerdown: (event) => {
         const box = event.currentTarget.getBoundingClientRect();
@@ -103,11 +116,18 @@ export function sumBars({ axis, sums }, shown) {
       },
     },
     h(
-      "svg", { viewBox: `0 -1.05 ${sums.length} 2.1`, preserveAspectRatio: "none", "aria-hidden": "true" },
+      "svg",
+      { viewBox: `0 -1.05 ${sums.length} 2.1`, preserveAspectRatio: "none", "aria-hidden": "true" },
       h("rect", { class: "chosen-bar", x: place, y: -1.05, width: 1, height: 2.1 }),
       sums.map(({ sum }, at) => {
         const tall = largest > 0 ? Math.abs(sum) / largest : 0;
-        return h("rect", { class: sum < 0 ? "below" : "above", x: at + 0.1, y: sum < 0 ? 0 : -tall, width: 0.8, height: Math.max(tall, 0.02) });
+        return h("rect", {
+          class: sum < 0 ? "below" : "above",
+          x: at + 0.1,
+          y: sum < 0 ? 0 : -tall,
+          width: 0.8,
+          height: Math.max(tall, 0.02),
+        });
       }),
     ),
   );
@@ -127,13 +147,25 @@ export function sheet({ sheets, lead }, shown) {
     const value = (term) => term.factors[place].value; // the term itself, if it has no other factor
     return constant
       ? h("div", { class: "constant" }, `${factor.symbol} = ${digits(factor.value)}`)
-      : grid(layerOf(factor.name) === state.layer ? partOf(factor.name) : factor.name, rows.length, columns.length, termAt, value, written, (term) => term.factors[place]);
+      : grid(
+          layerOf(factor.name) === state.layer ? partOf(factor.name) : factor.name,
+          rows.length,
+          columns.length,
+          termAt,
+          value,
+          written,
+          (term) => term.factors[place],
+        );
   });
-  const product = count > 1 ? grid(say("products"), rows.length, columns.length, termAt, (term) => term.value, written, null, "products") : null;
+  const product =
+    count > 1
+      ? grid(say("products"), rows.length, columns.length, termAt, (term) => term.value, written, null, "products")
+      : null;
   const sign = (text) => h("span", { class: "sign", "aria-hidden": "true" }, text);
   const parts = one.flatMap((part, place) => (place ? [sign("×"), part] : [part]));
   return h(
-    "div", { class: "sheet", key: `${written} ${count} ${lead}` },
+    "div",
+    { class: "sheet", key: `${written} ${count} ${lead}` },
     h("div", { class: "factors" }, parts, product ? [sign("="), product] : null),
     written ? null : largestTerms(cells.map((cell) => cell.term)),
   );
@@ -150,17 +182,27 @@ function grid(title, height, width, termAt, valueOf, written, factorOf, kind = "
   const largest = largestOf(values.filter((value) => !Number.isNaN(value)));
   const first = values.findIndex((value) => !Number.isNaN(value)); // which the Tab key leads to; from there, arrow keys
   const inside = written
-    ? h("div", { class: "cells", onkeydown: (event) => stepThrough(event, width) }, values.map((value, place) => gridCell(value, largest, termAt(Math.floor(place / width), place % width), factorOf, place === first)))
+    ? h(
+        "div",
+        { class: "cells", onkeydown: (event) => stepThrough(event, width) },
+        values.map((value, place) =>
+          gridCell(value, largest, termAt(Math.floor(place / width), place % width), factorOf, place === first),
+        ),
+      )
     : h("canvas", {
-        class: "pixels", style: `aspect-ratio:${width}/${height}`, role: "img", "aria-label": say("mapOfTerms", title, height, width),
+        class: "pixels",
+        style: `aspect-ratio:${width}/${height}`,
+        role: "img",
+        "aria-label": say("mapOfTerms", title, height, width),
         draw: (canvas) => paint(canvas, height, width, largest, (row, column) => values[row * width + column]),
-        drawn: `${state.edits} ${state.number?.name} ${state.number?.index} ${state.group} ${title} ${theme()} ${JSON.stringify(channelsOfLayer())}`,
+        drawn: JSON.stringify([state.edits, state.number, state.group, title, theme(), state.channels[state.layer]]),
       });
-  return h("div", { class: `grid ${kind}${written ? " numbers" : ""}`, style: `--columns:${width}` }, h("div", { class: "grid-title" }, title), inside);
-}
-
-function channelsOfLayer() {
-  return state.channels[state.layer] ?? null;
+  return h(
+    "div",
+    { class: `grid ${kind}${written ? " numbers" : ""}`, style: `--columns:${width}` },
+    h("div", { class: "grid-title" }, title),
+    inside,
+  );
 }
 
 function stepThrough(event, width) {
@@ -175,28 +217,45 @@ function gridCell(value, largest, term, factorOf, isFirst) {
   if (!term) return h("span", { class: "cell empty", title: say("inPadding") }, "");
   const { paper, ink } = colourOf(value, largest);
   const style = `background:${paper};color:${ink}`;
-  if (!factorOf) return h("span", { class: "cell", style, "data-term": term.value, title: formulaOf(term) }, short(value));
+  if (!factorOf)
+    return h("span", { class: "cell", style, "data-term": term.value, title: formulaOf(term) }, short(value));
   const { name, index } = factorOf(term);
   const text = `${indexed(name, index)} = ${digits(value, 6)}`;
   return h(
-    "button", { class: "cell", style, type: "button", tabindex: isFirst ? "0" : "-1", title: text, "data-factor": value, "data-term": term.factors.length === 1 ? value : null, onclick: () => choose(name, index) },
+    "button",
+    {
+      class: "cell",
+      style,
+      type: "button",
+      tabindex: isFirst ? "0" : "-1",
+      title: text,
+      "data-factor": value,
+      "data-term": term.factors.length === 1 ? value : null,
+      onclick: () => choose(name, index),
+    },
     short(value),
   );
 }
 
 // A term in words and numbers: x[0, 1, 2, 0] · weight[0, 0, 0, 3] = 0.5 · 0.1 = 0.05.
 export function formulaOf(term) {
-  const names = term.factors.map((factor) => (factor.index ? indexed(factor.symbol, factor.index) : factor.symbol)).join(" · ");
+  const names = term.factors
+    .map((factor) => (factor.index ? indexed(factor.symbol, factor.index) : factor.symbol))
+    .join(" · ");
   const numbers = term.factors.map((factor) => digits(factor.value)).join(" · ");
   return term.factors.length > 1 ? `${names} = ${numbers} = ${digits(term.value)}` : `${names} = ${numbers}`;
 }
 
 // A term as a line whose elements can be followed.
 export function termLine(term) {
-  const parts = term.factors.flatMap((factor, place) => (place ? [h("span", { class: "sign" }, "×"), factorPart(factor)] : [factorPart(factor)]));
-  const from = (term.arguments ?? []).flatMap((argument) => [factorPart(argument), h("span", { class: "sign" }, "→")]); // of a function
+  const parts = term.factors.flatMap((factor, place) =>
+    place ? [h("span", { class: "sign" }, "×"), factorPart(factor)] : [factorPart(factor)],
+  );
+  const arrow = h("span", { class: "sign" }, "→");
+  const from = (term.arguments ?? []).flatMap((argument) => [factorPart(argument), arrow]); // of a function
   return h(
-    "li", { class: "term", "data-term": term.value },
+    "li",
+    { class: "term", "data-term": term.value },
     term.path ? h("span", { class: "path" }, say(`path.${term.path}`)) : null,
     h("span", { class: "term-factors" }, from, parts),
     h("span", { class: "term-value" }, "= ", digits(term.value)),
@@ -206,18 +265,34 @@ export function termLine(term) {
 // A factor with its name above it; where it is a tensor's element, it can be followed.
 function factorPart(factor) {
   const label = factor.index ? indexed(factor.symbol, factor.index) : factor.symbol;
-  const inner = [h("span", { class: "factor-name" }, label), h("span", { class: "factor-value" }, digits(factor.value))];
+  const inner = [
+    h("span", { class: "factor-name" }, label),
+    h("span", { class: "factor-value" }, digits(factor.value)),
+  ];
   return factor.index
-    ? h("button", { type: "button", class: "factor", "data-factor": factor.value, onclick: () => choose(factor.name, factor.index) }, inner)
+    ? h(
+        "button",
+        {
+          type: "button",
+          class: "factor",
+          "data-factor": factor.value,
+          onclick: () => choose(factor.name, factor.index),
+        },
+        inner,
+      )
     : h("span", { class: "factor", "data-factor": factor.value }, inner);
 }
 
 export function largestTerms(terms) {
-  const ordered = [...terms].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, LARGEST_TERMS).filter((term) => term.value !== 0);
+  const ordered = [...terms]
+    .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
+    .slice(0, LARGEST_TERMS)
+    .filter((term) => term.value !== 0);
   const rest = terms.length - ordered.length;
   const left = terms.reduce((sum, term) => sum + term.value, 0) - ordered.reduce((sum, term) => sum + term.value, 0);
   return h(
-    "div", { class: "largest" },
+    "div",
+    { class: "largest" },
     h("div", { class: "grid-title" }, rest ? say("largestTerms", ordered.length) : say("allTerms")),
     h("ol", { class: "terms" }, ordered.map(termLine)),
     rest ? h("p", { class: "quiet" }, say("otherTerms", rest, digits(left))) : null,
