@@ -9,6 +9,7 @@ SIZE_LIMITS = {
     "elementwise.SMALLEST_SHARE": 1,
     "images.SMALLEST": 0,
     "dense.SMALLEST": 0,
+    "quantization.SMALLEST": 0,
     "team.SMALLEST_SHARE": 1,
 }
 
