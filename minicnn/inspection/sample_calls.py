@@ -19,7 +19,7 @@ from minicnn.layers.base import Layer, Shape
 from minicnn.layers.passes import keep_for_backward
 from minicnn.training.averaging import WeightAverage
 from minicnn.training.losses import SoftmaxCrossEntropy
-from minicnn.training.optimizers import SGD, Adam
+from minicnn.training.optimizers import OPTIMIZERS
 
 CLASSES = 10
 SIDE = 32  # of pictures, in pixels
@@ -62,8 +62,9 @@ def _calls_in(scene: Scene) -> dict[str, dict[str, Any]]:
 def _scenes(side: int) -> Iterator[Scene]:
     """Yield what there is to run: what stands for itself first, and last what needs kernels to run as one."""
     picture, smaller = (side, side, 16), (side // 2, side // 2, 8)
-    for kind in (layers.ReLU, layers.ReLU6, layers.LeakyReLU, layers.Sigmoid, layers.Tanh, layers.SiLU, layers.GELU):
-        yield _passes(kind(), picture, samples=4)
+    for kind in (getattr(layers, name) for name in layers.__all__):
+        if kind.__module__ == "minicnn.layers.activations":
+            yield _passes(kind(), picture, samples=4)
     yield _passes(layers.Conv2D(16, 3), picture, samples=1)
     yield _passes(layers.MaxPool2D(2), picture, samples=4)
     yield _passes(layers.AvgPool2D(2), picture, samples=4)
@@ -79,6 +80,7 @@ def _scenes(side: int) -> Iterator[Scene]:
     yield _soft_loss
     yield _updates
     yield _pictures(side)
+    yield _bytes(side)
     block = [layers.Conv2D(16, 3), layers.ReLU(), layers.MaxPool2D(2)]
     yield _passes(layers.Sequential(block), picture, samples=1, kernels="fast")
     norm = [layers.Conv2D(8, 1), layers.BatchNorm2D(), layers.ReLU()]
@@ -114,7 +116,7 @@ def _updates(rng: np.random.Generator) -> None:
     layer = layers.Dense(256)
     layer.build((512,), rng, "float32")
     average = WeightAverage(layer, 0.99)
-    for optimizer in (SGD(layer.parameters(), lr=0.01, momentum=0.9), Adam(layer.parameters(), lr=0.001)):
+    for optimizer in (kind(layer.parameters(), lr=0.01) for kind in OPTIMIZERS.values()):
         layer.forward(_normal(rng, 8, 512), training=True)
         layer.backward(_normal(rng, 8, 256))
         optimizer.step()
@@ -128,6 +130,23 @@ def _pictures(side: int) -> Scene:
         images = rng.integers(256, size=(32, side + 8, side + 8, 3), dtype="uint8")
         windows = rng.integers([-4, -4, 0], [12, 12, 2], size=(32, 3), dtype="int32")
         ops.normalize_pixels(ops.crop_and_flip(images, windows, (side, side)), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+
+    return run
+
+
+def _bytes(side: int) -> Scene:
+    """Return a scene of what a quantised network computes; scales that are powers of 2 leave no rounding to chance."""
+
+    def run(rng: np.random.Generator) -> None:
+        picture = ops.quantize(_normal(rng, 4, side, side, 16), 2**-5, 128)
+        ops.dequantize(picture, 2**-5, 128)
+        ops.quantized_max_pool2d(picture, (2, 2), (2, 2), (0, 0))
+        ops.quantized_residual(picture, picture[::-1], 0.5, 128, 0.5, 128, 128)
+        filters, scale = ops.quantize_weight(_normal(rng, 3, 3, 16, 16))
+        bias = np.zeros(16, "int32")
+        ops.quantized_conv2d(picture[:1], filters, bias, scale / 2**9, 128, 128)
+        units, scale = ops.quantize_weight(_normal(rng, side * 16, 16))
+        ops.quantized_dense(picture[0].reshape(side, -1), units, bias, scale, 128, None)
 
     return run
 

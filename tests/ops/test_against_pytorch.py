@@ -125,7 +125,7 @@ def test_activations(name, mode, dtype, rng):
     x = (4 * rng.standard_normal((3, 6, 5, 4))).astype(dtype)
     tx = torch.tensor(x, requires_grad=True)
     settings = ACTIVATIONS[name].settings
-    ty = ACTIVATIONS[name].pytorch(torch, tx, *settings)
+    ty = ACTIVATIONS[name].pytorch(torch, tx)
     y = getattr(ops, name)(x, *settings)
     assert_close(y, ty.detach().numpy(), dtype)
     dy = rng.standard_normal(x.shape).astype(dtype)
