@@ -8,6 +8,7 @@ the training itself compiles what is missing.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import subprocess
@@ -73,7 +74,6 @@ def compiling_ahead(settings: Settings, progress: Progress) -> Iterator[Callable
         return
     names = ", ".join(dict.fromkeys(request.name.partition(".")[0] for request in missing))
     kernels = f"{len(missing)} kernel{'s' if len(missing) > 1 else ''}"
-    progress.note(f"compiling {kernels} for this machine, once ({names})")
     ended = threading.Event()
     with tempfile.TemporaryDirectory(prefix="minicnn-") as folder:
         command = f"import sys; sys.path[:] = {sys.path!r}; {WORKER}"
@@ -88,17 +88,23 @@ def compiling_ahead(settings: Settings, progress: Progress) -> Iterator[Callable
         def done() -> int:
             return len(list(Path(folder).glob(f"*{DONE}")))
 
+        @functools.cache
+        def introduce() -> None:  # only when training is about to begin: nothing is told before a mistake of the user's
+            progress.note(f"compiling {kernels} for this machine, once ({names})")
+
         def tell() -> None:
             while not ended.wait(TELLING_INTERVAL):
+                introduce()
                 progress.note(f"compiled {done()} of {kernels} after {time.perf_counter() - begun:.0f} s")
 
         def wait() -> None:
+            introduce()
             for worker in workers:
                 worker.wait()
-            if not ended.is_set() and done() == len(missing):
+            ended.set()
+            if done() == len(missing):
                 mark.touch()
                 progress.note(f"compiled {kernels} in {time.perf_counter() - begun:.0f} s")
-            ended.set()
 
         teller = threading.Thread(target=tell, daemon=True)
         teller.start()

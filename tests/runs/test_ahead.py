@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from minicnn.errors import Interrupted
+from minicnn.errors import Interrupted, UsageError
 from minicnn.runs import ahead
 from minicnn.runs.ahead import compiling_ahead, start_compiled
 from minicnn.runs.settings import Settings
@@ -135,6 +135,15 @@ def test_whoever_does_not_wait_is_told_how_to_begin(
         patch.setattr(subprocess.Popen, "wait", lambda *_: patch.undo() or interrupted(*_))
         with pytest.raises(Interrupted, match=f"minicnn train --resume {tmp_path}/run begins"):
             start_compiled(settings, str(tmp_path / "run"), PlainProgress(io.StringIO()))
+
+
+def test_a_mistake_is_all_that_is_told(missing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "WORKER", STAYS)
+    monkeypatch.setattr(ahead, "TELLING_INTERVAL", 60)
+    told = io.StringIO()
+    with pytest.raises(UsageError, match="no folder no/such/folder"):
+        start_compiled(Settings(data="no/such/folder"), str(tmp_path / "run"), PlainProgress(told))
+    assert told.getvalue() == ""
 
 
 def test_others_end_with_the_block(missing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
