@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Callable
 from math import log
 
 import numpy as np
 import pytest
+from PIL import Image, ImageEnhance
 from scipy import stats
 
 from minicnn import (
@@ -27,10 +29,11 @@ from minicnn import (
     Trainer,
 )
 from minicnn.backend import Array
+from minicnn.data.shapes import SHAPES_CLASSES, draw_shape
 from minicnn.errors import UsageError
 from minicnn.inspection.doctor import CHECKS, Check, Finding, Part, Subject, Verdict, examine, name_of
 from minicnn.inspection.doctor.dead_relus import dead_relus
-from minicnn.inspection.doctor.duplicates import duplicates
+from minicnn.inspection.doctor.duplicates import duplicates, same_pictures
 from minicnn.inspection.doctor.equal_filters import equal_filters
 from minicnn.inspection.doctor.gradient_flow import gradient_flow
 from minicnn.inspection.doctor.input_statistics import input_statistics
@@ -41,6 +44,7 @@ from minicnn.inspection.doctor.overfitting import overfitting
 from minicnn.inspection.doctor.saturated_sigmoids import saturated_sigmoids
 from minicnn.inspection.doctor.separate_pictures import separate_pictures
 from minicnn.inspection.doctor.split_size import interval, split_size
+from minicnn.inspection.doctor.survey import shrunk
 from minicnn.inspection.doctor.table import finding_table
 from minicnn.inspection.doctor.update_ratio import update_ratio
 from minicnn.layers import Layer
@@ -162,6 +166,26 @@ def test_validation_pictures_that_are_trained_on() -> None:
     assert "number 3 is number 77" in found.figure and "3 under another label" in found.figure
     x[:100] = TRAIN[0][:100]
     assert broken(duplicates(subject(validation=(x, labels))))
+
+
+def test_copies_that_were_saved_anew_are_found_and_no_others() -> None:
+    def thumbnails(pictures: list[Image.Image]) -> np.ndarray:
+        return shrunk(np.stack([np.asarray(picture.resize((32, 32))) for picture in pictures]).astype(np.float32), 16)
+
+    def saved_anew(picture: Image.Image) -> Image.Image:
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=40)
+        return Image.open(file).convert("RGB")
+
+    drawn = [draw_shape(SHAPES_CLASSES[n % 10], 64, np.random.default_rng(n)) for n in range(80)]
+    others, some = drawn[:60], drawn[60:]
+    changes = (saved_anew, lambda p: p.resize((48, 48)), ImageEnhance.Brightness, lambda p: p.crop((1, 1, 64, 64)))
+    copies = [change(others[5 * n]) for n, change in enumerate(changes)]
+    copies[2] = copies[2].enhance(0.8)
+    found = same_pictures(thumbnails([*some, *copies]), thumbnails(others))
+    assert found == {20: 0, 21: 5, 22: 10, 23: 15}
+    plain = np.ones((3, 16, 16, 3), np.float32)
+    assert same_pictures(plain, plain) == {}  # all blank pictures are alike: input statistics tells of them
 
 
 def test_a_split_too_small_to_tell() -> None:
