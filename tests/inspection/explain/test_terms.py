@@ -12,7 +12,6 @@ from minicnn.inspection import Trace
 from tests.inspection.explain.laboratory import Laboratory, picture, told, traced
 from tests.inspection.explain.networks import NETWORKS, PICTURE, network, plain, residual
 
-EACH = 3  # numbers of each array that are spelled out
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +25,12 @@ def laboratory(browser: Any) -> Laboratory:
 
 
 def some_numbers(arrays: dict[str, np.ndarray]) -> list[tuple[str, list[int]]]:
-    """Return some indices of every array: the first, the last, and one whose number is not 0, if there is one."""
+    """Return two indices of every array: the last, and one whose number is not 0, if there is one."""
     rng = np.random.default_rng(1)
     chosen = []
     for name, array in arrays.items():
         places = np.flatnonzero(array) if array.any() else np.arange(array.size)
-        for place in {0, array.size - 1, *rng.choice(places, EACH - 2)}:
+        for place in {array.size - 1, rng.choice(places)}:
             chosen.append((name, [int(axis) for axis in np.unravel_index(place, array.shape)]))
     return chosen
 
@@ -77,7 +76,7 @@ def test_every_number_is_the_sum_of_the_terms_that_a_trace_has(laboratory, name,
             compared += 1
             np.testing.assert_allclose(np.sort(values[values != 0]), np.sort(expected[expected != 0]), rtol=1e-9,
                                        atol=1e-12 * scale, err_msg=where)  # fmt: skip
-    assert compared > 60
+    assert compared > 50
     assert given <= {"images", "labels", "weight", "bias", "mean", "variance", "keep"}
 
 

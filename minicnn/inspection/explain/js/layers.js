@@ -6,11 +6,26 @@
 //   backward(layer, dy, made)    returns {operation, dx, …}: made is what forward returned, and x, weight and bias
 
 import {
-  gelu, gelu_backward, leaky_relu, leaky_relu_backward, relu, relu6, relu6_backward, relu_backward, sigmoid,
-  sigmoid_backward, silu, silu_backward, tanh, tanh_backward,
+  gelu,
+  gelu_backward,
+  leaky_relu,
+  leaky_relu_backward,
+  relu,
+  relu6,
+  relu6_backward,
+  relu_backward,
+  sigmoid,
+  sigmoid_backward,
+  silu,
+  silu_backward,
+  tanh,
+  tanh_backward,
 } from "./ops/activations.js";
 import {
-  batch_norm, batch_norm_backward, batch_norm_inference, batch_norm_inference_backward,
+  batch_norm,
+  batch_norm_backward,
+  batch_norm_inference,
+  batch_norm_inference_backward,
 } from "./ops/batch_norm.js";
 import { conv2d, conv2d_backward } from "./ops/convolution.js";
 import { dense, dense_backward } from "./ops/dense.js";
@@ -18,7 +33,12 @@ import { dropout, dropout_backward } from "./ops/dropout.js";
 import { layer_norm, layer_norm_backward } from "./ops/layer_norm.js";
 import { local_response_norm, local_response_norm_backward } from "./ops/local_response_norm.js";
 import {
-  avg_pool2d, avg_pool2d_backward, global_avg_pool2d, global_avg_pool2d_backward, max_pool2d, max_pool2d_backward,
+  avg_pool2d,
+  avg_pool2d_backward,
+  global_avg_pool2d,
+  global_avg_pool2d_backward,
+  max_pool2d,
+  max_pool2d_backward,
 } from "./ops/pooling.js";
 import { reshaped } from "./tensor.js";
 

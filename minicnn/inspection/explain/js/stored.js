@@ -107,5 +107,7 @@ export class StoredPass {
 }
 
 function decodedPart({ shape, channels, dtype, data }) {
-  return channels ? { shape, channels, data: decodedNumbers(dtype, data) } : { shape, data: decodedNumbers(dtype, data) };
+  return channels
+    ? { shape, channels, data: decodedNumbers(dtype, data) }
+    : { shape, data: decodedNumbers(dtype, data) };
 }

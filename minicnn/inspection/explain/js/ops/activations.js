@@ -94,7 +94,7 @@ export function erfc(x) {
   if (x < 2) {
     let sum = 0;
     for (let n = 0, term = x; sum + term !== sum; n++, term *= (2 * x * x) / (2 * n + 1)) sum += term;
-    return 1 - ((2 / Math.sqrt(Math.PI)) * Math.exp(-x * x)) * sum;
+    return 1 - (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
   }
   let fraction = x;
   for (let n = 80; n > 0; n--) fraction = x + n / 2 / fraction;

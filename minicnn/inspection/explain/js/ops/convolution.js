@@ -11,7 +11,18 @@ import { matmul } from "./matmul.js";
 import { output_size, spread } from "./windows.js";
 import { reshaped, size, zeros } from "../tensor.js";
 
-export function conv2d(x, weight, bias, stride = [1, 1], padding = [[0, 0], [0, 0]], groups = 1, dilation = [1, 1]) {
+export function conv2d(
+  x,
+  weight,
+  bias,
+  stride = [1, 1],
+  padding = [
+    [0, 0],
+    [0, 0],
+  ],
+  groups = 1,
+  dilation = [1, 1],
+) {
   if (groups > 1) {
     const parts = slicesOfGroups(x.shape[3], weight.shape[3], groups).map(([c, f]) =>
       conv2d(lastAxis(x, c), lastAxis(weight, f), bias && lastAxis(bias, f), stride, padding, 1, dilation),
@@ -62,7 +73,10 @@ export function sum_of_rows(t) {
 // The channels that each group reads, and its filters, as [begin, end].
 function slicesOfGroups(channels, filters, groups) {
   const [c, f] = [channels / groups, filters / groups];
-  return Array.from({ length: groups }, (_, g) => [[g * c, (g + 1) * c], [g * f, (g + 1) * f]]);
+  return Array.from({ length: groups }, (_, g) => [
+    [g * c, (g + 1) * c],
+    [g * f, (g + 1) * f],
+  ]);
 }
 
 // t[..., begin:end], a copy

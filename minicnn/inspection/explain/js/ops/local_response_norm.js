@@ -15,15 +15,27 @@ export function local_response_norm(x, size, alpha, beta, k) {
 
 export function local_response_norm_backward(dy, x, size, alpha, beta, k) {
   const s = energies(x, size, alpha, k);
-  const weighed = mapped2(mapped2(dy, x, (d, v) => d * v), s, (v, e) => v / e ** (beta + 1));
+  const weighed = mapped2(
+    mapped2(dy, x, (d, v) => d * v),
+    s,
+    (v, e) => v / e ** (beta + 1),
+  );
   const through_s = sumOverChannels(weighed, Math.floor((size - 1) / 2), Math.floor(size / 2));
   const own = mapped2(dy, s, (d, e) => d / e ** beta);
-  return mapped2(own, mapped2(x, through_s, (v, t) => v * t), (d, t) => d - ((2 * alpha * beta) / size) * t);
+  return mapped2(
+    own,
+    mapped2(x, through_s, (v, t) => v * t),
+    (d, t) => d - ((2 * alpha * beta) / size) * t,
+  );
 }
 
 // s
 export function energies(x, size, alpha, k) {
-  const sums = sumOverChannels(mapped(x, (v) => v * v), Math.floor(size / 2), Math.floor((size - 1) / 2));
+  const sums = sumOverChannels(
+    mapped(x, (v) => v * v),
+    Math.floor(size / 2),
+    Math.floor((size - 1) / 2),
+  );
   return mapped(sums, (sum) => k + (alpha / size) * sum);
 }
 

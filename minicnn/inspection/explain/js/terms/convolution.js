@@ -10,11 +10,13 @@ export const CONVOLUTION_TERMS = {
     const [, , channels] = call.tensor("weight").shape;
     const first = firstChannel(call, f);
     const window = new SlidingWindow(call.layer).at(i, j);
-    const terms = window.filter(({ inside }) => inside).flatMap(({ ky, kx, y, x }) =>
-      range(channels).map((c) =>
-        product(call.element("x", [n, y, x, first + c]), call.element("weight", [ky, kx, c, f])),
-      ),
-    );
+    const terms = window
+      .filter(({ inside }) => inside)
+      .flatMap(({ ky, kx, y, x }) =>
+        range(channels).map((c) =>
+          product(call.element("x", [n, y, x, first + c]), call.element("weight", [ky, kx, c, f])),
+        ),
+      );
     const note = paddingNote(terms.length, window.length * channels);
     if (call.tensor("bias")) terms.push(product(call.element("bias", [f])));
     return { terms, note };

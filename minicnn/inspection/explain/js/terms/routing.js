@@ -23,7 +23,8 @@ export function windowsOnPixel(pass, name, [n, y, x, c]) {
   const window = new SlidingWindow(pass.network.layer(name));
   const [argmax, dy] = [pass.get(`${name}.argmax`), pass.get(`${name}.dy`)];
   return window.on(y, x).map((place) => {
-    const wins = argmax !== undefined && at(argmax, [n, place.i, place.j, c]) === place.ky * window.kernel[1] + place.kx;
+    const wins =
+      argmax !== undefined && at(argmax, [n, place.i, place.j, c]) === place.ky * window.kernel[1] + place.kx;
     return { ...place, wins, dy: dy && at(dy, [n, place.i, place.j, c]) };
   });
 }

@@ -12,7 +12,11 @@ import { SOFTMAX_TERMS } from "./softmax.js";
 
 // By operation and result: "conv2d.y", "conv2d_backward.dweight", …
 const LAYER_TERMS = {
-  ...ACTIVATION_TERMS, ...CONVOLUTION_TERMS, ...DENSE_TERMS, ...NORMALIZATION_TERMS, ...POOLING_TERMS,
+  ...ACTIVATION_TERMS,
+  ...CONVOLUTION_TERMS,
+  ...DENSE_TERMS,
+  ...NORMALIZATION_TERMS,
+  ...POOLING_TERMS,
   ...RESIDUAL_TERMS,
 };
 

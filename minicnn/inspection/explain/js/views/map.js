@@ -14,10 +14,18 @@ const SINGLE_MARKS = 400; // places that are marked one by one; more of them by 
 const THUMBNAIL = 28; // the most pixels of a side of a map in a mosaic
 
 const strongest = new WeakMap(); // by tensor data
+const numbers = new WeakMap(); // of tensor data, counted as they are first drawn
+let drawn = 0;
 
 export function largestOfTensor(tensor) {
   if (!strongest.has(tensor.data)) strongest.set(tensor.data, largestOf(tensor.data));
   return strongest.get(tensor.data);
+}
+
+// What tells a tensor's numbers from all others: those that a change leaves as they are need not be drawn again.
+function numberOf(tensor) {
+  if (!numbers.has(tensor.data)) numbers.set(tensor.data, (drawn += 1));
+  return numbers.get(tensor.data);
 }
 
 function largestOfPlane(tensor, plane) {
@@ -38,7 +46,13 @@ export function map({ name, node, channel = 0, filter = 0, title, related, layer
   if (!tensor) return null;
   const picture = pictureOf(node, partOf(name));
   const plane = planeOf(name, tensor, picture, channel, filter);
-  if (!plane) return h("figure", { class: "map", key: `${name} nothing` }, h("figcaption", {}, title), h("p", { class: "note" }, say("channelNotStored", channel)));
+  if (!plane)
+    return h(
+      "figure",
+      { class: "map", key: `${name} nothing` },
+      h("figcaption", {}, title),
+      h("p", { class: "note" }, say("channelNotStored", channel)),
+    );
   const largest = largestOfPlane(tensor, plane);
   const here = chosenIn(name, tensor, picture, channel, filter);
   const marks = marksIn(name, tensor, picture, channel, filter, related);
@@ -48,26 +62,36 @@ export function map({ name, node, channel = 0, filter = 0, title, related, layer
   };
   const written = plane.count <= CELLS && plane.width <= WIDEST;
   const inside = written ? cells(tensor, plane, largest) : pixels(name, tensor, plane, largest, channel, filter);
-  const readout = here ? `${indexed(name, state.number.index)} = ${digits(numberAt(tensor, plane, here.row, here.column))}` : "";
+  const readout = here
+    ? `${indexed(name, state.number.index)} = ${digits(numberAt(tensor, plane, here.row, here.column))}`
+    : "";
   return h(
-    "figure", { class: "map", key: `${name} ${written}` },
+    "figure",
+    { class: "map", key: `${name} ${written}` },
     h("figcaption", {}, title, h("span", { class: "range" }, `±${digits(largest, 3)}`)),
     h(
       "div",
       {
         class: written ? "plane written" : "plane",
         style: `--rows:${plane.height};--columns:${plane.width}`,
-        tabindex: "0", role: "application",
+        tabindex: "0",
+        role: "application",
         "aria-label": say("mapHelp", name, plane.height, plane.width, readout),
         "aria-roledescription": say("mapRole"),
-        "data-tensor": name, "data-channel": channel, "data-filter": filter,
+        "data-tensor": name,
+        "data-channel": channel,
+        "data-filter": filter,
         onpointerdown: (event) => {
           if (event.button === 0) follow(event, plane, pick);
         },
         onpointermove: (event) => {
           const [row, column] = under(event, plane);
           const index = indexAt(name, tensor, plane, row, column);
-          if (index) tell(event.currentTarget, `${indexed(partOf(name), index)} = ${digits(numberAt(tensor, plane, row, column))}`);
+          if (index)
+            tell(
+              event.currentTarget,
+              `${indexed(partOf(name), index)} = ${digits(numberAt(tensor, plane, row, column))}`,
+            );
           if (event.buttons & 1) pick(row, column);
         },
         onpointerleave: (event) => tell(event.currentTarget, null),
@@ -100,9 +124,11 @@ function cells(tensor, plane, largest) {
 
 function pixels(name, tensor, plane, largest, channel, filter) {
   return h("canvas", {
-    class: "pixels", "aria-hidden": "true",
-    drawn: `${state.edits} ${name} ${channel} ${filter} ${theme()}`,
-    draw: (canvas) => paint(canvas, plane.height, plane.width, largest, (row, column) => numberAt(tensor, plane, row, column)),
+    class: "pixels",
+    "aria-hidden": "true",
+    drawn: `${numberOf(tensor)} ${name} ${channel} ${filter} ${theme()}`,
+    draw: (canvas) =>
+      paint(canvas, plane.height, plane.width, largest, (row, column) => numberAt(tensor, plane, row, column)),
   });
 }
 
@@ -139,22 +165,28 @@ function chosenIn(name, tensor, picture, channel, filter) {
 }
 
 function isShown(place, channel, filter) {
-  return (place.channel === null || place.channel === channel) && (place.filter === undefined || place.filter === filter);
+  return (
+    (place.channel === null || place.channel === channel) && (place.filter === undefined || place.filter === filter)
+  );
 }
 
 // Return what is to be framed: {top, left, bottom, right} each.
 function marksIn(name, tensor, picture, channel, filter, related) {
   const indices = related?.get(name);
   if (!indices) return [];
-  const places = indices.map((index) => placeOf(name, tensor.shape, picture, index)).filter((place) => isShown(place, channel, filter));
+  const places = indices
+    .map((index) => placeOf(name, tensor.shape, picture, index))
+    .filter((place) => isShown(place, channel, filter));
   if (!places.length) return [];
   const rows = places.map((place) => place.row);
   const columns = places.map((place) => place.column);
-  const bounds = (list) => list.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+  const bounds = (list) =>
+    list.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
   const [top, bottom] = bounds(rows);
   const [left, right] = bounds(columns);
   const distinct = new Set(places.map((place) => place.row * 1e6 + place.column)).size;
-  if (distinct === (bottom - top + 1) * (right - left + 1) || distinct > SINGLE_MARKS) return [{ top, left, bottom, right }];
+  if (distinct === (bottom - top + 1) * (right - left + 1) || distinct > SINGLE_MARKS)
+    return [{ top, left, bottom, right }];
   return places.map(({ row, column }) => ({ top: row, left: column, bottom: row, right: column }));
 }
 
@@ -162,7 +194,13 @@ function overlay(plane, marks, here) {
   const frame = (kind, { top, left, bottom, right }) =>
     h("rect", { class: kind, x: left, y: top, width: right - left + 1, height: bottom - top + 1 });
   return h(
-    "svg", { class: "marks", viewBox: `0 0 ${plane.width} ${plane.height}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    "svg",
+    {
+      class: "marks",
+      viewBox: `0 0 ${plane.width} ${plane.height}`,
+      preserveAspectRatio: "none",
+      "aria-hidden": "true",
+    },
     marks.map((mark) => frame("related", mark)),
     here ? frame("chosen", { top: here.row, left: here.column, bottom: here.row, right: here.column }) : null,
   );
@@ -183,8 +221,14 @@ export function mosaic({ name, node, chosen, onpick, title }) {
   return h(
     "div",
     {
-      class: "mosaic", tabindex: "0", role: "slider", "aria-label": say("channelOf", title ?? name), "data-channels": name,
-      "aria-valuemin": channels[0], "aria-valuemax": channels[channels.length - 1], "aria-valuenow": channels[place],
+      class: "mosaic",
+      tabindex: "0",
+      role: "slider",
+      "aria-label": say("channelOf", title ?? name),
+      "data-channels": name,
+      "aria-valuemin": channels[0],
+      "aria-valuemax": channels[channels.length - 1],
+      "aria-valuenow": channels[place],
       onpointerdown: (event) => {
         const box = event.currentTarget.getBoundingClientRect();
         const row = Math.floor(((event.clientY - box.top) / box.height) * tiling.rows);
@@ -200,8 +244,21 @@ export function mosaic({ name, node, chosen, onpick, title }) {
     },
     tiles(name, tensor, tiling),
     h(
-      "svg", { class: "marks", viewBox: `0 0 ${tiling.columns} ${tiling.rows}`, preserveAspectRatio: "none", "aria-hidden": "true" },
-      channels.includes(chosen) && h("rect", { class: "chosen", x: place % tiling.columns, y: Math.floor(place / tiling.columns), width: 1, height: 1 }),
+      "svg",
+      {
+        class: "marks",
+        viewBox: `0 0 ${tiling.columns} ${tiling.rows}`,
+        preserveAspectRatio: "none",
+        "aria-hidden": "true",
+      },
+      channels.includes(chosen) &&
+        h("rect", {
+          class: "chosen",
+          x: place % tiling.columns,
+          y: Math.floor(place / tiling.columns),
+          width: 1,
+          height: 1,
+        }),
     ),
   );
 }
@@ -228,14 +285,20 @@ function tiles(name, tensor, { planes, columns, rows, step, tall, wide }) {
   const largest = largestOfTensor(tensor);
   const gap = planes.length > 1 ? 1 : 0;
   return h("canvas", {
-    class: "pixels", "aria-hidden": "true",
-    drawn: `${state.edits} ${name} ${planes.length} ${theme()}`,
+    class: "pixels",
+    "aria-hidden": "true",
+    drawn: `${numberOf(tensor)} ${name} ${planes.length} ${theme()}`,
     draw: (canvas) =>
       paint(canvas, rows * (tall + gap), columns * (wide + gap), largest, (y, x) => {
         const plane = planes[Math.floor(y / (tall + gap)) * columns + Math.floor(x / (wide + gap))];
         const [row, column] = [y % (tall + gap), x % (wide + gap)];
         if (!plane || row === tall || column === wide) return NaN;
-        return numberAt(tensor, plane, Math.min(plane.height - 1, row * step), Math.min(plane.width - 1, column * step));
+        return numberAt(
+          tensor,
+          plane,
+          Math.min(plane.height - 1, row * step),
+          Math.min(plane.width - 1, column * step),
+        );
       }),
   });
 }
