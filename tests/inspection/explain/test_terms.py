@@ -13,7 +13,6 @@ from tests.inspection.explain.laboratory import Laboratory, picture, told, trace
 from tests.inspection.explain.networks import NETWORKS, PICTURE, network, plain, residual
 
 
-
 @pytest.fixture(scope="module")
 def laboratory(browser: Any) -> Laboratory:
     return Laboratory(
