@@ -39,7 +39,8 @@ def compress(
     prune_scope: Annotated[
         str,
         typer.Option(
-            help=f"Prune the same share of each layer, or compare all: {one_of(CHOICES['prune_scope'])}.",
+            help="Compare the weights of all layers, or prune the same share of each: "
+            f"{one_of(CHOICES['prune_scope'])}.",
             autocompletion=completion("prune_scope"),
         ),
     ] = "global",

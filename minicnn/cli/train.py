@@ -176,7 +176,8 @@ def train(
     prune_scope: Annotated[
         str | None,
         _option(
-            "prune_scope", f"Prune the same share of each layer, or compare all: {one_of(CHOICES['prune_scope'])}."
+            "prune_scope",
+            f"Compare the weights of all layers, or prune the same share of each: {one_of(CHOICES['prune_scope'])}.",
         ),
     ] = None,
     prune_until: Annotated[

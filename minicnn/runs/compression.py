@@ -101,7 +101,8 @@ def compress(
     Raises UsageError for what cannot be compressed so, a folder that holds something else, and what training raises.
     """
     asked = {"run": run, "data": data, **asdict(wish)}
-    del asked["images"]  # that may be others in the same folder
+    del asked["images"]  # the same networks may be measured on others
+    asked["tuning"] = {name: value for name, value in (wish.tuning or {}).items() if name != "workers"}
     original = TrainedNetwork.open(run, model=model)
     if original.facts.int8:
         raise UsageError(f"{run} is an int8 network already: compress the one that it was made from")
