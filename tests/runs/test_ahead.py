@@ -62,7 +62,7 @@ def test_a_training_asks_for_exactly_what_was_named(changes: dict[str, object], 
     settings = Settings(data=str(shapes), epochs=1, batch_size=20, workers=0).changed(**changes)
     command = [sys.executable, "-c", ASKED_FOR, json.dumps(settings.to_config()), str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "MINICNN_KERNELS": "fast"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
     assert done.returncode == 0, done.stderr
     named, not_asked = done.stdout.split("\n")[:2]
     assert re.fullmatch(r"\d+ named;", named) and int(named.split()[0]) > 3
