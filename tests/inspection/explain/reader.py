@@ -47,6 +47,10 @@ class Reader:
         """Look forward or backward."""
         self.click(f'#header [data-choice="{direction}"]')
 
+    def layers(self) -> list[str]:
+        """Return the names of the layers in the row, with the loss."""
+        return self.page.eval_on_selector_all("#network [data-layer]", "(all) => all.map((e) => e.dataset.layer)")
+
     def visit(self, layer: str) -> None:
         """Click a layer in the row of layers."""
         self.click(f'#network [data-layer="{layer}"]')

@@ -15,6 +15,7 @@ const SEEN_ROWS = 27; // of the matrix, around the one that is looked at
 const SEEN_CELLS = 90; // of a row, written out
 
 export function columnsView(node) {
+  if (node.settings.groups > 1) return h("p", { class: "note" }, say("columnsOfGroups", node.settings.groups));
   const channels = channelsOf(node);
   const related = relatedTo();
   const lit = litBy(node);

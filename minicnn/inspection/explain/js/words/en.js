@@ -175,6 +175,7 @@ export const english = {
   "path.variance": "the variance",
 
   // im2col
+  columnsOfGroups: (count) => `This convolution works in ${count} groups, and each has a matrix of its own.`,
   matrixX: "The matrix of im2col; arrow keys choose a row",
   matrixW: "The filters as a matrix; arrow keys choose a column",
   matrixY: "The outputs as a matrix; arrow keys choose a number",

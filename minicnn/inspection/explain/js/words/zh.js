@@ -165,6 +165,7 @@ export const chinese = {
   "path.variance": "经方差",
 
   // im2col
+  columnsOfGroups: (count) => `这个卷积分为 ${count} 组，每组有自己的矩阵。`,
   matrixX: "im2col 的矩阵；用方向键选一行",
   matrixW: "卷积核排成的矩阵；用方向键选一列",
   matrixY: "输出排成的矩阵；用方向键选一个数",
