@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
+
+from minicnn.cli.json_output import print_json
 
 
 def compare(
@@ -23,7 +24,7 @@ def compare(
     records = sorted((RunRecord.read(run) for run in runs), key=lambda record: -record.best.val_accuracy)
     differing = differing_settings(records)
     if as_json:
-        print(json.dumps({"differing_settings": differing, "runs": [record.to_json() for record in records]}))
+        print_json({"differing_settings": differing, "runs": [record.to_json() for record in records]})
         return
 
     from minicnn.cli.run_table import print_runs

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from minicnn.cli.json_output import print_json
 from minicnn.cli.options import CHOICES, OwnNetwork, Trained, completion, one_of
 from minicnn.errors import UsageError
 
@@ -93,7 +93,7 @@ def compress(
     finally:
         progress.close()
     if as_json:
-        print(json.dumps({"run": run, "networks": [row.to_json() for row in rows]}))
+        print_json({"run": run, "networks": [row.to_json() for row in rows]})
         return
     _print(rows)
     last = rows[-1].file

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from minicnn.cli.json_output import print_json
 from minicnn.cli.options import CHOICES, completion, one_of
 from minicnn.errors import UsageError
 from minicnn.runs.settings import Settings
@@ -90,7 +90,7 @@ def doctor(
         print("\r\033[K", end="", file=sys.stderr, flush=True)
     if as_json:
         found = {name: finding.to_json() for name, finding in findings.items()}
-        print(json.dumps({"model": settings.model, "data": settings.data, "checks": found}))
+        print_json({"model": settings.model, "data": settings.data, "checks": found})
         return
 
     from rich.console import Console

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
 import typer
 
+from minicnn.cli.json_output import print_json
 from minicnn.cli.options import CHOICES, Checkpoint, Device, OwnNetwork, Trained, completion, one_of
 
 
@@ -72,7 +72,7 @@ def evaluate(
     classes, class_names = [facts.classes[k] for k in among], [facts.class_names[k] for k in among]
     figures = result.to_json(classes, class_names)
     if as_json:
-        print(json.dumps({"run": run, "checkpoint": trained.checkpoint, **figures, "skipped": len(images.skipped)}))
+        print_json({"run": run, "checkpoint": trained.checkpoint, **figures, "skipped": len(images.skipped)})
         return
 
     from rich.console import Console

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
+
+from minicnn.cli.json_output import print_json
 
 
 def ladder(
@@ -23,7 +24,7 @@ def ladder(
 
     if as_json:
         names = ops.__all__ if operation is None else [operation]
-        print(json.dumps({"operations": [climb(name).to_json() for name in names]}))
+        print_json({"operations": [climb(name).to_json() for name in names]})
     elif operation is not None:
         print(climb(operation))
     else:

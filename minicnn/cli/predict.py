@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from minicnn.cli.json_output import print_json
 from minicnn.cli.options import Checkpoint, Device, OwnNetwork, Trained
 from minicnn.errors import UsageError
 
@@ -66,7 +66,7 @@ def predict(
         ]
         for entry, path in zip(named_images, heatmaps, strict=False):
             entry["heatmap"] = str(path)
-        print(json.dumps({"run": run, "checkpoint": trained.checkpoint, "predictions": named_images}))
+        print_json({"run": run, "checkpoint": trained.checkpoint, "predictions": named_images})
         return
     for number, (image, named) in enumerate(zip(images, likeliest, strict=True)):
         print(f"{image}; see {heatmaps[number]}" if heatmaps else image)

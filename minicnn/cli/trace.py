@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import textwrap
 from typing import Annotated
 
 import typer
 
+from minicnn.cli.json_output import print_json
 from minicnn.cli.options import (
     Checkpoint,
     Image,
@@ -89,7 +89,7 @@ def trace(
         ]
         if as_json:
             numbers = [trace_table.explanation_json(*pair) for pair in zip(explained, beside, strict=True)]
-            print(json.dumps(facts | {"numbers": numbers}))
+            print_json(facts | {"numbers": numbers})
             return
         print(textwrap.fill(seen.title, width))
         for one, found in zip(explained, beside, strict=True):
@@ -101,7 +101,7 @@ def trace(
     with Console(stderr=True).status("") as status:
         all_found = derivatives(t, by_differences, lambda name: status.update(f"differences: {name}")) if wanted else {}
     if as_json:
-        print(json.dumps(facts | {"arrays": trace_table.to_json(t, all_found)}))
+        print_json(facts | {"arrays": trace_table.to_json(t, all_found)})
         return
     print(textwrap.fill(seen.title, width))
     for line in trace_table.table(t, all_found, width):

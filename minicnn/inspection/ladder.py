@@ -18,6 +18,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf, isfinite
 from statistics import median
 from typing import Any
 
@@ -222,16 +223,22 @@ def _difference(results: list[Any], expected: list[Any]) -> float:
     """Return the largest error of a number, as a share of the largest number of its array.
 
     Whole numbers, such as an arg max, are right or wrong: an error of 1. Where the result beside them is 0, as in a
-    window that ReLU has emptied, no index is better than another.
+    window that ReLU has emptied, no index is better than another. Infinite where a number is none (NaN), or an array is
+    missing or of another shape. What only one of the two returns, as a gradient that nobody needs, is not compared.
     """
+    if len(results) < sum(right is not None for right in expected):
+        return inf
     errors = [0.0]
     for got, right in zip(results, expected, strict=False):
         if got is None or right is None:
             continue
         got, right = np.asarray(got), np.asarray(right)
+        if got.shape != right.shape:
+            return inf
         if right.dtype.kind == "f":
             largest = float(np.abs(right).max(initial=0.0)) or 1.0
-            errors.append(float(np.abs(got - right).max(initial=0.0)) / largest)
+            error = float(np.abs(got - right).max(initial=0.0)) / largest
+            errors.append(error if isfinite(error) else inf)
         else:
             beside = np.asarray(expected[0])
             counts = beside != 0 if beside.shape == right.shape else np.ones(right.shape, bool)
@@ -255,4 +262,4 @@ def _times(times: float | None) -> str:
 
 
 def _error(error: float | None) -> str:
-    return "–" if error is None else "exact" if error == 0 else f"{error:.0e}"
+    return "–" if error is None else "exact" if error == 0 else "wrong" if error == inf else f"{error:.0e}"

@@ -196,10 +196,13 @@ class Trace:
         found = self._arrays.get(name) or self._arrays.get(_other_name(name))
         if found is None:
             layer = name.rpartition(".")[0]
-            there = [other for other in self._arrays if other.rpartition(".")[0] == layer]
+            there = [other for other in self._arrays if layer and other.rpartition(".")[0] == layer]
             layers = {other.rpartition(".")[0]: None for other in self._arrays if "." in other}
-            hint = f"of {layer}: {', '.join(there)}" if there else f"layers: {', '.join(layers)}"
-            raise UsageError(f"this trace has no {name!r}; there are, {hint}")
+            of_loss = [other for other in self._arrays if "." not in other]
+            everywhere = f"{', '.join(of_loss)}, and those of the layers: {', '.join(layers)}"
+            raise UsageError(
+                f"this trace has no {name!r}; there are, {f'of {layer}: ' + ', '.join(there) if there else everywhere}"
+            )
         return found
 
     def __contains__(self, name: str) -> bool:
@@ -305,5 +308,9 @@ def _require_index(traced: TracedArray, index: Index) -> Index:
     if len(index) != len(traced.shape) or any(
         not -size <= place < size for place, size in zip(index, traced.shape, strict=True)
     ):
-        raise UsageError(f"{traced.name} of shape {traced.shape} has no number at {index}")
+        first = ",".join("0" * len(traced.shape))
+        raise UsageError(
+            f"{traced.name} of shape {traced.shape} has no number at {index}: the first is {traced.name}"
+            + (f":{first}" if first else "")
+        )
     return tuple(int(place) % size for place, size in zip(index, traced.shape, strict=True))

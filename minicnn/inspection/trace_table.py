@@ -78,7 +78,7 @@ def to_json(t: Trace, found: Mapping[str, Derivative]) -> list[dict[str, Any]]:
     return [
         {
             "name": traced.name, "shape": list(traced.shape), "dtype": str(traced.dtype),
-            **{figure: _finite(getattr(traced, figure)) for figure in ("min", "max", "mean", "zeros")},
+            **{figure: getattr(traced, figure) for figure in ("min", "max", "mean", "zeros")},
             "formula": traced.formula, "source": traced.source,
             "derivative": derivative_json(found.get(traced.name)),
         }
@@ -89,10 +89,10 @@ def to_json(t: Trace, found: Mapping[str, Derivative]) -> list[dict[str, Any]]:
 def explanation_json(explained: Explanation, derivative: Derivative | None) -> dict[str, Any]:
     """Return a number with all its terms in plain JSON values."""
     return {
-        "name": explained.name, "index": list(explained.index), "value": _finite(explained.value),
+        "name": explained.name, "index": list(explained.index), "value": explained.value,
         "formula": explained.formula, "source": explained.source, "note": explained.note,
-        "terms": [{"text": term.text, "value": _finite(term.value)} for term in explained.terms],
-        "sum": _finite(explained.sum), "derivative": derivative_json(derivative),
+        "terms": [{"text": term.text, "value": term.value} for term in explained.terms],
+        "sum": explained.sum, "derivative": derivative_json(derivative),
     }  # fmt: skip
 
 
@@ -119,8 +119,3 @@ def _told(parts: list[str], width: int) -> list[str]:
         for line in lines
         for wrapped in textwrap.wrap(line, width, initial_indent=" " * 6, subsequent_indent=" " * 8)
     ]
-
-
-def _finite(value: float) -> float | None:
-    """Return a number as JSON knows it: NaN and infinities are none."""
-    return value if abs(value) < float("inf") else None

@@ -25,6 +25,8 @@ from minicnn.errors import UsageError
 from minicnn.files import in_home
 from minicnn.layers import Layer
 
+_OWN = " (a network of your own)"  # behind the name of the module that a file becomes
+
 
 def is_file(name: str) -> bool:
     """Return whether `name` means a file, FILE.py or FILE.py:FUNCTION, rather than a network that minicnn knows."""
@@ -63,7 +65,7 @@ class OwnFile:
         """
         path, wanted = split(name)
         content = read(path)
-        module = ModuleType(f"{path.stem} (a network of your own)")
+        module = ModuleType(path.stem + _OWN)
         module.__file__ = str(path)
         sys.modules[module.__name__] = module  # where dataclasses, say, look for the names that a class was made with
         try:
@@ -95,6 +97,21 @@ def read(path: Path) -> bytes:
         raise UsageError(f"there is no file {path}") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def fault_in_pass(error: Exception) -> UsageError | None:
+    """Return in one line what went wrong in a layer of the user's own while it ran, and where.
+
+    None where no file of the user's own had a part in it.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in reversed(frames):
+        if frame.f_globals.get("__name__", "").endswith(_OWN):
+            return _fault(Path(frame.f_code.co_filename), error)
+    layer = type(frames[-1].f_locals.get("self")) if frames else object  # one that has not written a method
+    if layer.__module__.endswith(_OWN):
+        return UsageError(f"{layer.__module__.removesuffix(_OWN)}.py: {_shortened(str(error))}")
+    return None
 
 
 def _compiled(content: bytes, path: Path) -> CodeType:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from minicnn.data.shapes import SHAPES_CLASSES, draw_shape
 from minicnn.dispatch import use_kernels
 from minicnn.errors import UsageError
+from minicnn.models import MODELS
+from minicnn.models.pretrained import PACKAGES
 from minicnn.runs.trained import TrainedNetwork
 from minicnn.runs.untrained import build_untrained, is_model
 
@@ -44,6 +47,11 @@ def open_network(
                 f"{name} has learnt nothing, and has no weights to choose: leave out --checkpoint and --model"
             )
         return build_untrained(name, image_size, classes, seed)
+    if not Path(name).exists() and name not in PACKAGES:
+        raise UsageError(
+            f"there is no run directory {name}, nor a network of that name: name a run, a network's file, FILE.py or "
+            f"one of {', '.join((*PACKAGES, *MODELS))}"
+        )
     if image_size is not None or classes is not None:
         raise UsageError(f"{name} has its own image size and classes: leave --image-size and --classes out")
     return TrainedNetwork.open(name, checkpoint, model=model)

@@ -11,6 +11,7 @@ import numpy as np
 from minicnn.errors import UsageError
 from minicnn.layers.weights import read_arrays
 from minicnn.models.pretrained import PACKAGES
+from minicnn.models.registry import MODELS
 from minicnn.runs.network_file import NetworkFacts, read_network
 from minicnn.runs.pretrained import read_pretrained
 from minicnn.runs.run_directory import RunDirectory
@@ -39,6 +40,10 @@ class TrainedWeights:
         """
         if Path(path).is_dir() or not path:
             return cls._read_run(RunDirectory(path), checkpoint or "best")
+        if not Path(path).exists() and path in MODELS:
+            raise UsageError(
+                f"{path} has learnt nothing yet: name a run of it, which `minicnn train --model {path} --out RUN` makes"
+            )
         if not Path(path).exists() and path not in PACKAGES:
             raise UsageError(
                 f"there is no run directory {path}, nor a network's file or a pretrained network of that name "

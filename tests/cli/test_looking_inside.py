@@ -14,6 +14,33 @@ from tests.cli.command import Command
 from tests.cli.test_mistakes import assert_one_line
 
 UNTRAINED = ("cnn2", "--image-size", 12)
+OWN_LAYERS = """from minicnn import Conv2D, Dense, Flatten, Layer
+
+class Half(Layer):
+    def forward(self, x, training=False):
+        return x / 2
+
+
+class Late(Half):
+    def forward(self, x, training=False):
+        raise ValueError("not\\ntoday")
+
+class Broken(Half):
+    def forward(self, x, training=False):
+        return x * float("nan")
+
+    def backward(self, dy, input_gradient=True):
+        return dy * float("nan")
+
+def mine(classes):
+    return [Conv2D(2, 3), Late(), Flatten(), Dense(classes)]
+
+def half(classes):
+    return [Conv2D(2, 3), Half(), Flatten(), Dense(classes)]
+
+def broken(classes):
+    return [Conv2D(2, 3), Broken(), Flatten(), Dense(classes)]
+"""
 
 
 @pytest.fixture
@@ -53,6 +80,21 @@ def test_a_trace_as_json(minicnn: Command) -> None:
     assert found["known"] and found["differences"] == pytest.approx(found["backward"], rel=1e-4)
     without = json.loads(minicnn("trace", *UNTRAINED, "--json", "--no-differences").out)
     assert all(array["derivative"] is None for array in without["arrays"])
+
+
+def test_json_knows_no_number_that_is_none(minicnn: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN_LAYERS)
+    given = ("trace", f"{tmp_path / 'mine.py'}:broken", "--image-size", 6, "--json")
+
+    def refused(constant: str) -> None:
+        pytest.fail(f"{constant} is no JSON")
+
+    arrays = json.loads(minicnn(*given).out, parse_constant=refused)
+    by_name = {array["name"]: array for array in arrays["arrays"]}
+    assert arrays["loss"] is None and by_name["dense1.y"]["min"] is None and by_name["conv1.y"]["min"] is not None
+    assert by_name["conv1.dweight"]["derivative"]["backward"] is None
+    (number,) = json.loads(minicnn(*given, "--at", "dense1.y:0,0").out, parse_constant=refused)["numbers"]
+    assert number["value"] is None and number["sum"] is None and len(number["terms"]) > 1
 
 
 def test_one_number_is_spelled_out_and_a_gradient_stands_beside_its_differences(minicnn: Command) -> None:
@@ -124,7 +166,10 @@ def test_what_a_layer_makes_again_and_again_is_shown_once(minicnn: Command, tmp_
     ("arguments", "parts"),
     [
         (["no/such/run"], ["there is no run directory no/such/run"]),
-        (["cnn9"], ["there is no run directory cnn9"]),
+        (["cnn9"], ["there is no run directory cnn9", "efficientnet_lite0", "cnn3"]),
+        (["cnn2", "--seed", "-1"], ["--seed", "greater than or equal to 0"]),
+        (["mine.py", "--image-size", "6"], ["mine.py, line 10: ValueError: not today"]),
+        (["mine.py:half", "--image-size", "6"], ["mine.py: Half does not say what its backward pass is"]),
         (["cnn2", "no/such.jpg"], ["no/such.jpg"]),
         (["cnn2", "poem.jpg"], ["poem.jpg cannot be read as an image"]),
         (["cnn2", "--image-size", "0"], ["--image-size must be at least 1"]),
@@ -139,6 +184,7 @@ def test_mistakes_get_a_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("poem.jpg").write_text("no picture")
+    Path("mine.py").write_text(OWN_LAYERS)
     assert_one_line(minicnn(verb, *arguments), *parts)
 
 
@@ -147,6 +193,8 @@ def test_mistakes_get_a_line(
     [
         (["--at", "conv1.y:0,5,x,3"], ["'conv1.y:0,5,x,3' should be", "such as conv1.y:0,5,7,3"]),
         (["--at", "conv9.y:0"], ["this trace has no 'conv9.y'", "layers: conv1"]),
+        (["--at", "logit:0"], ["this trace has no 'logit'; there are, logits, labels, ", "layers: conv1"]),
+        (["--at", "conv1.y"], ["has no number at (): the first is conv1.y:0,0,0,0"]),
         (["--at", "conv1.z9:0"], ["this trace has no 'conv1.z9'", "of conv1: conv1.x"]),
         (["--at", "conv1.y:0,5"], ["conv1.y of shape (1, 10, 10, 32) has no number at (0, 5)"]),
         (["--at", "conv1.y:0,0,0,32"], ["has no number at"]),

@@ -65,6 +65,23 @@ def test_an_error_is_seen(monkeypatch):
     assert ops.relu.formula is right
 
 
+@pytest.mark.parametrize(
+    ("name", "spoilt"),
+    [
+        ("relu", lambda arrays: [np.full_like(arrays[0], np.nan)]),
+        ("relu", lambda arrays: [arrays[0][..., :1]]),
+        ("conv2d_backward", lambda arrays: arrays[:2]),
+        ("adam_update", lambda arrays: arrays[:2]),  # the mean of squares was left as it was
+    ],
+)
+def test_numbers_that_are_none_and_arrays_that_are_missing_are_never_exact(monkeypatch, name, spoilt):
+    results = ladder._results
+    monkeypatch.setattr(ladder, "_results", lambda operation, arguments: spoilt(results(operation, arguments)))
+    found = climb(name, SIDE)
+    assert found.rungs[1].error == np.inf
+    assert "wrong" in found.line() and "exact" not in str(found)
+
+
 def wrong_at_one_place(results):
     def wrong(operation, arguments):
         *others, last = results(operation, arguments)
