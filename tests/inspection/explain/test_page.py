@@ -483,3 +483,11 @@ def test_a_network_too_large_for_the_page_is_shown_as_it_was_computed(
                 compared += 1
     assert compared > 10
     reader.close()
+
+
+def test_no_training_mode_where_one_picture_has_no_variance(browser: Any, tmp_path: Path) -> None:
+    layers = [Conv2D(3, 12), BatchNorm2D(), ReLU(), Flatten(), Dense(len(CLASSES))]  # one pixel a channel
+    reader = opened(browser, built(layers), tmp_path)
+    assert not reader.page.locator('#header [data-choice="training"]').count()
+    reader.visit("bn1")
+    reader.close()

@@ -31,7 +31,7 @@ export function header() {
         state.direction,
         turn,
       ),
-      state.network.hasTwoModes && state.network.live
+      state.network.hasTwoModes && !state.network.tooFewPixels && state.network.live
         ? segmented(
             say("mode"),
             [
