@@ -56,8 +56,8 @@ class Derivative:
 class Differences:
     """Takes derivatives of a network's loss for one batch, by differences; the network stays as it is.
 
-    net: built, and by the formulas' names. x: a batch as `net.forward` takes it. labels: (N,) integers. training: the
-    kind of pass, as for `trace`.
+    net: built. x: a batch as `net.forward` takes it. labels: (N,) integers. training: the kind of pass, as for `trace`.
+    seconds: that a pass of the network takes, in float64 and by the formulas.
     """
 
     def __init__(self, net: Layer, x: Array, labels: Array, training: bool = True) -> None:
@@ -71,7 +71,7 @@ class Differences:
         self._returns: dict[str, np.ndarray] = {}
         begin = time.perf_counter()
         self._logits = self._watched_pass()
-        self.seconds = time.perf_counter() - begin  # of a pass
+        self.seconds = time.perf_counter() - begin
 
     def of(self, name: str, index: Index) -> tuple[float, bool] | None:
         """Return the derivative of the loss by one number, and whether it is known; None for what has no derivative.

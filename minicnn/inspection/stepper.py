@@ -81,7 +81,7 @@ class Stepper(cmd.Cmd):
             self._go(int(argument) - 1)
             return
         onwards = [*range(self.place + 1, len(self.steps)), *range(self.place + 1)]
-        found = [place for place in onwards if argument in (self.steps[place].layer, self.steps[place].name)]
+        found = [place for place in onwards if argument in (_where(self.steps[place]), self.steps[place].name)]
         if not argument or not found:
             self._say(f"there is no operation {argument!r}: list shows them all, by number, layer and name")
             return
@@ -89,13 +89,13 @@ class Stepper(cmd.Cmd):
 
     def do_list(self, argument: str) -> None:
         """list: show all operations, forward and backward, with what each returns (l)."""
-        layers = max(len(step.layer or LOSS) for step in self.steps)
+        layers = max(len(_where(step)) for step in self.steps)
         names = max(len(step.name) for step in self.steps)
         for place, step in enumerate(self.steps):
             mark = "→" if place == self.place else " "
             returned = ", ".join(f"{name} {_shape(array)}" for name, array in step.returned().items())
-            where = f"{_way(step):<8}  {step.layer or LOSS:<{layers}}  {step.name:<{names}}"
-            self._say(f"{mark}{place + 1:4}  {where}  {returned}")
+            told = f"{_way(step):<8}  {_where(step):<{layers}}  {step.name:<{names}}"
+            self._say(f"{mark}{place + 1:4}  {told}  {returned}")
 
     def do_source(self, argument: str) -> None:
         """source: show the operation's formula as it is written (s)."""
@@ -168,7 +168,7 @@ class Stepper(cmd.Cmd):
     def _view(self) -> str:
         """Return the operation that the prompt stands at: formula, source, arrays with a part of each, memory."""
         step = self.step
-        lines = [f"{_way(step)}  {step.layer or LOSS}: {step.name}   {place_of(self._formula)}"]
+        lines = [f"{_way(step)}  {_where(step)}: {step.name}   {place_of(self._formula)}"]
         for told in dict.fromkeys(formula_of(step.operation, name) for name in step.results):
             lines += textwrap.wrap(told, self._width, initial_indent="    ", subsequent_indent="      ")
         given = step.given().items()
@@ -203,6 +203,10 @@ class Stepper(cmd.Cmd):
             if isinstance(snapshot, Snapshot)
         }
         return f"{_size(made)} returned here, {_size(sum(before.values()))} of the pass so far"
+
+
+def _where(step: Step) -> str:
+    return step.layer or LOSS
 
 
 def _way(step: Step) -> str:

@@ -116,6 +116,7 @@ def test_a_jump_goes_to_the_next_of_that_name(typing):
     assert "backward  pool1" in typing("j pool1")
     assert "forward  pool1" in typing("j pool1")
     assert "backward  relu1" in typing("j relu_backward")
+    assert "forward  loss: softmax_cross_entropy" in typing("j loss")
 
 
 def test_what_is_no_command_is_told(typing):
