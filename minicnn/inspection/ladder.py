@@ -104,7 +104,7 @@ class Ladder:
         return "\n".join([*lines, "", *LEGEND])
 
 
-_TABLE = (-7, 8, 8, 8, 6, -38)  # widths of columns; negative ones begin at the left
+_TABLE = (-7, 7, 8, 8, 6, -39)  # widths of columns; negative ones begin at the left
 _LINE = (-34, 8, 8, 8, 8, 8)
 
 
