@@ -32,7 +32,7 @@ def overfitting(subject: Subject) -> Finding:
     figure = f"the loss on {len(x)} pictures went from {losses[0]:.3g} to {losses[-1]:.2g} in {len(losses)} steps"
     if losses[-1] <= LEARNT * losses[0]:
         return Finding(Verdict.FINE, figure, numbers=numbers)
-    advice = "minicnn gradcheck finds a wrong gradient; else it is too small, or the same picture has two labels"
+    advice = "look at the gradient flow, then minicnn gradcheck; else it is too small, or a picture has two labels"
     return Finding(Verdict.LOOK if losses[-1] < HALF * losses[0] else Verdict.BROKEN, figure, advice, numbers)
 
 
