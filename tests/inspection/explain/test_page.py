@@ -286,6 +286,23 @@ def test_painting_moves_the_probabilities(reader: Reader) -> None:
     assert reader.probabilities() == before
 
 
+def test_a_stroke_of_the_brush_is_what_the_engine_gets(reader: Reader) -> None:
+    colours = reader.page.eval_on_selector_all("#input [data-colour]", "(all) => all.map((e) => e.dataset.colour)")
+    bytes_of = {colour: [int(colour[start : start + 2], 16) for start in (1, 3, 5)] for colour in colours}
+    colour = next(colour for colour in colours if len(set(bytes_of[colour])) == 3)
+    reader.click(f'#input [data-colour="{colour}"]')
+    box = reader.page.locator("#picture").bounding_box()
+    reader.page.mouse.click(box["x"] + 6.5 / 12 * box["width"], box["y"] + 4.5 / 12 * box["height"])
+    reader.settle()
+    image = IMAGE.copy()
+    image[3:6, 5:8] = bytes_of[colour]  # three pixels wide
+    probabilities = traced(built(plain()), image, LABEL)["probabilities"].value[0]
+    shown = reader.probabilities()
+    np.testing.assert_allclose([shown[name] for name in CLASSES], probabilities, rtol=TOLERANCE)
+    reader.click("#reset")
+    reader.click(f'#input [data-colour="{colour}"]')
+
+
 def test_a_residual_block_is_drawn_as_branches_and_explained(browser: Any, tmp_path: Path) -> None:
     net = built(residual())
     reader = opened(browser, net, tmp_path)
