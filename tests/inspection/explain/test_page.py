@@ -508,3 +508,14 @@ def test_no_training_mode_where_one_picture_has_no_variance(browser: Any, tmp_pa
     assert not reader.page.locator('#header [data-choice="training"]').count()
     reader.visit("bn1")
     reader.close()
+
+
+def test_the_products_shown_are_those_of_the_channel_looked_at(reader: Reader) -> None:
+    reader.turn("forward")
+    reader.visit("conv2")
+    reader.click_channel("conv2.y", 3)
+    for channel in (0, 2):
+        reader.click_channel("conv2.x", channel)
+        reader.click_map("conv2.y", 1, 1)
+        sum_shown = reader.page.get_attribute("#number .bars", "aria-valuetext") or ""
+        assert sum_shown.startswith(f"{channel}: ")
