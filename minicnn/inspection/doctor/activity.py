@@ -36,9 +36,13 @@ def activity(net: Sequential, x: np.ndarray, measures: Mapping[str, Measure]) ->
             name = path if calls[path] == 1 else f"{path} ({calls[path]})"
             measured.setdefault(name, []).append(measures[call.name](to_numpy(call.result)))
 
-    costs = summarize(net)
-    x = x[: max(FEWEST, int(OPERATIONS // max(costs.flops, 1)))]
-    at_once = int(np.clip(MEMORY // max(costs.im2col_bytes, 1), 1, 32))
+    try:
+        costs = summarize(net)
+        operations, columns = max(costs.flops, 1), max(costs.im2col_bytes, 1)
+    except TypeError:  # a layer of the user's own, which trains, does not say what it costs
+        operations, columns = 1, MEMORY // 4
+    x = x[: max(FEWEST, int(OPERATIONS // operations))]
+    at_once = int(np.clip(MEMORY // columns, 1, 32))
     with use_kernels("reference"), observe(look):
         for start in range(0, len(x), at_once):
             calls.clear()

@@ -11,8 +11,8 @@ from minicnn.training.losses import SoftmaxCrossEntropy
 from minicnn.training.optimizers import Adam
 
 PICTURES = 20
-STEPS = 200
-RATES = (1e-3, 1e-4)  # the second where the first was too much
+STEPS, MOST_STEPS = 200, 600  # the second where the loss has halved by the first
+RATES = (1e-3, 1e-2, 1e-4)  # the second where the first was too little, as for small networks; the third, too much
 LEARNT, HALF = 0.01, 0.5  # of the loss at the start
 
 
@@ -23,13 +23,18 @@ def overfitting(subject: Subject) -> Finding:
     Karpathy 2019, "A recipe for training neural networks", "overfit one batch".
     """
     x, labels = twenty(*subject.sample)
-    losses: list[float] = []
+    tried: dict[float, list[float]] = {}
     for rate in RATES:
-        losses = learn_by_heart(subject.copy_without_dropout(), x, labels, rate)
-        if losses[-1] <= LEARNT * losses[0]:
+        tried[rate] = learn_by_heart(subject.copy_without_dropout(), x, labels, rate)
+        if tried[rate][-1] <= LEARNT * tried[rate][0]:
             break
-    numbers = {"first_loss": losses[0], "last_loss": losses[-1], "steps": len(losses), "pictures": len(x)}
+    rate = min(tried, key=lambda one: float(np.nan_to_num(tried[one][-1], nan=np.inf)))
+    losses = tried[rate]
+    numbers = {
+        "first_loss": losses[0], "last_loss": losses[-1], "steps": len(losses), "pictures": len(x), "rate": rate
+    }  # fmt: skip
     figure = f"the loss on {len(x)} pictures went from {losses[0]:.3g} to {losses[-1]:.2g} in {len(losses)} steps"
+    figure += f" at {rate:g}"
     if losses[-1] <= LEARNT * losses[0]:
         return Finding(Verdict.FINE, figure, numbers=numbers)
     advice = "look at the gradient flow, then minicnn gradcheck; else it is too small, or a picture has two labels"
@@ -38,10 +43,15 @@ def overfitting(subject: Subject) -> Finding:
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def learn_by_heart(net: Sequential, x: np.ndarray, labels: np.ndarray, rate: float) -> list[float]:
-    """Return the losses (nats) of steps on one batch, until it is learnt, or STEPS are done, or nothing is left."""
+    """Return the losses (nats) of steps on one batch, until it is learnt, or none is left, or they lead nowhere.
+
+    There are STEPS of them at most, and MOST_STEPS where the loss has halved by then: what is learnt slowly is learnt.
+    """
     loss, optimizer = SoftmaxCrossEntropy(), Adam(net.parameters(), lr=rate)
     losses: list[float] = []
-    for _ in range(STEPS):
+    for step in range(MOST_STEPS):
+        if step == STEPS and losses[-1] > HALF * losses[0]:
+            break
         losses.append(float(loss.forward(net.forward(x, training=True), labels)))
         if not np.isfinite(losses[-1]) or losses[-1] <= LEARNT * losses[0]:
             break

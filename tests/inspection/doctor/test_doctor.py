@@ -245,6 +245,16 @@ def test_a_layer_that_mixes_the_pictures_of_a_batch() -> None:
     assert broken(found) and "mixes" in found.advice
 
 
+class SaysNoCost(Layer):
+    """A layer that changes nothing and has no `operations`."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        return x
+
+    def backward(self, dy: Array, input_gradient: bool = True) -> Array:
+        return dy
+
+
 class Stops(Layer):
     """A layer whose backward lets nothing through."""
 
@@ -326,6 +336,20 @@ def test_a_network_that_cannot_learn_twenty_pictures() -> None:
     x = np.repeat(TRAIN[0][:1], 320, axis=0)  # one picture under four labels
     assert broken(overfitting(subject(train=(x, TRAIN[1]))))
     assert overfitting(subject()).verdict is Verdict.FINE
+
+
+def test_a_small_network_that_learns_twenty_pictures_slowly_is_no_alarm() -> None:
+    slow = [Conv2D(4, 5, stride=3), Sigmoid(), Flatten(), Dense(CLASSES)]
+    found = overfitting(subject(trainer_of(slow)))
+    assert found.verdict is Verdict.FINE, found
+    assert found.numbers["rate"] > 1e-3 and found.numbers["last_loss"] <= 0.01 * found.numbers["first_loss"]
+
+
+def test_a_layer_that_does_not_say_what_it_costs_is_examined_as_it_would_train() -> None:
+    net = trainer_of([Conv2D(8, 3), SaysNoCost(), ReLU(), Flatten(), Dense(CLASSES)])
+    found = dead_relus(subject(net))
+    assert found.verdict is Verdict.FINE and found.numbers["relu1 at start"] < 0.5
+    assert saturated_sigmoids(subject(net)).verdict is Verdict.FINE
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
