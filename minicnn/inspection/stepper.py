@@ -49,6 +49,16 @@ class Stepper(cmd.Cmd):
         """The operation that the prompt stands at."""
         return self.steps[self.place]
 
+    def cmdloop(self, intro: str | None = None) -> None:
+        """Answer until `quit`. Ctrl-C ends what is being typed or shown, as in the debugger, and not the session."""
+        while True:
+            try:
+                super().cmdloop(intro)
+                return
+            except KeyboardInterrupt:
+                self._say("")
+                intro = ""  # the first operation has been shown
+
     def preloop(self) -> None:
         """Show the first operation, below the title."""
         self.intro = f"{self.intro}\n{self._view()}"
@@ -95,7 +105,8 @@ class Stepper(cmd.Cmd):
             mark = "→" if place == self.place else " "
             returned = ", ".join(f"{name} {_shape(array)}" for name, array in step.returned().items())
             told = f"{_way(step):<8}  {_where(step):<{layers}}  {step.name:<{names}}"
-            self._say(f"{mark}{place + 1:4}  {told}  {returned}")
+            line = f"{mark}{place + 1:4}  {told}  {returned}"
+            self._say("\n".join(textwrap.wrap(line, self._width, subsequent_indent=" " * 17)))
 
     def do_source(self, argument: str) -> None:
         """source: show the operation's formula as it is written (s)."""

@@ -50,7 +50,7 @@ def open_network(
     if not Path(name).exists() and name not in PACKAGES:
         raise UsageError(
             f"there is no run directory {name}, nor a network of that name: name a run, a network's file, FILE.py or "
-            f"one of {', '.join((*PACKAGES, *MODELS))}"
+            f"one of {', '.join(dict.fromkeys((*PACKAGES, *MODELS)))}"
         )
     if image_size is not None or classes is not None:
         raise UsageError(f"{name} has its own image size and classes: leave --image-size and --classes out")

@@ -75,6 +75,30 @@ def typing(rng: np.random.Generator) -> Iterator[Typing]:
     yield Typing(Stepper(recorder.steps, "a small network"))
 
 
+def test_ctrl_c_ends_a_line_and_not_the_session(typing, monkeypatch):
+    typed = iter([KeyboardInterrupt, "next", KeyboardInterrupt, "next", "quit"])
+
+    def read(prompt: str) -> str:
+        line = next(typed)
+        if line is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        return line
+
+    monkeypatch.setattr("builtins.input", read)
+    typing.stepper.stdout = said = io.StringIO()
+    typing.stepper.cmdloop()
+    assert typing.stepper.place == 2 and next(typed, None) is None
+    assert said.getvalue().count("forward  conv1: conv2d") == 1, "where it stands is not told again"
+
+
+def test_the_list_keeps_to_the_terminal_s_width(typing, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    typing.stepper.steps[0].layer = "residual1.body.residual1.body.conv1"
+    lines = typing("list").splitlines()
+    assert max(map(len, lines)) <= 80 and len(lines) > len(typing.stepper.steps)
+    assert " ".join(typing("list").split()).count("probabilities 2×3") == 1
+
+
 def test_the_order_is_forward_then_backward(typing):
     passes = [(step.backward, step.layer) for step in typing.stepper.steps]
     layers = ["conv1", "relu1", "pool1", "dropout1", "dense1", ""]
