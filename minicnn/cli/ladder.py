@@ -19,6 +19,8 @@ def ladder(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Compare an operation's loops, formula and kernels."""
+    from rich.console import Console
+
     from minicnn import ops
     from minicnn.inspection.ladder import HEADING, LEGEND, climb
 
@@ -26,7 +28,9 @@ def ladder(
         names = ops.__all__ if operation is None else [operation]
         print_json({"operations": [climb(name).to_json() for name in names]})
     elif operation is not None:
-        print(climb(operation))
+        with Console(stderr=True).status(f"{operation}: its loops may take half a minute"):
+            found = climb(operation)
+        print(found)
     else:
         print(HEADING)
         for name in ops.__all__:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from minicnn.runs.trained import TrainedNetwork
 
+NARROWEST = 80  # columns of a terminal that lines are made for
 GALLERY_SIDE = 160  # pixels of the longer side of what is drawn small
 
 
@@ -62,6 +65,8 @@ def look(
         raise UsageError(f"{run} has no images of its own: name an image, or images to judge with --data")
     closely = None if image is None else trained.picture(image)
     folder = in_home(out) if out is not None else Path(run, "look") if trained.settings is not None else Path("look")
+    if folder.exists() and not folder.is_dir():  # said now, before a thousand images are judged
+        raise UsageError(f"cannot make the folder {folder}: there is a file of that name; choose another with --out")
     network = Network(trained.net, trained.facts.normalization, trained.facts.class_names, trained.device)
     with device_session(trained.device, IMAGES_AT_ONCE):
         judged, missing = None, ""
@@ -88,8 +93,14 @@ def look(
         drawn.append(Drawn("mistakes.png", f"not drawn: {missing}"))
     print(f"looked closely at {image}; see in {folder}")
     width = max(len(entry.file) for entry in drawn)
+    columns = max(NARROWEST, shutil.get_terminal_size().columns)
     for entry in drawn:
-        print(f"  {entry.file:{width}}  {entry.seen}")
+        first = f"  {entry.file:{width}}  "
+        lines = textwrap.wrap(  # paths stay whole, so that they can be copied
+            entry.seen, columns, initial_indent=first, subsequent_indent=" " * len(first), break_long_words=False,
+            break_on_hyphens=False,
+        )  # fmt: skip
+        print("\n".join(lines))
 
 
 def _judged(trained: TrainedNetwork, data: str | None) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -18,7 +18,8 @@ ONE_IMAGE = {"filters.png", "feature-maps.png", "heatmaps.png", "adversarial.png
 PICTURES = ONE_IMAGE | {"mistakes.png", "mistakes.csv", "confused-pairs.png"}
 
 
-def test_it_draws_all_of_a_run(minicnn: Command, run: Path) -> None:
+def test_it_draws_all_of_a_run(minicnn: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     folder = run / "look"
     answer = minicnn("look", run)
     assert answer.code == 0 and not answer.err
@@ -28,13 +29,15 @@ def test_it_draws_all_of_a_run(minicnn: Command, run: Path) -> None:
         pixels = np.asarray(read_image(folder / name))
         assert min(pixels.shape[:2]) > 150 and len(np.unique(pixels)) > 50
 
+    first, *lines = answer.out.splitlines()
+    assert max(map(len, lines)) <= 80 and str(folder) in first
     evaluated = json.loads(minicnn("evaluate", run, "--json").out)
     with (folder / "mistakes.csv").open(newline="") as file:
         mistakes = list(csv.DictReader(file))
     wrong = np.array(evaluated["confusion_matrix"])
     np.fill_diagonal(wrong, 0)
     assert len(mistakes) == wrong.sum() > 0
-    assert f"{wrong.sum()} of {evaluated['images']} images are mistaken" in answer.out
+    assert f"{wrong.sum()} of {evaluated['images']} images are mistaken" in " ".join(answer.out.split())
     names = [row["name"] for row in evaluated["per_class"]]
     for row in mistakes:
         assert Path(row["image"]).parent.name == row["truth"] != row["guess"]
@@ -63,9 +66,20 @@ def test_a_run_that_left_its_data_behind(minicnn: Command, run: Path, shapes: Pa
     config = (moved / "config.json").read_text()
     (moved / "config.json").write_text(config.replace(str(shapes), str(tmp_path / "gone")))
     answer = minicnn("look", moved, image, "--out", tmp_path / "look")
-    assert answer.code == 0 and "mistakes.png" in answer.out and "not drawn: there is no" in answer.out
+    assert (
+        answer.code == 0 and "mistakes.png" in answer.out and "not drawn: there is no" in " ".join(answer.out.split())
+    )
     assert {path.name for path in (tmp_path / "look").iterdir()} == ONE_IMAGE
     assert minicnn("look", moved).code == 2
+
+
+def test_a_file_in_the_folder_s_place_is_told_before_anything_is_judged(
+    minicnn: Command, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minicnn.cli.look._judged", lambda *_: pytest.fail("the images are judged first"))
+    (tmp_path / "look").write_text("mine")
+    answer = minicnn("look", run, "--out", tmp_path / "look")
+    assert answer.code == 2 and "cannot make the folder" in answer.err and "choose another with --out" in answer.err
 
 
 def test_mistakes_get_one_line_and_leave_nothing(minicnn: Command, run: Path, shapes: Path, tmp_path: Path) -> None:
