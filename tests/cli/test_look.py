@@ -19,7 +19,8 @@ PICTURES = ONE_IMAGE | {"mistakes.png", "mistakes.csv", "confused-pairs.png"}
 
 
 def test_it_draws_all_of_a_run(minicnn: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setattr("minicnn.cli.look.NARROWEST", 50)
     folder = run / "look"
     answer = minicnn("look", run)
     assert answer.code == 0 and not answer.err
@@ -30,7 +31,7 @@ def test_it_draws_all_of_a_run(minicnn: Command, run: Path, monkeypatch: pytest.
         assert min(pixels.shape[:2]) > 150 and len(np.unique(pixels)) > 50
 
     first, *lines = answer.out.splitlines()
-    assert max(map(len, lines)) <= 80 and str(folder) in first
+    assert max(map(len, lines)) <= 50 and str(folder) in first
     evaluated = json.loads(minicnn("evaluate", run, "--json").out)
     with (folder / "mistakes.csv").open(newline="") as file:
         mistakes = list(csv.DictReader(file))

@@ -240,3 +240,15 @@ def test_a_model_is_built_as_models_does() -> None:
     net = open_network("cnn2", image_size=12, classes=4, seed=7).net
     expected = models.build("cnn2", (12, 12, 3), classes=4, seed=7)
     np.testing.assert_array_equal(net.conv1.weight.value, expected.conv1.weight.value)
+
+
+def test_a_fault_of_minicnn_s_own_is_not_taken_for_the_user_s(
+    minicnn: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("in minicnn")
+
+    monkeypatch.setattr("minicnn.runs.looked_at.look_at", broken)
+    (tmp_path / "mine.py").write_text(OWN_LAYERS)
+    with pytest.raises(ZeroDivisionError):
+        minicnn("trace", f"{tmp_path / 'mine.py'}:half", "--image-size", 6)
