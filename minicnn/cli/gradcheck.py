@@ -18,7 +18,7 @@ def gradcheck(
             autocompletion=completion("model"),
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, samples and the elements looked at.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of weights, samples and the elements looked at.")] = 0,
 ) -> None:
     """Check gradients by finite differences.
 

@@ -107,4 +107,4 @@ UntrainedSize = Annotated[
 UntrainedClasses = Annotated[
     int | None, typer.Option("--classes", help="Of a MODEL: how many classes. [as in its source]", show_default=False)
 ]
-UntrainedSeed = Annotated[int, typer.Option("--seed", min=0, help="Of a MODEL: for its weights.")]
+UntrainedSeed = Annotated[int, typer.Option("--seed", help="Of a MODEL: for its weights.")]

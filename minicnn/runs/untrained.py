@@ -23,9 +23,9 @@ def build_untrained(
     image_size: side of the pictures in pixels, classes: how many; both as in its source where left out.
     Raises UsageError for an unknown name or a faulty file, ShapeError for pictures that are too small.
     """
-    for what, value in (("--image-size", image_size), ("--classes", classes)):
-        if value is not None and value < 1:
-            raise UsageError(f"{what} must be at least 1; got {value}")
+    for what, value, least in (("--image-size", image_size, 1), ("--classes", classes, 1), ("--seed", seed, 0)):
+        if value is not None and value < least:
+            raise UsageError(f"{what} must be at least {least}; got {value}")
     model = models.find(name)
     size = image_size or model.image_size
     net = models.build(model, (size, size, 3), classes=classes, seed=seed)

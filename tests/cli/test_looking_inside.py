@@ -167,7 +167,7 @@ def test_what_a_layer_makes_again_and_again_is_shown_once(minicnn: Command, tmp_
     [
         (["no/such/run"], ["there is no run directory no/such/run"]),
         (["cnn9"], ["there is no run directory cnn9", "efficientnet_lite0", "cnn3"]),
-        (["cnn2", "--seed", "-1"], ["--seed", "greater than or equal to 0"]),
+        (["cnn2", "--seed", "-1"], ["--seed must be at least 0; got -1"]),
         (["mine.py", "--image-size", "6"], ["mine.py, line 10: ValueError: not today"]),
         (["mine.py:half", "--image-size", "6"], ["mine.py: Half does not say what its backward pass is"]),
         (["cnn2", "no/such.jpg"], ["no/such.jpg"]),
