@@ -245,8 +245,9 @@ def test_predicting_a_file_that_is_no_image(minicnn: Command, run: Path, shapes:
 
 def test_unknown_checkpoint_and_part(minicnn: Command, run: Path) -> None:
     assert_one_line(minicnn("evaluate", run, "--checkpoint", "first"), "choose best or last")
-    assert_one_line(minicnn("evaluate", run, "--part", "training"), "choose validation, test or train")
-    assert_one_line(minicnn("evaluate", run, "no/such/folder", "--part", "training"), "choose validation, test or train")
+    choices = "choose validation, test or train"
+    assert_one_line(minicnn("evaluate", run, "--part", "training"), choices)
+    assert_one_line(minicnn("evaluate", run, "no/such/folder", "--part", "training"), choices)
     assert_one_line(minicnn("evaluate", run, "--part", "test"), "no part for a final test")
     assert_one_line(minicnn("evaluate", run, "~nosuchuser/x"), "~nosuchuser/x: the home folder")
 
