@@ -40,7 +40,7 @@ class TrainedWeights:
         """
         if Path(path).is_dir() or not path:
             return cls._read_run(RunDirectory(path), checkpoint or "best")
-        if not Path(path).exists() and path in MODELS:
+        if not Path(path).exists() and path in MODELS and path not in PACKAGES:
             raise UsageError(
                 f"{path} has learnt nothing yet: name a run of it, which `minicnn train --model {path} --out RUN` makes"
             )
