@@ -303,6 +303,32 @@ def test_a_stroke_of_the_brush_is_what_the_engine_gets(reader: Reader) -> None:
     reader.click(f'#input [data-colour="{colour}"]')
 
 
+def test_fields_keep_to_what_there_can_be(reader: Reader) -> None:
+    for typed in ("-1", ""):
+        reader.page.fill("#rate", typed)
+        reader.page.press("#rate", "Enter")
+        reader.settle()
+        assert float(reader.page.input_value("#rate")) == reader.page.evaluate("explain.state.rate") > 0
+    reader.visit("conv1")
+    reader.click_map("conv1.x", 4, 5)
+    field = '#number .slider:has([data-handle="pixel red"]) input[type="number"]'
+    for typed, byte in ((300, 255), (999, 255), (-5, 0)):
+        reader.type_value("pixel red", typed)
+        assert float(reader.page.input_value(field)) == byte
+        assert reader.page.evaluate("explain.state.network.get('images', [0, 4, 5, 0])") == byte
+
+
+def test_the_channel_looked_at_is_that_of_the_number(reader: Reader) -> None:
+    reader.visit("relu2")
+    reader.click_map("relu2.y", 0, 3)
+    assert "channel 3" in reader.page.inner_text("#layer .switches")
+    reader.click('#layer [data-switch="silence"]')
+    assert reader.value() == 0
+    reader.visit("flatten1")
+    reader.click_channel("flatten1.y", 2)
+    assert reader.page.get_attribute('#layer [data-channels="flatten1.x"]', "aria-valuenow") == "2"
+
+
 def test_a_residual_block_is_drawn_as_branches_and_explained(browser: Any, tmp_path: Path) -> None:
     net = built(residual())
     reader = opened(browser, net, tmp_path)
@@ -445,6 +471,18 @@ def test_nothing_is_cut_or_lies_beyond_the_edge(
         reader.visit(layer)
         assert not reader.cut_texts(), layer
         assert "undefined" not in reader.page.inner_text("body")
+    reader.close()
+
+
+def test_no_bias_is_spoken_of_where_there_is_none(browser: Any, tmp_path: Path) -> None:
+    layers = [Conv2D(2, 3, bias=False), Residual(Conv2D(2, 1), Conv2D(2, 1)), Flatten(), Dense(len(CLASSES))]
+    reader = opened(browser, built(layers), tmp_path, locale="zh-CN")
+    assert reader.number()[0] == "conv1.y"
+    assert "偏置" not in reader.page.inner_text("#number")
+    reader.visit("residual1")
+    assert "with a shortcut" not in reader.page.inner_text("#layer")
+    reader.visit("dense1")
+    assert "偏置" in reader.page.inner_text("#number")
     reader.close()
 
 

@@ -59,9 +59,11 @@ function pixelHandle(index, name) {
     colours.map((colour, channel) => {
       const place = [0, row, column, channel];
       const byte = images.data[offset(images.shape, place)];
-      return slider(`pixel ${colour}`, say("dragColour", say(colour)), Math.round(byte), 0, 255, 1, (wanted) =>
-        change(() => state.network.set("images", place, wanted), true),
-      );
+      return slider(`pixel ${colour}`, say("dragColour", say(colour)), Math.round(byte), 0, 255, 1, (wanted) => {
+        const possible = Math.max(0, Math.min(255, wanted));
+        change(() => state.network.set("images", place, possible), true);
+        return possible;
+      });
     }),
     d && name !== "images"
       ? h(
@@ -77,10 +79,13 @@ function pixelHandle(index, name) {
   );
 }
 
+// set(wanted): changes the number; returns what it has become, where that is not what was wanted.
 function slider(key, label, value, low, high, step, set) {
-  const type = (event) => {
-    const wanted = Number(event.currentTarget.value);
-    if (event.currentTarget.value !== "" && Number.isFinite(wanted)) set(wanted);
+  const type = ({ currentTarget: field }) => {
+    const wanted = Number(field.value);
+    if (field.value === "" || !Number.isFinite(wanted)) return;
+    const possible = set(wanted) ?? wanted;
+    if (possible !== wanted) field.value = possible;
   };
   return h(
     "div",

@@ -46,7 +46,7 @@ export function layerView() {
       "p",
       { class: "quiet" },
       `${times(node.inputShape)} → ${times(node.outputShape)}`,
-      node.description ? ` · ${node.description}` : "",
+      node.description ? ` · ${node.shortcut ? say("ownShortcut") : node.description}` : "",
       sourceOf(node),
     ),
     h("p", { class: "sentence" }, say(`about.${node.kind}.${state.direction}`)),

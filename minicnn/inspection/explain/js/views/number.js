@@ -63,6 +63,8 @@ export function numberView() {
 function sentence(made, name) {
   if (!made) return say(canSay(`given.${partOf(name)}`) ? `given.${partOf(name)}` : "notStored");
   const key = `made.${made.operation}.${made.result}`;
+  const biased = made.terms.some(({ factors }) => factors.some(({ symbol }) => symbol === "bias"));
+  if (!biased && canSay(`${key}.unbiased`)) return say(`${key}.unbiased`);
   if (canSay(key)) return say(key);
   return say(made.result.startsWith("d") ? "madeBySlope" : "madeByFunction");
 }

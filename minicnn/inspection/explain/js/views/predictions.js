@@ -97,7 +97,9 @@ function learning() {
           value: state.rate,
           onchange: (event) => {
             const rate = Number(event.currentTarget.value);
-            if (rate >= 0)
+            const usable = event.currentTarget.value !== "" && rate >= 0;
+            if (!usable) event.currentTarget.value = state.rate;
+            else
               change(() => {
                 state.rate = rate;
               });

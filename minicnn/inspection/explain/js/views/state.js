@@ -101,7 +101,7 @@ export function pictureOf(node, part = "x") {
 
 // Does every channel of the layer's output come from that channel of its input alone?
 export function keepsChannels(node) {
-  return !["Conv2D", "Dense", "Flatten"].includes(node.kind);
+  return !["Conv2D", "Dense"].includes(node.kind);
 }
 
 // Return which channels of a layer are looked at: {input, output}.
@@ -134,11 +134,11 @@ export function lookAt(node, name, index) {
     channels.output = filter;
     if (channel !== null) channels.input = (groups > 1 ? first : 0) + channel;
   } else if (isInput(part)) {
-    channels.input = channel ?? 0;
+    channels.input = channel ?? (keepsChannels(node) ? index[1] : 0);
   } else if (index.length === 1) {
     channels.output = index[0]; // a bias, a mean
   } else {
-    channels.output = channel ?? (node.kind === "Dense" ? index[1] : 0);
+    channels.output = channel ?? index[1];
   }
   if (keepsChannels(node)) {
     channels.input = channels.output = isInput(part) ? channels.input : channels.output;

@@ -132,6 +132,7 @@ export const english = {
   output: "output",
   kernel: "kernel",
   weights: "to this output",
+  ownShortcut: "with a shortcut of its own",
   bodyOutput: "the body's output",
   shortcutOutput: "what is added",
   gradientInput: "gradient at the input",
@@ -275,6 +276,7 @@ export const english = {
   // What made it, by operation and result
   "made.conv2d.y":
     "The patch under the kernel, times the kernel, number by number; all products added up, and the bias.",
+  "made.conv2d.y.unbiased": "The patch under the kernel, times the kernel, number by number; all products added up.",
   "made.conv2d_backward.dx":
     "Every output that this pixel took part in sends its gradient back, times the weight that it was multiplied by.",
   "made.conv2d_backward.dweight":
@@ -285,6 +287,7 @@ export const english = {
   "made.conv2d_backward.dcolumns": "One number of dY·Wᵀ: over all filters, the gradient times the weight.",
   "made.col2im.dx": "All places of the matrix that hold this pixel, added up.",
   "made.dense.y": "Every input times its weight, added up, and the bias.",
+  "made.dense.y.unbiased": "Every input times its weight, added up.",
   "made.dense_backward.dx": "The gradient of every output, times the weight between.",
   "made.dense_backward.dweight": "The input of this weight, times the gradient of its output.",
   "made.dense_backward.dbias": "The gradient of its output.",

@@ -122,6 +122,7 @@ export const chinese = {
   output: "输出",
   kernel: "卷积核",
   weights: "通向这个输出",
+  ownShortcut: "捷径上有自己的层",
   bodyOutput: "主路的输出",
   shortcutOutput: "要加上的",
   gradientInput: "输入处的梯度",
@@ -258,6 +259,7 @@ export const chinese = {
 
   // What made it, by operation and result
   "made.conv2d.y": "卷积核下的一块图，与卷积核逐个相乘；所有乘积相加，再加偏置。",
+  "made.conv2d.y.unbiased": "卷积核下的一块图，与卷积核逐个相乘；所有乘积相加。",
   "made.conv2d_backward.dx": "这个像素参与过的每个输出把梯度送回来，乘以当时的权重。",
   "made.conv2d_backward.dweight": "这个权重在输出的每个位置都用过。每个位置：它下面的像素，乘以那里输出的梯度。",
   "made.conv2d_backward.dbias": "偏置在每个位置都加过，所以它的梯度是所有位置梯度之和。",
@@ -265,6 +267,7 @@ export const chinese = {
   "made.conv2d_backward.dcolumns": "dY·Wᵀ 的一个数：对所有卷积核，梯度乘以权重再相加。",
   "made.col2im.dx": "矩阵中存着这个像素的所有位置相加。",
   "made.dense.y": "每个输入乘以它的权重，相加，再加偏置。",
+  "made.dense.y.unbiased": "每个输入乘以它的权重，相加。",
   "made.dense_backward.dx": "每个输出的梯度，乘以其间的权重。",
   "made.dense_backward.dweight": "这个权重的输入，乘以它的输出的梯度。",
   "made.dense_backward.dbias": "它的输出的梯度。",
