@@ -318,6 +318,17 @@ def test_fields_keep_to_what_there_can_be(reader: Reader) -> None:
         assert reader.page.evaluate("explain.state.network.get('images', [0, 4, 5, 0])") == byte
 
 
+def test_a_network_that_exploded_breaks_no_view(reader: Reader) -> None:
+    reader.page.fill("#rate", "1e200")
+    reader.page.press("#rate", "Enter")
+    for _ in range(3):
+        reader.click("#step")
+    assert np.isnan(reader.loss())
+    for layer in reader.layers():
+        reader.visit(layer)
+    assert not reader.complaints
+
+
 def test_the_channel_looked_at_is_that_of_the_number(reader: Reader) -> None:
     reader.visit("relu2")
     reader.click_map("relu2.y", 0, 3)

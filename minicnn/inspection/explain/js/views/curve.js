@@ -58,5 +58,6 @@ function point(node) {
   if (!name || !["x", "y", "dx", "dy"].includes(partOf(name)) || !name.startsWith(`${node.name}.`)) return null;
   const x = state.pass.get(`${node.name}.x`);
   if (!x || x.channels) return null;
-  return x.data[offset(x.shape, index)];
+  const value = x.data[offset(x.shape, index)];
+  return Number.isFinite(value) ? value : null; // of a network that exploded
 }

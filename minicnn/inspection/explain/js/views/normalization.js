@@ -44,12 +44,13 @@ function histogram(name, channel, title) {
   const { data, shape } = state.pass.get(name);
   const channels = shape[shape.length - 1];
   const values = [];
-  for (let place = channel; place < data.length; place += channels) values.push(data[place]);
+  for (let place = channel; place < data.length; place += channels)
+    if (Number.isFinite(data[place])) values.push(data[place]); // some are not where the network exploded
   const low = Math.min(0, ...values);
   const high = Math.max(0, ...values);
   const counts = new Array(BARS).fill(0);
   for (const value of values) counts[Math.min(BARS - 1, Math.floor(((value - low) / (high - low || 1)) * BARS))] += 1;
-  const most = Math.max(...counts);
+  const most = Math.max(1, ...counts);
   const zero = ((0 - low) / (high - low || 1)) * BARS;
   return h(
     "figure",

@@ -120,7 +120,8 @@ export function sumBars({ axis, sums }, shown) {
       { viewBox: `0 -1.05 ${sums.length} 2.1`, preserveAspectRatio: "none", "aria-hidden": "true" },
       h("rect", { class: "chosen-bar", x: place, y: -1.05, width: 1, height: 2.1 }),
       sums.map(({ sum }, at) => {
-        const tall = largest > 0 ? Math.abs(sum) / largest : 0;
+        const share = Math.abs(sum) / largest;
+        const tall = Number.isFinite(share) ? share : 0; // all are 0, or the network exploded
         return h("rect", {
           class: sum < 0 ? "below" : "above",
           x: at + 0.1,
