@@ -19,7 +19,7 @@ from minicnn.layers.base import Layer, Shape
 from minicnn.layers.passes import keep_for_backward
 from minicnn.training.averaging import WeightAverage
 from minicnn.training.losses import SoftmaxCrossEntropy
-from minicnn.training.optimizers import OPTIMIZERS
+from minicnn.training.optimizers import OPTIMIZERS, SGD
 
 CLASSES = 10
 SIDE = 32  # of pictures, in pixels
@@ -116,7 +116,10 @@ def _updates(rng: np.random.Generator) -> None:
     layer = layers.Dense(256)
     layer.build((512,), rng, "float32")
     average = WeightAverage(layer, 0.99)
-    for optimizer in (kind(layer.parameters(), lr=0.01) for kind in OPTIMIZERS.values()):
+    moving = SGD(layer.parameters(), lr=0.01, momentum=0.9)
+    for memory in moving.state.values():
+        memory["velocity"][...] = _normal(rng, *memory["velocity"].shape)  # else momentum shows at the second step only
+    for optimizer in (moving, *(kind(layer.parameters(), lr=0.01) for kind in OPTIMIZERS.values())):
         layer.forward(_normal(rng, 8, 512), training=True)
         layer.backward(_normal(rng, 8, 256))
         optimizer.step()

@@ -4,7 +4,7 @@ Neighbouring pixels are much alike, and so are red, green and blue: of the numbe
 nearly all the variance, and the differences that tell things apart carry little. Gradient descent is slow where one
 direction outweighs the others. Filters along the principal axes of the patches, each divided by the deviation along
 its axis, give outputs that are uncorrelated and equally strong; and since that asks no label, it is done at once, and
-the filters stay as they are. Training of small networks takes about half the epochs then.
+the filters stay as they are.
 
 Source: Page 2019, "How to Train Your ResNet 8: Bag of tricks"; Jordan 2024, arXiv 2404.00498, §3.2.
 """

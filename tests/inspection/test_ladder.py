@@ -13,7 +13,7 @@ from minicnn.dispatch import Call, observe
 from minicnn.errors import UsageError
 from minicnn.inspection import ladder
 from minicnn.inspection.ladder import HEADING, LEGEND, WIDTH, Ladder, Rung, climb
-from minicnn.inspection.sample_calls import _calls_in, _scenes
+from minicnn.inspection.sample_calls import _calls_in, _scenes, sample_call
 from tests.ops.calls import IN_PLACE
 
 EQUAL = 5e-6  # in float32, of the largest number
@@ -58,6 +58,8 @@ def test_what_changes_in_place_is_compared_as_well():
     for name in ("sgd_update", "average_update"):
         _, formula, kernel, _ = climb(name).rungs
         assert 0 < formula.error < EQUAL and 0 < kernel.error < EQUAL
+    descent = sample_call("sgd_update").arguments
+    assert descent["momentum"] and descent["velocity"].any()  # else half of its formula is not compared
 
 
 def test_an_error_is_seen(monkeypatch):

@@ -164,20 +164,7 @@ function batchNorm({ settings }, network) {
   return {
     forward: [
       ...(own ? statistics : []),
-      equation(
-        hat,
-        equals,
-        mfrac(mrow(x, minus, mi("μ")), deviation),
-        mo(","),
-        mtext("  "),
-        y,
-        equals,
-        w,
-        dot,
-        hat,
-        plus,
-        b,
-      ),
+      normalizationEquation(hat, deviation),
     ],
     backward: [
       own
@@ -206,25 +193,18 @@ function batchNorm({ settings }, network) {
   };
 }
 
+// x̂ = (x − μ) / deviation, y = w·x̂ + b: what batch norm and layer norm have in common.
+function normalizationEquation(hat, deviation) {
+  const normalised = [hat, equals, mfrac(mrow(x, minus, mi("μ")), deviation)];
+  return equation(...normalised, mo(","), mtext("  "), y, equals, w, dot, hat, plus, b);
+}
+
 function layerNorm() {
   const hat = mrow(`<mover>${x}<mo>^</mo></mover>`);
   const deviation = msqrt(mrow(msup(mi("σ"), mn(2)), plus, mi("ε")));
   return {
     forward: [
-      equation(
-        hat,
-        equals,
-        mfrac(mrow(x, minus, mi("μ")), deviation),
-        mo(","),
-        mtext("  "),
-        y,
-        equals,
-        w,
-        dot,
-        hat,
-        plus,
-        b,
-      ),
+      normalizationEquation(hat, deviation),
     ],
     backward: [equation(slope(hat), equals, w, dot, slope(y))],
   };
