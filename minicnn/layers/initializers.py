@@ -52,6 +52,14 @@ def he_uniform(shape: tuple[int, ...], rng: np.random.Generator, dtype: str, gro
     return _fill(shape, dtype, lambda count: rng.uniform(-limit, limit, count))
 
 
+def normal(shape: tuple[int, ...], rng: np.random.Generator, dtype: str, groups: int = 1) -> np.ndarray:
+    """Normal with deviation 0.01, whatever the fans: for a last layer, whose classes then begin all but equal.
+
+    Source: Krizhevsky et al. 2012, "ImageNet Classification with Deep Convolutional Neural Networks", §5.
+    """
+    return _fill(shape, dtype, lambda count: rng.normal(0.0, 0.01, count))
+
+
 def dirac(shape: tuple[int, ...], rng: np.random.Generator, dtype: str, groups: int = 1) -> np.ndarray:
     """The first filters each hand on a channel as it is, the others are uniform in ±1 / √fan_in.
 
@@ -96,7 +104,7 @@ def _fill(shape: tuple[int, ...], dtype: str, draw: Callable[[int], np.ndarray])
 
 
 INITIALIZERS: dict[str, Callable[[tuple[int, ...], np.random.Generator, str, int], np.ndarray]] = {
-    function.__name__: function for function in (glorot_uniform, he_normal, he_uniform, dirac, zeros, ones)
+    function.__name__: function for function in (glorot_uniform, he_normal, he_uniform, normal, dirac, zeros, ones)
 }
 
 

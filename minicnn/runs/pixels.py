@@ -33,7 +33,7 @@ AUGMENTATIONS: dict[str, Callable[[int], Transform]] = {
     "flip": lambda size: HorizontalFlip(),
     "alternating_flip": lambda size: AlternatingFlip(),
     "crop": lambda size: RandomCrop(size, padding=max(1, size // 8)),
-    "translate": lambda size: Compose((Pad(max(1, size // 8)), RandomCrop(size))),
+    "translate": lambda size: Compose((Pad(max(1, size // 16)), RandomCrop(size))),
     "rotate": lambda size: RandomRotation(15),
     "scale": lambda size: RandomScale((0.8, 1.2)),
     "color": lambda size: ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.03),

@@ -13,21 +13,31 @@ from minicnn.kernels.cpu import tiled, winograd
 from minicnn.kernels.cpu.strips import Block
 
 ALGORITHMS = {"tiled": tiled, "winograd": winograd}
+TILE_COST, FILTERS_COST = 55, 1500
 
 _forced: str | None = None
 
 
-def choose_algorithm(block: Block, images: int, dtype: np.dtype) -> ModuleType:
-    """Return the module whose steps, which `schedule` runs, suit the block and so many pictures."""
+def choose_algorithm(block: Block, images: int, dtype: np.dtype, threads: int) -> ModuleType:
+    """Return the module whose steps, which `schedule` runs, suit the block and so many pictures for so many threads."""
     if _forced == "winograd" and not winograd.supports(block, dtype):
         raise UsageError("winograd convolves float32 with 3×3 and 5×5 kernels at stride 1 and few enough channels only")
     if _forced is not None:
         return ALGORITHMS[_forced]
-    # With few channels the tiles' transforms cost more than the multiplications that they save, and with few tiles the
-    # filters' transform does.
-    if winograd.supports(block, dtype) and block.channels >= 8 and images * winograd.tiles_of(block) >= 24:
+    # With few channels the tiles' transforms cost more than the multiplications that they save.
+    if winograd.supports(block, dtype) and block.channels >= 8 and _tiles_pay(block, images, threads):
         return winograd
     return tiled
+
+
+def _tiles_pay(block: Block, images: int, threads: int) -> bool:
+    """Return whether tiles save more multiplications than it costs to transform the filters and read them as 36 planes.
+
+    Measured with 64 to 512 channels: TILE_COST for a tile, which may have few pixels of a small picture in it, and
+    FILTERS_COST for the filters, both in multiplications a thread for each channel and filter.
+    """
+    tiles, pixels = images * winograd.tiles_of(block), images * block.z_height * block.z_width
+    return block.kernel_h * block.kernel_w * pixels > TILE_COST * tiles + FILTERS_COST * threads
 
 
 @contextmanager

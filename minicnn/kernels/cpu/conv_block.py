@@ -45,7 +45,8 @@ def conv_block(
         y,
         argmax,
     )
-    algorithm, threads = choose_algorithm(block, x.shape[0], x.dtype), team_size(multiplications(block, x.shape[0]))
+    threads = team_size(multiplications(block, x.shape[0]))
+    algorithm = choose_algorithm(block, x.shape[0], x.dtype, threads)
     forward(algorithm, plain(x), plain(weight), finish, block, threads)
     return y, argmax if indices else None
 
@@ -69,7 +70,8 @@ def conv_block_backward(
     block = block_geometry(x.shape, weight.shape, convolution, epilogue)
     received = Received(plain(dy), plain(y), plain(argmax))
     dx = empty(x.shape if input_gradient else (1, 1, 1, 1), x.dtype)
-    algorithm, threads = choose_algorithm(block, x.shape[0], x.dtype), team_size(multiplications(block, x.shape[0]))
+    threads = team_size(multiplications(block, x.shape[0]))
+    algorithm = choose_algorithm(block, x.shape[0], x.dtype, threads)
     gradients = backward(algorithm, received, plain(x), plain(weight), dx, block, input_gradient, threads)
     return dx if input_gradient else None, *gradients
 

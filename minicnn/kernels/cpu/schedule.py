@@ -121,7 +121,8 @@ def backward(
         )
     if input_gradient:
         _add_seams(dx_rows, sums.seams, block, schedule)
-    dweight = sums.dweight[:, : weight.size].sum(axis=0).astype(x.dtype).reshape(weight.shape)
+    dweight = np.empty_like(weight, x.dtype, order="C")
+    work_together(_add_shares, threads, sums.dweight, dweight.reshape(-1))
     return dweight, sums.dbias[:, : block.filters].sum(axis=0).astype(x.dtype)
 
 
@@ -203,6 +204,17 @@ def _backward_share(
             if by_tiles is not None:
                 winograd.add_up(products, block, by_tiles, dweight)
             waiting = 0
+
+
+@entry
+def _add_shares(thread, threads, parts, total):
+    """Set a part of `total` to the sum of what all threads collected, (threads, at least total's size) in float64."""
+    first, end = share(total.size, thread, threads)
+    for e in range(first, end):
+        number = parts[0, e]
+        for other in range(1, parts.shape[0]):
+            number += parts[other, e]
+        total[e] = number
 
 
 @inner

@@ -27,11 +27,14 @@ from typing import NamedTuple
 import numpy as np
 
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply
-from minicnn.kernels.cpu.compiling import inner
+from minicnn.kernels.cpu.compiling import entry, inner
+from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.strips import Block, add_row, padded_rows, rows_per_strip, rows_under
+from minicnn.kernels.cpu.team import share, team_size, work_together
 
 SEPARATE, SHARED, INPUT = 0, 1, 2
 STRIP_ELEMENTS = 200_000  # of columns and z together: 800 KB in float32, about an L2 cache
+LINE = 16  # numbers of float32
 GROUP_ROWS = 256  # windows that make a product efficient; small pictures are multiplied together up to that
 
 
@@ -74,7 +77,9 @@ def strips_and_groups(
     strip = rows_per_strip(rows, x_shape[0], threads, affordable)
     if layout != SEPARATE or strip < rows:
         return strip, 1
-    return strip, max(1, min(GROUP_ROWS // (block.z_height * block.z_width), x_shape[0] // (2 * threads)))
+    to_each = -(-x_shape[0] // threads)  # pictures for a thread, in equal groups: a rest of few windows is inefficient
+    groups = -(-to_each // max(1, GROUP_ROWS // (block.z_height * block.z_width)))
+    return strip, -(-to_each // groups)
 
 
 def memory_sizes(
@@ -95,8 +100,20 @@ def prepare_backward(
     weight: np.ndarray, block: Block, x_shape: tuple[int, ...], memories: Sequence[np.ndarray]
 ) -> tuple[ByColumns, None]:
     """Return what `gradients` needs, in the place of this algorithm."""
-    transposed = np.ascontiguousarray(weight.reshape(-1, block.filters).T).reshape(-1)
-    return ByColumns(column_layout(block, x_shape), transposed, *memories), None
+    transposed = empty((block.filters, block.window), weight.dtype)
+    threads = team_size(4 * weight.size)  # memory is what takes the time: some four multiplications for each number
+    work_together(_transpose, threads, weight.reshape(-1, block.filters), transposed)
+    return ByColumns(column_layout(block, x_shape), transposed.reshape(-1), *memories), None
+
+
+@entry
+def _transpose(thread, threads, matrix, transposed):
+    """Fill a share of the rows of `transposed`, as many at a time as a cache line of `matrix` holds."""
+    first, end = share(transposed.shape[0], thread, threads)
+    for start in range(first, end, LINE):
+        for column in range(transposed.shape[1]):
+            for row in range(start, min(start + LINE, end)):
+                transposed[row, column] = matrix[column, row]
 
 
 def input_gradient_memory(padded: np.ndarray, memories: Sequence[np.ndarray]) -> np.ndarray:

@@ -24,7 +24,10 @@ import numpy as np
 
 from minicnn.kernels.cpu.blas import add_transposed_product, multiply
 from minicnn.kernels.cpu.compiling import entry, inner
-from minicnn.kernels.cpu.strips import Block, rows_per_strip
+from minicnn.kernels.cpu.memory import empty
+from minicnn.kernels.cpu.scratch import scratches
+from minicnn.kernels.cpu.strips import Block, add_row, copy_row, rows_per_strip
+from minicnn.kernels.cpu.team import share, team_size, work_together
 from minicnn.kernels.cpu.winograd_tiles import (
     PLANE,
     POINTS,
@@ -37,7 +40,8 @@ from minicnn.kernels.cpu.winograd_tiles import (
 )  # fmt: skip
 
 BATCH_ELEMENTS = 5000  # of one plane of V and M together: 36 such planes are 720 KB, about an L2 cache
-SMALLEST_BATCH = 48  # tiles: for fewer, reading U and dU once a batch would cost more than leaving the cache
+ROWS = 16  # of U that are transformed together: a cache line of the weights that a transposed one is made of
+SMALLEST_BATCH = 64  # tiles: for fewer, reading U and dU once a batch would cost more than leaving the cache
 
 
 class ByTiles(NamedTuple):
@@ -114,15 +118,15 @@ def prepare_forward(
 ) -> tuple[None, ByTiles]:
     """Return what `convolve` needs, in the place of this algorithm."""
     g = filter_matrix(block.kernel_h)
-    return None, ByTiles(batch_of_tiles(block), g, transform_filters(weight, g), *memories)
+    return None, ByTiles(batch_of_tiles(block), g, _transformed(weight, g, transposed=False), *memories)
 
 
 def prepare_backward(
     weight: np.ndarray, block: Block, x_shape: tuple[int, ...], memories: Sequence[np.ndarray]
 ) -> tuple[None, ByTiles]:
     """Return what `gradients` needs, in the place of this algorithm."""
-    g, transposed = filter_matrix(block.kernel_h), np.ascontiguousarray(weight.swapaxes(2, 3))
-    return None, ByTiles(batch_of_tiles(block), g, transform_filters(transposed, g), *memories[:2])
+    g = filter_matrix(block.kernel_h)
+    return None, ByTiles(batch_of_tiles(block), g, _transformed(weight, g, transposed=True), *memories[:2])
 
 
 def input_gradient_memory(padded: np.ndarray, memories: Sequence[np.ndarray]) -> np.ndarray:
@@ -135,21 +139,55 @@ def product_size(block: Block) -> int:
     return POINTS * block.channels * block.filters
 
 
-@entry
-def transform_filters(weight, g):
-    """U = G·weight·Gᵀ for every channel and filter: weight (K, K, C, F) → U (36, C, F)."""
+def _transformed(weight: np.ndarray, g: np.ndarray, transposed: bool) -> np.ndarray:
+    """Return U = G·weight·Gᵀ for every channel and filter, (36, C, F), or `transposed` (36, F, C)."""
     kernel, _, channels, filters = weight.shape
-    u = np.zeros((POINTS, channels, filters), weight.dtype)
-    for a in range(TILE):
-        for b in range(TILE):
-            for i in range(kernel):
-                for j in range(kernel):
-                    factor = g[a, i] * g[b, j]
-                    if factor != 0:
-                        for c in range(channels):
-                            for f in range(filters):
-                                u[TILE * a + b, c, f] += factor * weight[i, j, c, f]
+    rows, columns = (filters, channels) if transposed else (channels, filters)
+    u = empty((POINTS, rows, columns), weight.dtype)
+    threads = team_size(4 * u.size)  # memory is what takes the time: some four multiplications for each number
+    few, half_done = scratches(threads, (ROWS * kernel * kernel * columns, TILE * kernel * columns), weight.dtype)
+    work_together(_transform_filters, threads, weight, transposed, g, few, half_done, u)
     return u
+
+
+@entry
+def _transform_filters(thread, threads, weight, transposed, g, few, half_done, u):
+    """Fill a share of the rows of u, ROWS of them at a time: first G·weight, then that times Gᵀ."""
+    kernel, columns = g.shape[1], u.shape[2]
+    few, half_done = few[thread], half_done[thread]
+    first, end = share(u.shape[1], thread, threads)
+    for start in range(first, end, ROWS):
+        count = min(ROWS, end - start)
+        for i in range(kernel):
+            for j in range(kernel):
+                place = (i * kernel + j) * ROWS * columns
+                if transposed:
+                    for column in range(columns):
+                        for row in range(count):
+                            few[place + row * columns + column] = weight[i, j, column, start + row]
+                else:
+                    for row in range(count):
+                        copy_row(weight[i, j, start + row], few[place + row * columns :])
+        for row in range(count):
+            for a in range(TILE):
+                for j in range(kernel):
+                    to = half_done[(a * kernel + j) * columns :]
+                    _combine(g[a], few[(j * ROWS + row) * columns :], kernel * ROWS * columns, to[:columns])
+            for a in range(TILE):
+                for b in range(TILE):
+                    _combine(g[b], half_done[a * kernel * columns :], columns, u[TILE * a + b, start + row])
+
+
+@inner
+def _combine(factors, rows, step, total):
+    """Set `total` to the sum of rows that begin `step` apart, each times its factor."""
+    total.fill(0)
+    for k in range(factors.size):
+        factor = factors[k]
+        if factor != 0:
+            row = rows[k * step : k * step + total.size]
+            for e in range(total.size):
+                total[e] += factor * row[e]
 
 
 @inner
@@ -197,21 +235,20 @@ def gradients(inputs, dz, block, by_tiles, thread, input_gradient, dinputs, prod
 @inner
 def add_up(products, block, by_tiles, dweight):
     """Add Gᵀ·dU·G to dweight, flat and float64, and begin dU anew."""
-    kernel, channels, filters, g = block.kernel_h, block.channels, block.filters, by_tiles.g
-    for a in range(TILE):
-        for b in range(TILE):
-            for c in range(channels):
-                start = ((TILE * a + b) * channels + c) * filters
-                gradient = products[start : start + filters]
-                for i in range(kernel):
-                    for j in range(kernel):
-                        factor = g[a, i] * g[b, j]
-                        if factor != 0:
-                            to = ((i * kernel + j) * channels + c) * filters
-                            target = dweight[to : to + filters]
-                            for f in range(filters):
-                                target[f] += factor * gradient[f]
-                gradient.fill(0)
+    kernel, filters, g = block.kernel_h, block.filters, by_tiles.g
+    plane = block.channels * filters
+    half_done, total = np.empty(kernel * TILE * filters), np.empty(filters)
+    for c in range(0, plane, filters):
+        for i in range(kernel):
+            for b in range(TILE):
+                to = half_done[(i * TILE + b) * filters :]
+                _combine(g[:, i], products[b * plane + c :], TILE * plane, to[:filters])
+        for i in range(kernel):
+            for j in range(kernel):
+                _combine(g[:, j], half_done[i * TILE * filters :], filters, total)
+                add_row(total, dweight[(i * kernel + j) * plane + c :])
+        for k in range(POINTS):
+            products[k * plane + c : k * plane + c + filters].fill(0)
 
 
 @inner

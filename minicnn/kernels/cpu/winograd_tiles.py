@@ -36,7 +36,7 @@ from minicnn.kernels.cpu.compiling import arithmetic
 
 TILE = 6
 POINTS = TILE * TILE
-PLANE = 8192 + 16  # elements; not a power of two, lest all planes compete for the same cache sets
+PLANE = 32768 + 16  # elements; not a power of two, lest all planes compete for the same cache sets
 
 P, Q = float(np.sqrt(2)), float(np.sqrt(0.5))
 _p, _q = np.float32(P), np.float32(Q)

@@ -234,9 +234,9 @@ def test_nan_is_not_lost(case, rng):
 
 
 def test_the_choice_follows_the_shape():
-    def choice(x_shape, weight_shape, stride=(1, 1), dtype="float32"):
+    def choice(x_shape, weight_shape, stride=(1, 1), dtype="float32", threads=1):
         block = strips.block_geometry(x_shape, weight_shape, Convolution(stride), Epilogue(relu=True))
-        return algorithms.choose_algorithm(block, x_shape[0], np.dtype(dtype))
+        return algorithms.choose_algorithm(block, x_shape[0], np.dtype(dtype), threads)
 
     assert choice((1, 32, 32, 32), (3, 3, 32, 64)) is winograd
     assert choice((1, 32, 32, 32), (5, 5, 32, 64)) is winograd
@@ -246,6 +246,8 @@ def test_the_choice_follows_the_shape():
     assert choice((1, 32, 32, 32), (4, 4, 32, 64)) is tiled
     assert choice((1, 6, 6, 32), (3, 3, 32, 64)) is tiled
     assert choice((64, 6, 6, 32), (3, 3, 32, 64)) is winograd
+    assert choice((64, 6, 6, 32), (3, 3, 32, 64), threads=16) is tiled  # four tiles for each
+    assert choice((512, 4, 4, 512), (3, 3, 512, 512)) is tiled  # 2×2 outputs leave most of a tile empty
 
 
 def test_an_unknown_algorithm_is_named():
