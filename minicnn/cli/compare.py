@@ -12,6 +12,9 @@ from minicnn.cli.json_output import print_json
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN", help="Folders of training runs.")],
     out: Annotated[str, typer.Option(metavar="PICTURE", help="File for all curves, a PNG.")] = "compare.png",
+    minutes: Annotated[
+        bool, typer.Option("--minutes", help="Draw curves over the minutes that training took, not over epochs.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else; draw nothing.")
     ] = False,
@@ -30,6 +33,6 @@ def compare(
     from minicnn.cli.run_table import print_runs
     from minicnn.runs.plots import draw_comparison
 
-    draw_comparison({record.path: record.history for record in records}, picture)
+    draw_comparison({record.path: record.history for record in records}, picture, minutes)
     print_runs(records, differing)
     print(f"see {out}")

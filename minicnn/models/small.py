@@ -3,9 +3,9 @@
 Where the picture is halved, the max-pool stands before the batch norm, as in Jordan 2024: convolution and pool run as
 one, and batch norm and ReLU have a quarter of the numbers to walk over. `print(net.plan(training=True))` shows it.
 
-Sources: Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", arXiv 2404.00498, §3, for the two of 32
-pixels, of which `small32` has half to a quarter of its filters where they cost most, and both ReLU for GELU; He et al. 2016, "Deep Residual Learning for
-Image Recognition", figure 2, for `small64`'s residual blocks.
+Sources: Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", arXiv 2404.00498, §3, for the two for 32
+pixels, which have ReLU for its GELU, and `small32` half of its filters where they cost most; He et al. 2016, "Deep
+Residual Learning for Image Recognition", figure 2, for `small64`'s residual blocks.
 """
 
 from __future__ import annotations

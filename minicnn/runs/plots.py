@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,10 +112,11 @@ def draw_rates(curve: RateCurve, path: Path, title: str) -> None:
     save_figure(figure, path)
 
 
-def draw_comparison(histories: Mapping[str, Sequence[Epoch]], path: Path) -> None:
+def draw_comparison(histories: Mapping[str, Sequence[Epoch]], path: Path, minutes: bool = False) -> None:
     """Draw validation loss and accuracy of several runs over one another into a PNG, a colour a run.
 
-    histories: by what the runs are called. Raises UsageError when the file cannot be written.
+    histories: by what the runs are called. minutes: draw them over how long training and validation took, not over the
+    epochs. Raises UsageError when the file cannot be written.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -123,16 +125,17 @@ def draw_comparison(histories: Mapping[str, Sequence[Epoch]], path: Path) -> Non
     loss, accuracy = figure.subplots(1, 2)
     for number, history in enumerate(histories.values()):
         color = f"C{number % 10}"
-        epochs = [row.epoch for row in history]
-        loss.plot(epochs, [row.val_loss for row in history], color=color, marker=".", markersize=3)
-        accuracy.plot(epochs, [row.val_accuracy for row in history], color=color, marker=".", markersize=3)
+        places = list(accumulate(row.seconds / 60 for row in history)) if minutes else [row.epoch for row in history]
+        loss.plot(places, [row.val_loss for row in history], color=color, marker=".", markersize=3)
+        accuracy.plot(places, [row.val_accuracy for row in history], color=color, marker=".", markersize=3)
         best = best_epoch(history)
-        accuracy.plot(best.epoch, best.val_accuracy, marker="o", markersize=6, fillstyle="none", color=color)
+        ring = places[history.index(best)], best.val_accuracy
+        accuracy.plot(*ring, marker="o", markersize=6, fillstyle="none", color=color)
     loss.set_title("validation loss in nats")
     accuracy.set_title("validation accuracy (best epochs ringed)")
     accuracy.yaxis.set_major_formatter(PercentFormatter(1.0))
     for axes in (loss, accuracy):
-        axes.set_xlabel("epoch")
+        axes.set_xlabel("minutes" if minutes else "epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
     legend = figure.legend(loss.lines, [""] * len(loss.lines), loc="outside lower center", ncols=2)

@@ -31,6 +31,7 @@ def test_a_depthwise_weight_is_drawn_as_one_filter_for_one_channel():
         ("glorot_uniform", lambda fan_in, fan_out: 2 / (fan_in + fan_out)),
         ("he_normal", lambda fan_in, fan_out: 2 / fan_in),
         ("he_uniform", lambda fan_in, fan_out: 2 / fan_in),
+        ("normal", lambda fan_in, fan_out: 0.01**2),
     ],
 )
 def test_mean_and_variance(name, variance, shape, rng):

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from minicnn.errors import UsageError
+from minicnn.runs import plots
 from minicnn.runs.comparison import RunRecord, differing_settings
 from minicnn.runs.plots import draw_comparison
 from minicnn.runs.settings import Settings
@@ -71,3 +73,14 @@ def test_the_curves_of_many_runs_are_one_picture(tmp_path: Path) -> None:
     draw_comparison({f"runs/$number$_{k}": ROWS[:2] for k in range(12)}, tmp_path / "compare.png")
     with Image.open(tmp_path / "compare.png") as picture:
         assert picture.width == 1320 and picture.height > 480
+
+
+def test_curves_over_minutes_begin_where_the_first_epoch_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr(plots, "save_figure", lambda figure, path: figures.append(figure))
+    rows = [ROWS[0]._replace(seconds=90.0), ROWS[1]._replace(seconds=30.0)]
+    draw_comparison({"run": rows}, tmp_path / "compare.png", minutes=True)
+    loss, accuracy = figures[0].axes
+    assert loss.get_xlabel() == accuracy.get_xlabel() == "minutes"
+    assert [list(axes.lines[0].get_xdata()) for axes in (loss, accuracy)] == [[1.5, 2.0], [1.5, 2.0]]
+    assert list(accuracy.lines[1].get_xdata()) == [2.0], "the ring"
