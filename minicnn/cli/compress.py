@@ -37,13 +37,14 @@ def compress(
         float, typer.Option(help="Share of the weights that become zero, such as 0.8, while the others are fine-tuned.")
     ] = 0.0,
     prune_scope: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Compare the weights of all layers, or prune the same share of each: "
-            f"{one_of(CHOICES['prune_scope'])}.",
+            f"{one_of(CHOICES['prune_scope'])}. [global]",
+            show_default=False,
             autocompletion=completion("prune_scope"),
         ),
-    ] = "global",
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Of fine-tuning. [5]", show_default=False)] = None,
     lr: Annotated[
         float | None, typer.Option(help="Learning rate of fine-tuning. [a tenth of RUN's]", show_default=False)
@@ -59,13 +60,16 @@ def compress(
     ] = None,
     int8: Annotated[bool, typer.Option("--int8/--no-int8", help="Make int8 networks.")] = True,
     calibration: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help=f"How the ranges of activations are found: {one_of(CHOICES['calibration'])}.",
+            help=f"How the ranges of activations are found: {one_of(CHOICES['calibration'])}. [mse]",
+            show_default=False,
             autocompletion=completion("calibration"),
         ),
-    ] = "mse",
-    calibration_images: Annotated[int, typer.Option(help="From so many training images.")] = 128,
+    ] = None,
+    calibration_images: Annotated[
+        int | None, typer.Option(help="From so many training images. [128]", show_default=False)
+    ] = None,
     images: Annotated[int, typer.Option(help="Validation images to measure on, chosen at random; 0 for all.")] = 0,
     model: OwnNetwork = None,
     workers: Annotated[int, typer.Option(help="Threads that read images.")] = 2,
@@ -84,9 +88,11 @@ def compress(
     from minicnn.training.progress import Progress
 
     tuning: dict[str, Any] = dict(read_setting(text) for text in fixed or [])
-    given = {"epochs": epochs, "lr": lr, "prune_scope": prune_scope, "workers": workers}
-    tuning = {name: value for name, value in given.items() if value is not None} | tuning
-    wish = compression.Wish(prune, int8, calibration, calibration_images, images, tuning)
+    tuning = _given(epochs=epochs, lr=lr, prune_scope=prune_scope) | tuning
+    of_int8 = _given(calibration=calibration, calibration_images=calibration_images)
+    if of_int8 and not int8:
+        raise UsageError("calibration is for int8 networks: leave out --no-int8, or the calibration")
+    wish = compression.Wish(prune, int8, images=images, tuning=tuning, **of_int8)
     progress = Progress() if as_json else make_progress(sys.stdout)
     try:
         rows = compression.compress(run, data, wish, folder, progress, model, workers)
@@ -96,8 +102,13 @@ def compress(
         print_json({"run": run, "networks": [row.to_json() for row in rows]})
         return
     _print(rows)
-    last = rows[-1].file
-    print(f"see {folder}; minicnn evaluate {last} DATA, minicnn predict {last} IMAGE")
+    last, consent = rows[-1].file, "" if model is None else f" --model {model}"
+    print(f"see {folder}; minicnn evaluate {last} DATA{consent}, minicnn predict {last} IMAGE{consent}")
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Return those options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _print(rows: list[Any]) -> None:

@@ -21,6 +21,8 @@ from minicnn.layers.dense import Dense
 from minicnn.layers.pooling import MaxPool2D
 from minicnn.layers.variables import Variable
 
+SMALLEST_SCALE = float(np.finfo("float32").tiny)  # a smaller one would be 0, or nearly, in float32
+
 
 class Scale(NamedTuple):
     """What bytes q stand for: numbers scale · (q − zero)."""
@@ -128,7 +130,8 @@ class _Weighted(_Int8):
         """Set all from real weights (…, F) and biases (F,), and what the bytes that come in and go out stand for."""
         scale = ops.quantize_weight(weight.astype("float64"))[1]
         # A bias has to fit into 32 bits in units of its filter's sums, also where the weights are next to nothing.
-        scale = np.maximum(scale, np.abs(bias) / (x.scale * 2.0**24)).astype("float32")
+        scale = np.maximum(scale, np.abs(bias) / (x.scale * 2.0**24))
+        scale = np.maximum(scale, SMALLEST_SCALE).astype("float32")
         self.weight_scale.fill(scale)
         self.weight.fill(np.clip(np.rint(weight / scale), -127, 127))
         self.bias.fill(np.rint(bias / (scale.astype("float64") * x.scale)))
@@ -140,7 +143,7 @@ class _Weighted(_Int8):
         """Return the factors from sums to results, the zero of what comes in, and that of the results or None."""
         x = self.scale_of("x")
         if self.floats:
-            return self.weight_scale.value * x.scale, x.zero, None
+            return (self.weight_scale.value * x.scale).astype(self.dtype), x.zero, None
         y = self.scale_of("y")
         return self.weight_scale.value * (x.scale / y.scale), x.zero, y.zero
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -15,14 +16,14 @@ import numpy as np
 from minicnn.backend import to_numpy
 from minicnn.data import ImageDataset, Loader, open_dataset
 from minicnn.errors import UsageError
-from minicnn.files import write_whole
+from minicnn.files import clear_leftovers, write_whole
 from minicnn.layers import Sequential
 from minicnn.runs.network_file import NetworkFacts, save_network
 from minicnn.runs.series import Member, require_trainable, trained
 from minicnn.runs.settings import Settings
 from minicnn.runs.trained import TrainedNetwork, listed
 from minicnn.runs.transfer import settings_from
-from minicnn.training.calibration import quantize_network
+from minicnn.training.calibration import METHODS, quantize_network
 from minicnn.training.evaluation import evaluate, require_finite
 from minicnn.training.feeding import feed
 from minicnn.training.progress import Progress
@@ -32,6 +33,11 @@ BATCH = 32  # pictures at once, where nothing else is said
 REPEATS = 7  # of each measurement of time, the median of which counts
 RATE = 0.1  # of the learning rate that a run was trained with, for fine-tuning
 EPOCHS = 5  # of fine-tuning
+# Settings of fine-tuning that have to be the network's own, or pruning's, and those that choose images.
+GIVEN = (
+    "data", "classes", "fold", "seed", "model", "image_size", "normalize", "fit", "init", "prune", "freeze",
+    "unfreeze_at", "whiten", "workers",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Wish:
     prune: share of its weights that become zero, 0 for no pruning. int8: whether to make int8 networks. calibration:
     how their ranges are found, see `minicnn.training.calibration`; calibration_images: from how many training images.
     images: how many validation images to measure on, 0 for all. tuning: settings of the fine-tuning, by name, that are
-    not as they would be (see `fine_tuning`).
+    not as they would be (see `fine_tuning`), but for those in GIVEN.
     """
 
     prune: float = 0.0
@@ -79,6 +85,12 @@ class Wish:
     def __post_init__(self) -> None:
         if not self.prune and not self.int8:
             raise UsageError("there is nothing to do: leave out --no-int8, or add --prune")
+        if self.calibration not in METHODS:
+            raise UsageError(f"unknown calibration {self.calibration!r}: choose one of {', '.join(METHODS)}")
+        if self.tuning and not self.prune:
+            raise UsageError(f"{listed(list(self.tuning))} is for fine-tuning a pruned network: add --prune")
+        if given := [name for name in self.tuning or {} if name in GIVEN]:
+            raise UsageError(f"{listed(given)} cannot be another one in fine-tuning: leave it out")
         if not 0 <= self.prune < 1:
             raise UsageError(f"prune={self.prune:g} should be the share of weights to become zero, from 0 to below 1")
         if self.calibration_images < 1 or self.images < 0:
@@ -96,22 +108,23 @@ def compress(
 
     run: a run, a network's file or a pretrained network. data: whose training images tune and calibrate, and whose
     validation images measure; None for the run's own. model: the file of the user's own that it was trained with.
+    Pictures are judged as they are, without their mirrors, whatever the run did: so `evaluate` judges the files.
     Pruning trains in `folder`/pruned, where the same command goes on after it was stopped.
     `folder`/compression.json says what was asked for, and in the end what came of it.
     Raises UsageError for what cannot be compressed so, a folder that holds something else, and what training raises.
     """
-    asked = {"run": run, "data": data, **asdict(wish)}
-    del asked["images"]  # the same networks may be measured on others
-    asked["tuning"] = {name: value for name, value in (wish.tuning or {}).items() if name != "workers"}
     original = TrainedNetwork.open(run, model=model)
     if original.facts.int8:
         raise UsageError(f"{run} is an int8 network already: compress the one that it was made from")
-    shown = some(original.images(data), wish.images)
-    learnt = original.images(data, "train")  # complains before anything is trained
+    asked = {"run": str(Path(run)), "weights": _digest(original.net), "data": data, **asdict(wish)}
+    del asked["images"]  # the same networks may be measured on others
+    shown = some(original.images(data, divided=True), wish.images)
+    learnt = original.images(data, "train", divided=True)  # complains before anything is trained
     networks = {"original": original.net}
     tuning = None
     if wish.prune:
-        tuning = Member("fine-tuning", fine_tuning(run, original, data, wish, model), folder / "pruned")
+        settings = fine_tuning(run, original, data, wish, model).changed(workers=workers)
+        tuning = Member("fine-tuning", settings, folder / "pruned")
         require_trainable([tuning], folder)
     _begin(folder, asked)
     if tuning is not None:
@@ -120,19 +133,21 @@ def compress(
         networks["pruned"] = TrainedNetwork.open(str(folder / "pruned"), model=model).net
     if wish.int8:
         progress.note(f"calibrating on {min(wish.calibration_images, len(learnt))} training images")
-        batches = _pictures(some(learnt, wish.calibration_images), original.facts, workers)
+        batches = list(_pictures(some(learnt, wish.calibration_images), original.facts, workers))
         for name in list(networks):
             int8 = "int8" if name == "original" else f"{name} int8"
             networks[int8] = quantize_network(networks[name], batches, wish.calibration)
     files = {name: _save(net, name, original.facts, folder) for name, net in networks.items() if name != "original"}
     progress.note(f"measuring on {len(shown)} validation images")
-    times = speeds(networks, _pictures(some(shown, BATCH), original.facts, workers)[0])
-    rows = []
-    flip = original.settings is not None and original.settings.test_flip
+    results = {}
     for name, net in networks.items():
         loader = Loader(shown, BATCH, original.facts.transform, workers=workers)
-        result = evaluate(net, loader, original.facts.normalization, flip=flip)
-        require_finite(result, name)
+        results[name] = evaluate(net, loader, original.facts.normalization)
+        require_finite(results[name], name)
+    times = speeds(networks, next(_pictures(shown, original.facts, workers)))
+    rows = []
+    for name, net in networks.items():
+        result = results[name]
         file = files.get(name)
         size = sum(array.nbytes for array in net.state().values()) if file is None else file.stat().st_size
         path = None if file is None else str(file)
@@ -145,7 +160,7 @@ def fine_tuning(run: str, original: TrainedNetwork, data: str | None, wish: Wish
     """Return the settings with which what is left of a pruned network learns on.
 
     They are those of the run, or of what a network's file says of its pictures; but for EPOCHS epochs, RATE times its
-    learning rate, which falls to zero along a cosine, and all layers learn. `wish.tuning` holds against all that.
+    learning rate, which falls to zero along a cosine, and all layers learn. `wish.tuning` holds against that.
     Raises UsageError where there is no data, or it has other classes than the network.
     """
     if original.settings is not None:
@@ -158,8 +173,9 @@ def fine_tuning(run: str, original: TrainedNetwork, data: str | None, wish: Wish
     if data is not None:
         base = base.changed(data=data, fold="")
     settings = base.changed(
-        init=run, freeze="", unfreeze_at=0, rates="", epochs=EPOCHS, schedule="cosine", warmup=0.0, prune=wish.prune
-    ).changed(**(wish.tuning or {}))
+        init=run, freeze="", unfreeze_at=0, whiten=False, epochs=EPOCHS, schedule="cosine", warmup=0.0,
+        prune=wish.prune,
+    ).changed(**(wish.tuning or {}))  # fmt: skip
     classes = open_dataset(settings.data, seed=settings.seed, classes=settings.classes).classes
     if classes != original.facts.classes:
         raise UsageError(
@@ -200,14 +216,16 @@ def zeros_of(net: Sequential) -> float:
     return sum(int((w == 0).sum()) for w in weights) / max(sum(w.size for w in weights), 1)
 
 
-def _pictures(images: ImageDataset, facts: NetworkFacts, workers: int) -> list[np.ndarray]:
+def _pictures(images: ImageDataset, facts: NetworkFacts, workers: int) -> Iterator[np.ndarray]:
+    """Yield the images as the network reads them, BATCH at a time."""
     loader = Loader(images, BATCH, facts.transform, workers=workers)
-    return [x for x, _ in feed(loader, 0, facts.normalization)]
+    return (x for x, _ in feed(loader, 0, facts.normalization))
 
 
 def _begin(folder: Path, asked: dict[str, Any]) -> None:
     """Make the folder. Raises UsageError when there is something in it that the same command did not make."""
     record = folder / RECORD
+    clear_leftovers(record)
     found = [path.name for path in folder.iterdir()] if folder.exists() else []
     if RECORD in found:
         try:
@@ -227,11 +245,20 @@ def _begin(folder: Path, asked: dict[str, Any]) -> None:
     _keep(folder, asked, [])
 
 
+def _digest(net: Sequential) -> str:
+    """Return a number that tells these weights from others."""
+    numbers = hashlib.sha256()
+    for name, array in net.state().items():
+        numbers.update(name.encode() + to_numpy(array).tobytes())
+    return numbers.hexdigest()
+
+
 def _keep(folder: Path, asked: dict[str, Any], networks: list[dict[str, Any]]) -> None:
     write_whole(folder / RECORD, json.dumps({"asked": asked, "networks": networks}, indent=2) + "\n")
 
 
 def _save(net: Sequential, name: str, facts: NetworkFacts, folder: Path) -> Path:
     path = folder / f"{name.replace(' ', '-')}.safetensors"
+    clear_leftovers(path)
     save_network(net, replace(facts, int8="int8" in name), path, packed=True)
     return path

@@ -42,7 +42,7 @@ from minicnn.training.progress import Progress, SeveralListeners
 from minicnn.training.pruning import Pruning
 from minicnn.training.schedules import make_schedule
 from minicnn.training.trainer import Diverged, Trainer
-from minicnn.training.whitening import first_convolution, whiten
+from minicnn.training.whitening import whiten
 
 CLASS_WEIGHTS = {"none": lambda labels, classes: None, "balanced": balanced_weights}
 REDRAW_INTERVAL = 60.0  # seconds between two drawings of the curves while training goes on
@@ -80,9 +80,7 @@ class Run:
         net = models.build(network, (settings.image_size, settings.image_size, 3), classes=classes, seed=settings.seed)
         if start is not None:
             copy_weights(start, net, self.splits.classes)
-        freeze(net, settings.freeze)
-        if settings.whiten:
-            first_convolution(net).freeze()
+        freeze(net, settings.freeze, settings.whiten)
         rates = rates_by_name(net, settings.rates)
         with device_memory(device, f"what {settings.model} and its optimizer keep", "try a smaller --image-size"):
             self.net = net.to(device)
@@ -261,6 +259,7 @@ class Run:
         if self.settings.unfreeze_at:
             self.trainer.train(self.training, self.validation, self._keep, until=self.settings.unfreeze_at - 1)
             self.net.freeze(False)
+            freeze(self.net, "", self.settings.whiten)
 
     def describe(self) -> list[str]:
         """Return in a few lines what is going to be trained, on what, where."""

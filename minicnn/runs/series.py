@@ -11,7 +11,7 @@ from pathlib import Path
 
 from minicnn import models
 from minicnn.data import Splits
-from minicnn.errors import UsageError
+from minicnn.errors import Interrupted, UsageError
 from minicnn.runs.ahead import start_compiled
 from minicnn.runs.comparison import RunRecord
 from minicnn.runs.images import open_splits
@@ -65,16 +65,19 @@ def trained(member: Member, progress: Progress, stop_rule: StopRule | None = Non
     raises.
     """
     settings, directory = member.settings, RunDirectory(member.path)
-    if not directory.config.exists():
-        run = start_compiled(settings, str(member.path), progress)
-    else:
-        _require_same(settings, member.path)
-        if directory.confusion.exists():  # the last file that a run writes
-            return RunRecord.read(str(member.path))
-        named = settings.model if models.is_file(settings.model) else None
-        run = Run.resume(str(member.path), progress, named)
-    run.trainer.stop_rule = stop_rule
-    run.train()
+    try:
+        if not directory.config.exists():
+            run = start_compiled(settings, str(member.path), progress)
+        else:
+            _require_same(settings, member.path)
+            if directory.confusion.exists():  # the last file that a run writes
+                return RunRecord.read(str(member.path))
+            named = settings.model if models.is_file(settings.model) else None
+            run = Run.resume(str(member.path), progress, named)
+        run.trainer.stop_rule = stop_rule
+        run.train()
+    except Interrupted:
+        raise Interrupted(f"interrupted in {member.path}: the same command again goes on") from None
     return RunRecord.read(str(member.path))
 
 

@@ -98,6 +98,8 @@ class Settings:
                 raise UsageError(f"{_words(name)} must be at least {lowest}; got {getattr(self, name)}")
         if self.unfreeze_at and not self.freeze:
             raise UsageError(f"unfreeze at epoch {self.unfreeze_at} needs something frozen: add --freeze")
+        if self.unfreeze_at and self.prune:
+            raise UsageError("prune chooses among the weights that learn from the start: leave out --unfreeze-at")
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:

@@ -60,13 +60,15 @@ class TrainedNetwork:
 
         return trained_html(self)
 
-    def images(self, data: str | None = None, part: str = "validation", strict: bool = False) -> ImageDataset:
+    def images(
+        self, data: str | None = None, part: str = "validation", strict: bool = False, divided: bool = False
+    ) -> ImageDataset:
         """Find the images to evaluate on, labelled as the network's classes are.
 
         data: None for the run's own, of a fold those that it was validated on; a named set; a folder with train/ beside
         the others, of which `part` (one of PARTS) is taken; or a folder of class folders, of which all images
-        are. They may be of some of the network's classes only. Of a run that was trained on some of the data's classes,
-        the images of the others are left out.
+        are, or if `divided`, those that are `part` when training divides it. They may be of some of the network's
+        classes only. Of a run that was trained on some of the data's classes, the images of the others are left out.
         Raises UsageError when there are none, or they have classes that the network does not know.
         """
         if part not in PARTS:
@@ -75,7 +77,8 @@ class TrainedNetwork:
             raise UsageError("there are no images without a name: name a data set or a folder")
         some = self.settings is not None and self.settings.classes != ""
         folder = in_home(data) if data is not None else None
-        if folder is not None and data not in NAMED_DATASETS and not (folder / "train").is_dir():
+        named = data in NAMED_DATASETS
+        if folder is not None and not (named or divided or (folder / "train").is_dir()):
             allowed = None if some else self.facts.classes
             return ImageDataset.from_folder(folder, classes=allowed, only=self.facts.classes, strict=strict)
         source = data or (self.settings.data if self.settings else "")

@@ -22,6 +22,7 @@ from minicnn.runs.own_network import code_needed
 from minicnn.runs.pixels import FITS, NORMALIZATIONS
 from minicnn.runs.trained import listed
 from minicnn.runs.weights import TrainedWeights
+from minicnn.training.whitening import first_convolution
 
 ALL = "all"
 
@@ -79,17 +80,18 @@ def copy_weights(start: TrainedWeights, net: Sequential, classes: Sequence[str])
             variable.value = np.array(there[name], dtype=variable.value.dtype, order="C")
 
 
-def freeze(net: Sequential, which: str) -> None:
+def freeze(net: Sequential, which: str, whitened: bool = False) -> None:
     """Freeze layers of `net`. which: "" for none, "all" but the last, or patterns of dotted names joined by commas.
 
-    Raises UsageError for a pattern that no layer's name matches, and where nothing would be left to learn.
+    whitened: freeze the first convolution as well. Raises UsageError for a pattern that no layer's name matches, where
+    nothing would be left to learn, and where there is no convolution to whiten.
     """
     if which == ALL:
         last = _last_layer(net)[1]
         chosen = [layer for layer in net.layers if not any(inner is last for _, inner in layer.walk())]
     else:
         chosen = [layer for pattern in _listed("freeze", which) for layer in _matching(net, pattern)]
-    for layer in chosen:
+    for layer in [*chosen, first_convolution(net)] if whitened else chosen:
         layer.freeze()
     if all(parameter.frozen for parameter in net.parameters().values()):
         raise UsageError(f"freeze={which} leaves nothing to learn: leave a layer out of it")

@@ -14,7 +14,7 @@ from minicnn.backend import Array, to_numpy
 from minicnn.errors import UsageError
 from minicnn.layers import Sequential
 from minicnn.layers.int8 import Node, int8_network, nodes_of, run
-from minicnn.layers.quantized import Scale
+from minicnn.layers.quantized import SMALLEST_SCALE, Scale
 from minicnn.ops.quantization import LARGEST
 
 METHODS = ("mse", "percentile", "minmax")
@@ -35,7 +35,7 @@ class Range:
 
     def widen(self, y: np.ndarray) -> None:
         """Take in the numbers y, so that the range holds them."""
-        self.low, self.high = min(self.low, float(y.min())), max(self.high, float(y.max()))
+        self.low, self.high = float(np.minimum(self.low, y.min())), float(np.maximum(self.high, y.max()))  # NaN stays
 
     def count(self, y: np.ndarray) -> None:
         """Count the numbers y, which lie in the range."""
@@ -71,7 +71,7 @@ def scale_of(low: float, high: float) -> Scale:
     """Return the scale of bytes for the numbers from `low` ≤ 0 to `high` ≥ 0; of none but 0, any."""
     if high <= low:
         return Scale(1.0, 0)
-    scale = float(np.float32((high - low) / LARGEST))
+    scale = max(float(np.float32((high - low) / LARGEST)), SMALLEST_SCALE)
     return Scale(scale, int(min(max(round(-low / scale), 0), LARGEST)))
 
 

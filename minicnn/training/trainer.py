@@ -171,9 +171,9 @@ class Trainer:
                 self.pruning.advance((self.optimizer.steps + 1) / (self.epochs * steps))
             self.learn(group, totals)
             if self.average is not None:
-                self.average.update(self.optimizer.steps, share_done)
                 if self.pruning is not None:  # the average still holds what was there before
                     self.pruning.mask(self.average.values)
+                self.average.update(self.optimizer.steps, share_done)
             now = time.perf_counter()
             if not self._warm and steps > 1:  # the first step of all, which compiles kernels, tells no speed
                 self._warm, began, looked, uncounted = True, now, now, totals.images

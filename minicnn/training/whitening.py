@@ -19,6 +19,7 @@ from minicnn.layers import Conv2D, Layer
 from minicnn.layers.tree import found_in
 from minicnn.layers.variables import Parameter
 
+PICTURES = 64  # whose patches are in memory together: 220 MB where pictures of 128×128 pixels meet 3×3 filters
 EPSILON = 5e-4  # added to the variances, so that an axis with hardly any is not blown up to noise
 
 
@@ -56,9 +57,14 @@ def whitening_filters(pictures: np.ndarray, height: int, width: int, filters: in
     """
     if filters < 2:
         raise UsageError(f"whitening needs at least two filters, an axis of the patches with both signs; got {filters}")
-    windows = np.lib.stride_tricks.sliding_window_view(pictures, (height, width), axis=(1, 2))
-    patches = np.moveaxis(windows, 3, 5).reshape(-1, height * width * pictures.shape[3])
-    variances, axes = np.linalg.eigh(patches.T.astype(np.float64) @ patches / len(patches))
+    products, patches = np.zeros((height * width * pictures.shape[3],) * 2), 0
+    for first in range(0, len(pictures), PICTURES):
+        some = pictures[first : first + PICTURES].astype(np.float64)
+        windows = np.lib.stride_tricks.sliding_window_view(some, (height, width), axis=(1, 2))
+        of_some = np.moveaxis(windows, 3, 5).reshape(-1, len(products))
+        products += of_some.T @ of_some
+        patches += len(of_some)
+    variances, axes = np.linalg.eigh(products / patches)
     scaled = (axes / np.sqrt(variances + EPSILON))[:, ::-1][:, : filters // 2]  # eigh: the smallest first
     weight = np.zeros((len(axes), filters))
     weight[:, : 2 * scaled.shape[1]] = np.concatenate([scaled, -scaled], axis=1)

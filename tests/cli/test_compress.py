@@ -15,8 +15,11 @@ from PIL import Image
 from minicnn.cli.main import main
 from minicnn.layers.weights import read_arrays, save_arrays
 from minicnn.runs import compression
+from minicnn.runs import run as run_module
+from minicnn.runs.images import open_splits
 from minicnn.runs.network_file import read_network, save_network
 from minicnn.runs.trained import TrainedNetwork
+from minicnn.training.history import to_csv
 from tests.cli.command import Command
 
 NAMES = ["original", "pruned", "int8", "pruned int8"]
@@ -135,13 +138,18 @@ def test_a_network_of_one_s_own_is_compressed_when_it_is_named(
         (["RUN", "--prune", 1.5], "prune=1.5 should be the share"),
         (["RUN", "--no-int8"], "nothing to do"),
         (["RUN", "--calibration", "best"], "unknown calibration 'best'"),
+        (["RUN", "--prune", 0.5, "--calibration", "best"], "unknown calibration 'best'"),
         (["RUN", "--calibration-images", 0], "at least 1 image"),
+        (["RUN", "--epochs", 3], "epochs is for fine-tuning a pruned network: add --prune"),
+        (["RUN", "--prune", 0.5, "--no-int8", "--calibration", "mse"], "calibration is for int8 networks"),
+        (["RUN", "--prune", 0.5, "--set", "normalize=imagenet"], "normalize cannot be another one in fine-tuning"),
+        (["RUN", "--prune", 0.5, "--set", "prune=0.1"], "prune cannot be another one in fine-tuning"),
         (["RUN", "--out", ""], "name of the folder is empty"),
         (["RUN", "--out", "full"], "full is not empty"),
         (["RUN", "--out", "file"], "file is a file"),
         (["RUN", "--set", "speed=9"], "should be a setting"),
         (["RUN", "--prune", 0.5, "--set", "optimizer=lion"], "unknown optimizer"),
-        (["RUN", "--prune", 0.5, "--set", "classes=3"], "has 3 classes"),
+        (["RUN", "--prune", 0.5, "--set", "classes=3"], "classes cannot be another one in fine-tuning"),
         (["RUN", "--model", "own.py"], "leave out --model"),
         (["efficientnet_lite0"], "name a data set or a folder"),
         (["INT8"], "is an int8 network already"),
@@ -162,7 +170,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
     out = () if "--out" in arguments else ("--out", "small")
     answer = minicnn("compress", *given, *out, "--workers", 0)
     assert answer.code == 2 and answer.err.count("\n") == 1 and part in answer.err
-    assert not list((tmp_path / "small").glob("*.safetensors"))
+    assert not (tmp_path / "small").exists()
 
 
 def test_training_does_not_start_from_bytes(made: Path, shapes: Path, minicnn: Command, tmp_path: Path) -> None:
@@ -193,8 +201,57 @@ def test_a_tampered_file_is_refused(
 def test_fine_tuning_has_the_run_s_settings_but_for_what_it_changes(run: Path) -> None:
     original = TrainedNetwork.open(str(run))
     assert original.settings is not None
-    frozen = replace(original, settings=original.settings.changed(freeze="conv*", unfreeze_at=2, lr=0.01))
+    changes = {"freeze": "conv*", "unfreeze_at": 2, "lr": 0.01, "whiten": True, "rates": "dense1=0.1"}
+    frozen = replace(original, settings=original.settings.changed(**changes))
     wish = compression.Wish(prune=0.5, tuning={"epochs": 3})
     settings = compression.fine_tuning(str(run), frozen, None, wish)
     assert settings.lr == pytest.approx(0.001) and settings.freeze == "" and settings.unfreeze_at == 0
+    assert settings.rates == "dense1=0.1" and not settings.whiten
     assert (settings.epochs, settings.prune, settings.init, settings.model) == (3, 0.5, str(run), "cnn2")
+
+
+def test_images_that_tune_do_not_measure_where_a_folder_has_no_parts(run: Path, shapes: Path) -> None:
+    original = TrainedNetwork.open(str(run))
+    flat = str(shapes / "train")
+    parts = {
+        part: {str(path) for path in original.images(flat, part, divided=True).paths}
+        for part in ("train", "validation")
+    }
+    assert parts["train"] and parts["validation"] and not parts["train"] & parts["validation"]
+    settings = compression.fine_tuning(str(run), original, flat, compression.Wish(prune=0.5))
+    assert {str(path) for path in open_splits(settings).train.paths} == parts["train"]
+
+
+def test_an_interrupted_fine_tuning_goes_on_to_the_same_network(
+    made: Path, run: Path, tmp_path: Path, minicnn: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+
+    def interrupted(history: object) -> str:
+        written.append(tmp_path)
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        return to_csv(history)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "to_csv", interrupted)
+        answer = minicnn("compress", run, "--out", tmp_path / "small", *OPTIONS)
+    assert answer.code == 130 and "the same command again goes on" in answer.err
+    assert not list((tmp_path / "small").glob("*.safetensors"))
+    assert minicnn("compress", run, "--out", tmp_path / "small", *OPTIONS).code == 0
+    for name in ("pruned", "int8", "pruned-int8"):
+        file = f"{name}.safetensors"
+        assert (tmp_path / "small" / file).read_bytes() == (made / file).read_bytes()
+
+
+def test_other_weights_in_the_same_place_are_another_network(
+    run: Path, shapes: Path, tmp_path: Path, minicnn: Command
+) -> None:
+    trained = TrainedNetwork.open(str(run))
+    command = ("compress", tmp_path / "net.safetensors", shapes, "--workers", 0, "--calibration-images", 8)
+    save_network(trained.net, trained.facts, tmp_path / "net.safetensors")
+    assert minicnn(*command).code == 0
+    trained.net.parameters()["conv1.weight"].value *= 2
+    save_network(trained.net, trained.facts, tmp_path / "net.safetensors")
+    answer = minicnn(*command)
+    assert answer.code == 2 and "holds what another command made" in answer.err

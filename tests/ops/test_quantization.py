@@ -9,6 +9,7 @@ import pytest
 
 from minicnn import ops
 from minicnn.errors import ShapeError, UsageError
+from minicnn.kernels.cpu import quantized_convolution as kernels
 from minicnn.loops import quantization, quantized_convolution
 from minicnn.ops.quantized_convolution import MOST_TERMS
 from tests.ops.calls import CALLS, quantized_weights
@@ -87,9 +88,28 @@ def test_a_dense_layer_gives_what_the_loop_gives(
 def test_the_largest_sums_do_not_overflow(mode: str) -> None:
     x = np.full((1, MOST_TERMS), 255, "uint8")
     weight = np.full((MOST_TERMS, 1), -127, "int8")
-    one = np.ones(1, "float64")
-    y = ops.quantized_dense(x, weight, np.zeros(1, "int32"), one, 0, None)
-    assert y.tolist() == [[-255 * 127 * MOST_TERMS]]
+    y = ops.quantized_dense(x, weight, np.zeros(1, "int32"), np.ones(1, "float32"), 0, None)
+    assert y.tolist() == [[np.float32(-255 * 127 * MOST_TERMS)]]
+
+
+def test_a_strided_pixelwise_convolution_is_no_copy_of_the_picture(mode: str, rng: np.random.Generator) -> None:
+    """With as many outputs as pixels, most of them in the padding."""
+    x, weight = rng.integers(256, size=(2, 2, 2, 4), dtype="uint8"), rng.integers(-127, 128, (1, 1, 4, 3), dtype="int8")
+    y = ops.quantized_conv2d(x, weight, np.zeros(3, "int32"), np.ones(3, "float32"), 9, None, (2, 2), ((0, 2), (0, 2)))
+    expected = np.zeros((2, 2, 2, 3))
+    expected[:, 0, 0] = (x[:, 0, 0].astype(int) - 9) @ weight[0, 0].astype(int)
+    np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+def test_rows_that_are_multiplied_in_pieces_give_the_same(
+    window: Window, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = convolution_of(window, rng)
+    settings = window.stride, window.padding, window.groups, window.dilation
+    expected = ops.quantized_conv2d(*arguments, 100, 50, *settings)
+    monkeypatch.setattr(kernels, "COLUMNS_KEPT", 1)  # six rows at a time
+    np.testing.assert_array_equal(ops.quantized_conv2d(*arguments, 100, 50, *settings), expected)
 
 
 @pytest.fixture

@@ -103,6 +103,14 @@ def test_all_layers_learn_from_the_epoch_named(augment: str, teacher: Path, shap
     np.testing.assert_array_equal(frozen, before)
 
 
+def test_whitened_filters_stay_when_all_other_layers_learn_again(shapes: Path, tmp_path: Path) -> None:
+    settings = tiny(shapes, whiten=True, freeze="conv2", unfreeze_at=2)
+    first = train(settings.changed(epochs=1), tmp_path / "shorter")
+    both = train(settings, tmp_path / "run")
+    np.testing.assert_array_equal(both["conv1.weight"], first["conv1.weight"])
+    assert not np.array_equal(both["conv2.weight"], first["conv2.weight"])
+
+
 @pytest.mark.parametrize("stop", [1, 2, 3])
 def test_a_resumed_run_equals_one_that_never_stopped(stop: int, teacher: Path, shapes: Path, tmp_path: Path) -> None:
     settings = tiny(shapes, init=str(teacher), freeze="conv*", unfreeze_at=3, rates="dense1=5", classes="4", epochs=4)
@@ -139,6 +147,7 @@ def test_the_settings_come_from_what_training_starts_from(teacher: Path) -> None
         ({"rates": "conv1=-1"}, "rates are PATTERN=FACTOR"),
         ({"rates": "conv7=2"}, "no layer of the network is called conv7"),
         ({"fit": "stretch"}, "unknown fit 'stretch': choose one of squash, crop"),
+        ({"whiten": True, "freeze": "conv2,dense*"}, "leaves nothing to learn"),
     ],
 )
 def test_mistakes_are_refused_before_anything_is_written(
@@ -155,6 +164,7 @@ def test_mistakes_are_refused_before_anything_is_written(
     [
         ({"unfreeze_at": -1}, "unfreeze at must be at least 0"),
         ({"unfreeze_at": 2}, "needs something frozen: add --freeze"),
+        ({"unfreeze_at": 2, "freeze": "conv1", "prune": 0.5}, "leave out --unfreeze-at"),
     ],
 )
 def test_settings_out_of_range_are_refused(changes: dict[str, Any], message: str, shapes: Path) -> None:

@@ -87,4 +87,5 @@ def test_a_percentile_leaves_outliers_out(rng: np.random.Generator) -> None:
 def test_nothing_but_zeros_has_a_scale() -> None:
     for method in METHODS:
         assert observed(np.zeros((2, 3), "float32")).scale(method) == Scale(1.0, 0)
+    assert 0 < scale_of(-1e-44, 1e-44).scale < 1e-37
     assert scale_of(-1.0, 0.0).zero == 255 and scale_of(0.0, 1.0).zero == 0

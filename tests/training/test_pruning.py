@@ -155,6 +155,21 @@ def test_the_trainer_prunes_keeps_zeros_and_tells_of_them(make_trainer: Make, sp
     assert "pruned 90%" in epoch_text(trainer.history[-1], 2)
 
 
+def test_what_is_pruned_stays_so_where_steps_look_ahead(make_trainer: Make, splits: Splits) -> None:
+    trainer = make_trainer(epochs=2, lookahead=2)
+    trainer.pruning = Pruning(trainer.net, 0.9, until=1.0)
+    advance = trainer.pruning.advance
+
+    def checked(done: float) -> None:
+        for name, mask in trainer.pruning.masks.items():  # type: ignore[union-attr]
+            assert not trainer.net.parameters()[name].value[~mask].any()
+        advance(done)
+
+    trainer.pruning.advance = checked  # type: ignore[method-assign]
+    trainer.train(*make_loaders(splits))
+    checked(1.0)
+
+
 def test_pruning_goes_on_bit_by_bit(make_trainer: Make, splits: Splits, tmp_path: Path) -> None:
     """Stopped while the sparsity still rises: which weights are pruned is part of the checkpoint."""
 

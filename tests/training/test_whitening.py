@@ -7,6 +7,7 @@ import pytest
 
 from minicnn import Conv2D, Dense, Flatten, ReLU, Sequential
 from minicnn.errors import UsageError
+from minicnn.training import whitening
 from minicnn.training.whitening import EPSILON, whiten, whitening_filters
 
 
@@ -39,6 +40,12 @@ def test_the_axes_are_those_of_a_singular_value_decomposition(pictures: np.ndarr
     signs = np.sign((ours[:, :4].T * expected).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(ours[:, :4].T, signs * expected, rtol=1e-6, atol=1e-8)
     np.testing.assert_array_equal(ours[:, 4:], -ours[:, :4])
+
+
+def test_a_few_pictures_at_a_time_give_the_same_filters(pictures: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = whitening_filters(pictures, 3, 3, filters=32)
+    monkeypatch.setattr(whitening, "PICTURES", 7)
+    np.testing.assert_allclose(whitening_filters(pictures, 3, 3, filters=32), expected, rtol=1e-6, atol=1e-9)
 
 
 def test_filters_that_are_too_many_stay_zero(pictures: np.ndarray) -> None:

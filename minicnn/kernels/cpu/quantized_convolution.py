@@ -159,6 +159,7 @@ def _products(thread, threads, x, packed, zero, windows, rows, pairs, panels, co
     pixels = windows.height * windows.width
     as_they_lie = windows.kernel_h * windows.kernel_w == 1 and windows.rows * windows.columns == pixels
     as_they_lie = as_they_lie and windows.channels == length and windows.top == 0 and windows.left == 0
+    as_they_lie = as_they_lie and windows.stride_h == 1 and windows.stride_w == 1
     first, end = share(outputs, thread, threads)
     for start in range(first, end, rows):
         count = min(rows, end - start)

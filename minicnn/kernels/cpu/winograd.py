@@ -40,8 +40,8 @@ from minicnn.kernels.cpu.winograd_tiles import (
 )  # fmt: skip
 
 BATCH_ELEMENTS = 5000  # of one plane of V and M together: 36 such planes are 720 KB, about an L2 cache
-ROWS = 16  # of U that are transformed together: a cache line of the weights that a transposed one is made of
 SMALLEST_BATCH = 64  # tiles: for fewer, reading U and dU once a batch would cost more than leaving the cache
+ROWS = 16  # of U that are transformed together: a cache line of the weights that a transposed one is made of
 
 
 class ByTiles(NamedTuple):
@@ -57,14 +57,13 @@ class ByTiles(NamedTuple):
 def supports(block: Block, dtype: np.dtype) -> bool:
     """Return whether the block is a 3×3 or 5×5 convolution with stride 1, in float32, of few enough channels."""
     square = (block.kernel_h, block.kernel_w) in ((3, 3), (5, 5))
-    small = max(block.channels, block.filters) <= PLANE // 8
+    small = max(block.channels, block.filters) <= PLANE // SMALLEST_BATCH
     return dtype == np.float32 and square and block.stride_h == block.stride_w == 1 and small
 
 
 def batch_of_tiles(block: Block) -> int:
     """Return how many tiles are multiplied at a time."""
-    affordable = BATCH_ELEMENTS // (block.channels + block.filters)
-    return min(max(affordable, SMALLEST_BATCH), PLANE // max(block.channels, block.filters))
+    return max(BATCH_ELEMENTS // (block.channels + block.filters), SMALLEST_BATCH)
 
 
 def tiles_of(block: Block) -> int:
