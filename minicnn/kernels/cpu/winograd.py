@@ -9,7 +9,8 @@ and give 4×4 outputs of a 3×3 kernel or 2×2 of a 5×5 one. Transformed, the c
 Backward is forward transposed, step by step, so it needs no flipped kernel and shares dM between both gradients.
 
 Shapes: V (36, tiles, C), M (36, tiles, F), both with planes PLANE apart; U (36, C, F); the rest as in `strips`.
-Products are done for `batch_of_tiles` tiles at a time, so that V and M stay in the L2 cache.
+Products are done for `batch_of_tiles` tiles at a time, so that V and M stay in the L2 cache, or where there are many
+channels in the next one.
 The sums are rounded otherwise than the formula's, and differently at each place of a tile: an output is good to about
 2·10⁻⁶ of the largest number in its tile's outputs, and NaN or infinity in a picture spreads over its whole tile.
 Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", §4.
