@@ -23,7 +23,7 @@ from minicnn.runs.series import Member, require_trainable, trained
 from minicnn.runs.settings import Settings
 from minicnn.runs.trained import TrainedNetwork, listed
 from minicnn.runs.transfer import settings_from
-from minicnn.training.calibration import METHODS, quantize_network
+from minicnn.training.calibration import quantize_network, require_method
 from minicnn.training.evaluation import evaluate, require_finite
 from minicnn.training.feeding import feed
 from minicnn.training.progress import Progress
@@ -33,8 +33,8 @@ BATCH = 32  # pictures at once, where nothing else is said
 REPEATS = 7  # of each measurement of time, the median of which counts
 RATE = 0.1  # of the learning rate that a run was trained with, for fine-tuning
 EPOCHS = 5  # of fine-tuning
-# Settings of fine-tuning that have to be the network's own, or pruning's, and those that choose images.
-GIVEN = (
+# Settings of fine-tuning that nobody chooses: they are the network's own or pruning's, or say which images there are.
+NOT_TUNABLE = (
     "data", "classes", "fold", "seed", "model", "image_size", "normalize", "fit", "init", "prune", "freeze",
     "unfreeze_at", "whiten", "workers",
 )  # fmt: skip
@@ -72,7 +72,7 @@ class Wish:
     prune: share of its weights that become zero, 0 for no pruning. int8: whether to make int8 networks. calibration:
     how their ranges are found, see `minicnn.training.calibration`; calibration_images: from how many training images.
     images: how many validation images to measure on, 0 for all. tuning: settings of the fine-tuning, by name, that are
-    not as they would be (see `fine_tuning`), but for those in GIVEN.
+    not as they would be (see `fine_tuning`), but for those in NOT_TUNABLE.
     """
 
     prune: float = 0.0
@@ -85,12 +85,11 @@ class Wish:
     def __post_init__(self) -> None:
         if not self.prune and not self.int8:
             raise UsageError("there is nothing to do: leave out --no-int8, or add --prune")
-        if self.calibration not in METHODS:
-            raise UsageError(f"unknown calibration {self.calibration!r}: choose one of {', '.join(METHODS)}")
+        require_method(self.calibration)
         if self.tuning and not self.prune:
             raise UsageError(f"{listed(list(self.tuning))} is for fine-tuning a pruned network: add --prune")
-        if given := [name for name in self.tuning or {} if name in GIVEN]:
-            raise UsageError(f"{listed(given)} cannot be another one in fine-tuning: leave it out")
+        if refused := [name for name in self.tuning or {} if name in NOT_TUNABLE]:
+            raise UsageError(f"{listed(refused)} cannot be another one in fine-tuning: leave it out")
         if not 0 <= self.prune < 1:
             raise UsageError(f"prune={self.prune:g} should be the share of weights to become zero, from 0 to below 1")
         if self.calibration_images < 1 or self.images < 0:

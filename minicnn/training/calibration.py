@@ -67,6 +67,12 @@ class Range:
         return float((self.counts * (scale.scale * (q - scale.zero) - middles) ** 2).sum())
 
 
+def require_method(method: str) -> None:
+    """Raise UsageError unless `method` is one of METHODS."""
+    if method not in METHODS:
+        raise UsageError(f"unknown calibration {method!r}: choose one of {', '.join(METHODS)}")
+
+
 def scale_of(low: float, high: float) -> Scale:
     """Return the scale of bytes for the numbers from `low` ≤ 0 to `high` ≥ 0; of none but 0, any."""
     if high <= low:
@@ -83,8 +89,7 @@ def quantize_network(net: Sequential, batches: Sequence[Array], method: str = "m
     do. method: one of METHODS, see `Range.scale`. Raises UsageError for another one, for no batches, for numbers that
     are not finite, and where no layer would run with bytes.
     """
-    if method not in METHODS:
-        raise UsageError(f"unknown calibration {method!r}: choose one of {', '.join(METHODS)}")
+    require_method(method)
     if not batches:
         raise UsageError("calibration needs pictures: give it some of those that the network was trained on")
     nodes = nodes_of(net)
