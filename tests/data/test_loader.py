@@ -92,10 +92,15 @@ JITTER = ColorJitter(0.3, 0.3, 0.3, 0.1)
         Compose([Resize(20), JITTER, *reversed(MOVES)]),
         Compose([Resize((16, 18)), HorizontalFlip()]),
         Compose([Resize(60), *MOVES]),
+        Compose([Resize(16), HorizontalFlip(), AlternatingFlip(), Pad(3), RandomCrop(16)]),
+        Compose([Resize(20), RandomCrop(16), HorizontalFlip(), Pad(3), HorizontalFlip()]),
         RANDOM,
         Resize(16),
     ],
-    ids=["windows", "after others", "flip alone", "small windows", "before others", "none"],
+    ids=[
+        "windows", "after others", "flip alone", "small windows", "flips before a border", "border behind a crop",
+        "before others", "none",
+    ],
 )
 @pytest.mark.parametrize("workers", [0, 3])
 def test_windows_cut_at_once_are_the_transform_s_pictures(dataset: ImageDataset, transform, workers: int) -> None:
@@ -294,9 +299,11 @@ def test_alternating_flips_show_each_picture_both_ways_in_two_epochs(dataset: Im
     assert [bool(m) for m in mirrored] == [not (o == p).all() for o, p in zip(epochs[0], plain, strict=True)]
 
 
-def test_a_padded_crop_is_cut_from_the_padded_picture_that_is_kept(dataset: ImageDataset) -> None:
-    loader = Loader(dataset, 23, Compose((Resize(8), Compose((Pad(1), RandomCrop(8))))), seed=2)
+@pytest.mark.parametrize("flips", [(), (AlternatingFlip(), HorizontalFlip())], ids=["alone", "behind flips"])
+def test_a_padded_crop_is_cut_from_the_padded_picture_that_is_kept(dataset: ImageDataset, flips) -> None:
+    loader = Loader(dataset, 23, Compose((Resize(8), *flips, Compose((Pad(1), RandomCrop(8))))), seed=2)
     (batch,), (images,) = list(loader.uncut(1)), [images for images, _ in loader.epoch(1)]
     assert batch.images.shape == (23, 10, 10, 3) and batch.size == (8, 8)
-    for picture, (top, left, _), cut in zip(batch.images, batch.windows, images, strict=True):
-        np.testing.assert_array_equal(picture[top : top + 8, left : left + 8], cut)
+    for picture, (top, left, mirrored), cut in zip(batch.images, batch.windows, images, strict=True):
+        part = picture[top : top + 8, left : left + 8]
+        np.testing.assert_array_equal(part[:, ::-1] if mirrored else part, cut)

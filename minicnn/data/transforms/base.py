@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -22,6 +22,9 @@ class Transform(ABC):
     Images are Pillow's, mode "RGB", before and after. A subclass is a frozen dataclass: its fields are its
     settings, its representation, and what `to_config` writes down.
     """
+
+    only_mirrors: ClassVar[bool] = False  # whether it turns a picture left to right, or leaves it as it is
+    symmetric: ClassVar[bool] = False  # whether it is not random, and makes of a mirrored picture its result, mirrored
 
     @property
     def random(self) -> bool:
@@ -147,16 +150,30 @@ class Compose(Transform):
 
         The last part has no kind of transform twice: a second crop could bring back what the first one cut off.
         """
-        head, tail = 0, len(self.transforms)
-        while head < tail and not self.transforms[head].random:
+        transforms = self._symmetric_first()
+        head, tail = 0, len(transforms)
+        while head < tail and not transforms[head].random:
             head += 1
         windows: list[WindowTransform] = []
-        while tail > head and isinstance(last := self.transforms[tail - 1], WindowTransform):
+        while tail > head and isinstance(last := transforms[tail - 1], WindowTransform):
             if type(last) in map(type, windows):
                 break
             windows.insert(0, last)
             tail -= 1
-        return Compose(self.transforms[:head]), Compose(self.transforms[head:tail]), tuple(windows)
+        return Compose(transforms[:head]), Compose(transforms[head:tail]), tuple(windows)
+
+    def _symmetric_first(self) -> tuple[Transform, ...]:
+        """Return the transforms in an order that gives the same: what is symmetric before the flips that it follows.
+
+        So a border is added once, not in every epoch anew.
+        """
+        transforms: list[Transform] = []
+        for transform in self.transforms:
+            place = len(transforms)
+            while transform.symmetric and place > 0 and transforms[place - 1].only_mirrors:
+                place -= 1
+            transforms.insert(place, transform)
+        return tuple(transforms)
 
     def to_config(self) -> dict[str, Any]:
         return {"name": "Compose", "transforms": [transform.to_config() for transform in self.transforms]}

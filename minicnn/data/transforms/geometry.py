@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from PIL import Image
@@ -96,6 +96,8 @@ class Pad(Transform):
     With a RandomCrop of the picture's own size behind it, the picture is shifted by up to so many pixels each way.
     Raises UsageError for another kind of edges, or less than no border.
     """
+
+    symmetric: ClassVar[bool] = True
 
     pixels: int
     edges: str = "reflect"
@@ -187,6 +189,8 @@ class RandomResizedCrop(RandomTransform):
 class HorizontalFlip(WindowTransform):
     """Mirror left and right with a probability."""
 
+    only_mirrors: ClassVar[bool] = True
+
     probability: float = 0.5
 
     def __post_init__(self) -> None:
@@ -205,6 +209,8 @@ class AlternatingFlip(WindowTransform):
     thrown anew would show half of them twice alike. Source: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single
     GPU", §3.6. Raises UsageError for a generator that knows of no epoch: only a Loader's does.
     """
+
+    only_mirrors: ClassVar[bool] = True
 
     def move(self, window: Window, rng: np.random.Generator) -> Window:
         if not isinstance(rng, SampleGenerator):
