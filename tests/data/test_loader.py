@@ -98,8 +98,14 @@ JITTER = ColorJitter(0.3, 0.3, 0.3, 0.1)
         Resize(16),
     ],
     ids=[
-        "windows", "after others", "flip alone", "small windows", "flips before a border", "border behind a crop",
-        "before others", "none",
+        "windows",
+        "after others",
+        "flip alone",
+        "small windows",
+        "flips before a border",
+        "border behind a crop",
+        "before others",
+        "none",
     ],
 )
 @pytest.mark.parametrize("workers", [0, 3])

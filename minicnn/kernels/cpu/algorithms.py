@@ -9,25 +9,41 @@ from types import ModuleType
 import numpy as np
 
 from minicnn.errors import UsageError
-from minicnn.kernels.cpu import tiled, winograd
+from minicnn.kernels.cpu import taps, tiled, winograd
 from minicnn.kernels.cpu.strips import Block
 
-ALGORITHMS = {"tiled": tiled, "winograd": winograd}
+ALGORITHMS = {"tiled": tiled, "winograd": winograd, "taps": taps}
 TILE_COST, FILTERS_COST = 55, 1500
+SMALLEST_WEIGHT = 64 * 64  # of a tap: smaller products are not worth a call each
 
 _forced: str | None = None
 
 
-def choose_algorithm(block: Block, images: int, dtype: np.dtype, threads: int) -> ModuleType:
-    """Return the module whose steps, which `schedule` runs, suit the block and so many pictures for so many threads."""
+def choose_algorithm(block: Block, x_shape: tuple[int, ...], dtype: np.dtype, threads: int) -> ModuleType:
+    """Return the module that suits the block and pictures of x's shape (N, H, W, C) for so many threads.
+
+    Of tiled and winograd it is the steps, which `schedule` runs.
+    """
+    images = x_shape[0]
     if _forced == "winograd" and not winograd.supports(block, dtype):
         raise UsageError("winograd convolves float32 with 3×3 and 5×5 kernels at stride 1 and few enough channels only")
+    if _forced == "taps" and not taps.supports(block, images):
+        raise UsageError("tap by tap, convolutions without pooling are for 16 pictures or more, of few pixels")
     if _forced is not None:
         return ALGORITHMS[_forced]
+    if taps.supports(block, images) and _taps_pay(block, x_shape):
+        return taps
     # With few channels the tiles' transforms cost more than the multiplications that they save.
     if winograd.supports(block, dtype) and block.channels >= 8 and _tiles_pay(block, images, threads):
         return winograd
     return tiled
+
+
+def _taps_pay(block: Block, x_shape: tuple[int, ...]) -> bool:
+    """Return whether so much of the windows lies outside of the pictures that it is worth leaving out."""
+    windows = block.kernel_h * block.kernel_w * block.z_height * block.z_width
+    inside = taps.places_inside(block, x_shape[1], x_shape[2])
+    return 4 * inside <= 3 * windows and block.channels * block.filters >= SMALLEST_WEIGHT
 
 
 def _tiles_pay(block: Block, images: int, threads: int) -> bool:
@@ -42,7 +58,7 @@ def _tiles_pay(block: Block, images: int, threads: int) -> bool:
 
 @contextmanager
 def force_algorithm(name: str) -> Iterator[None]:
-    """Convolve by "tiled" or "winograd" whatever the shape, for tests. Raises UsageError for any other name."""
+    """Convolve by "tiled", "winograd" or "taps" whatever the shape, for tests. Raises UsageError for any other name."""
     global _forced
     if name not in ALGORITHMS:
         raise UsageError(f"unknown algorithm {name!r}: choose one of {', '.join(ALGORITHMS)}")

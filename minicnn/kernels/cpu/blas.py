@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import llvmlite.binding
 import numba
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (loads the library that has to be limited)
@@ -28,6 +29,8 @@ _ZERO32, _ZERO64 = np.zeros(1, np.float32), np.zeros(1, np.float64)
 _N, _T, _S, _D = ord("n"), ord("t"), ord("s"), ord("d")
 
 SMALLEST_PIECE = 32  # rows or terms
+# Only for processors with AVX-512 has OpenBLAS kernels that do not pack: elsewhere pieces would be packed one by one.
+SMALL_KERNELS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 
 # int numba_xxgemm(kind, transa, transb, m, n, k, *alpha, *a, lda, *b, ldb, *beta, *c, ldc), column-major as BLAS is.
 _xxgemm = types.ExternalFunction(
@@ -94,9 +97,11 @@ def add_transposed_product(m, n, k, a, lda, b, ldb, c, ldc):
 def _piece(length, other_lengths):
     """Return how much of a dimension to multiply at a time, in equal pieces.
 
-    OpenBLAS multiplies up to 10⁶ numbers without packing them first, which is up to a quarter faster; but pieces so
-    thin that the other matrix is read again and again are slower.
+    With SMALL_KERNELS, OpenBLAS multiplies up to 10⁶ numbers without packing them first, which is up to a quarter
+    faster; but pieces so thin that the other matrix is read again and again are slower.
     """
+    if not SMALL_KERNELS:
+        return max(length, 1)
     pieces = max(-(-length * other_lengths // 1_000_000), 1)
     piece = -(-length // pieces)
     return piece if piece >= SMALLEST_PIECE else max(length, 1)

@@ -111,3 +111,33 @@ def test_a_child_that_is_forked_amid_a_product_has_its_blas_threads_back() -> No
             os._exit(0 if blas_threads() == {2} and not blas._users else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert blas_threads() == {1}
+
+
+@pytest.mark.parametrize("small_kernels", [True, False])
+def test_products_are_the_same_in_pieces(small_kernels, monkeypatch, rng) -> None:
+    """Whether BLAS has kernels for small products depends on the processor: here both ways run, as plain Python."""
+    pieces: list[int] = []
+
+    def counted(*arguments: Any) -> None:
+        pieces.append(arguments[4] if arguments[0] else arguments[2])  # terms of Aᵀ·B, rows of A·B
+        blas._plain_gemm(*arguments)
+
+    monkeypatch.setattr(blas, "SMALL_KERNELS", small_kernels)
+    monkeypatch.setattr(blas, "gemm", counted)
+    monkeypatch.setattr(blas, "_piece", plain(blas._piece))
+    a, b, total = rng.standard_normal((100, 70)), rng.standard_normal((70, 400)), np.zeros((100, 400))
+    plain(blas.multiply)(100, 400, 70, a.reshape(-1), 70, b.reshape(-1), 400, False, total.reshape(-1), 400)
+    np.testing.assert_allclose(total, a @ b)
+    assert pieces == ([34, 34, 32] if small_kernels else [100])
+
+    pieces.clear()
+    tall, wide, total = rng.standard_normal((100, 70)), rng.standard_normal((100, 400)), np.ones((70, 400))
+    product = plain(blas.add_transposed_product)
+    product(70, 400, 100, tall.reshape(-1), 70, wide.reshape(-1), 400, total.reshape(-1), 400)
+    np.testing.assert_allclose(total, 1 + tall.T @ wide)
+    assert pieces == ([34, 34, 32] if small_kernels else [100])
+
+
+def plain(function: Any) -> Any:
+    """Return what Numba compiled as it stands in the source."""
+    return getattr(function, "py_func", function)

@@ -9,7 +9,7 @@ import pytest
 
 from minicnn import ops
 from minicnn.errors import UsageError
-from minicnn.kernels.cpu import algorithms, conv_block, schedule, strips, tiled, winograd
+from minicnn.kernels.cpu import algorithms, conv_block, schedule, strips, taps, tiled, winograd
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from tests.comparison import assert_close, call_keeping, other_layouts
 
@@ -38,6 +38,11 @@ CASES = {
     "1x1": ("tiled", (2, 8, 6, 5), 1, 7, (1, 1), NO_PADDING),
     "1x1 strided": ("tiled", (2, 9, 8, 6), 1, 3, (2, 3), NO_PADDING),
     "kernel larger than the picture": ("tiled", (2, 3, 4, 5), 6, 2, (1, 1), ((2, 2), (2, 1))),
+    "taps": ("taps", (17, 2, 2, 9), 3, 7, (1, 1), ((1, 1), (1, 1))),
+    "taps on a single pixel": ("taps", (16, 1, 1, 5), 3, 6, (1, 1), ((1, 1), (1, 1))),
+    "taps strided": ("taps", (18, 5, 4, 6), 3, 5, (2, 2), ((1, 1), (1, 1))),
+    "taps, oblong stride, more padding below": ("taps", (16, 7, 8, 3), 5, 4, (2, 3), ((0, 3), (2, 1))),
+    "taps, stride beyond the kernel": ("taps", (16, 7, 8, 3), 2, 4, (3, 4), ((1, 0), (0, 2))),
 }
 
 
@@ -71,7 +76,7 @@ def ladder() -> list[tuple[str, str, str]]:
         (case, dtype, pool)
         for case, (algorithm, *_) in CASES.items()
         for dtype in (["float32"] if algorithm == "winograd" else ["float32", "float64"])
-        for pool in (["no pool"] if case == "kernel larger than the picture" else POOLS)
+        for pool in (["no pool"] if case == "kernel larger than the picture" or algorithm == "taps" else POOLS)
     ]
 
 
@@ -158,12 +163,30 @@ def test_ties_go_to_the_same_element_as_in_the_formula(case, pattern, pool, relu
     np.testing.assert_array_equal(argmax, expected)
 
 
-@pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns"])
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("added", [True, False])
+@pytest.mark.parametrize("case", ["3x3 tiles padded", "separate columns", "taps", "taps strided"])
+def test_what_stands_behind_a_convolution_is_done_on_the_way(case, scaled, added, cut, rng):
+    algorithm, *_, stride, padding = CASES[case]
+    x, weight, bias = arrays(case, rng, "float32")
+    for epilogue in (Epilogue(relu=True), Epilogue(relu6=True), Epilogue()):
+        plain, _ = ops.conv_block.reference(*doubled(x, weight, bias), Convolution(stride, padding), epilogue)
+        scale = rng.standard_normal(len(bias)).astype("float32") if scaled else None
+        residual = rng.standard_normal(plain.shape).astype("float32") if added else None
+        arguments = x, weight, bias, Convolution(stride, padding), epilogue, scale, residual
+        doubles = [a.astype("float64") if isinstance(a, np.ndarray) else a for a in arguments]
+        expected, _ = ops.conv_block.reference(*doubles)
+        with algorithms.force_algorithm(algorithm):
+            y, _ = call_keeping(conv_block.conv_block, *arguments)
+        assert_close(y, expected, "float32", "y")
+
+
+@pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns", "taps"])
 def test_the_same_threads_give_the_same_bits(case, rng, monkeypatch):
     monkeypatch.setattr(conv_block, "team_size", lambda products: 2)
-    _, *_, stride, padding = CASES[case]
+    algorithm, *_, stride, padding = CASES[case]
     x, weight, bias = arrays(case, rng, "float32")
-    settings = Convolution(stride, padding), Epilogue(True, POOLS["pool 2"])
+    settings = Convolution(stride, padding), Epilogue(True, None if algorithm == "taps" else POOLS["pool 2"])
     y, argmax = conv_block.conv_block(x, weight, bias, *settings)
     first = conv_block.conv_block_backward(y, x, weight, y, argmax, *settings)
     for _ in range(5):
@@ -210,7 +233,7 @@ def test_small_numbers_are_not_lost_beside_a_large_one(channels, algorithm, monk
     np.testing.assert_allclose(dweight, np.broadcast_to(right, weight.shape), rtol=1e-5)  # without care 2e-5
 
 
-@pytest.mark.parametrize("case", ["3x3 tiles", "separate columns"])
+@pytest.mark.parametrize("case", ["3x3 tiles", "separate columns", "taps strided"])
 def test_any_memory_layout_is_taken(case, rng):
     algorithm, *_, stride, padding = CASES[case]
     x, weight, bias = arrays(case, rng, "float32")
@@ -234,9 +257,10 @@ def test_nan_is_not_lost(case, rng):
 
 
 def test_the_choice_follows_the_shape():
-    def choice(x_shape, weight_shape, stride=(1, 1), dtype="float32", threads=1):
-        block = strips.block_geometry(x_shape, weight_shape, Convolution(stride), Epilogue(relu=True))
-        return algorithms.choose_algorithm(block, x_shape[0], np.dtype(dtype), threads)
+    def choice(x_shape, weight_shape, stride=(1, 1), dtype="float32", threads=1, padding=NO_PADDING, pool=None):
+        convolution = Convolution(stride, padding)
+        block = strips.block_geometry(x_shape, weight_shape, convolution, Epilogue(relu=True, pool=pool))
+        return algorithms.choose_algorithm(block, x_shape, np.dtype(dtype), threads)
 
     assert choice((1, 32, 32, 32), (3, 3, 32, 64)) is winograd
     assert choice((1, 32, 32, 32), (5, 5, 32, 64)) is winograd
@@ -248,6 +272,13 @@ def test_the_choice_follows_the_shape():
     assert choice((64, 6, 6, 32), (3, 3, 32, 64)) is winograd
     assert choice((64, 6, 6, 32), (3, 3, 32, 64), threads=16) is tiled  # four tiles for each
     assert choice((512, 4, 4, 512), (3, 3, 512, 512)) is tiled  # 2×2 outputs leave most of a tile empty
+    around = ((1, 1), (1, 1))
+    assert choice((32, 2, 2, 512), (3, 3, 512, 512), padding=around) is taps  # 16 places of 36 are inside
+    assert choice((32, 4, 4, 256), (3, 3, 256, 512), (2, 2), padding=around) is taps  # 25 of 36
+    assert choice((32, 7, 7, 512), (3, 3, 512, 512), padding=around) is winograd  # 361 of 441
+    assert choice((1, 2, 2, 512), (3, 3, 512, 512), padding=around) is tiled  # a product would have one row
+    assert choice((32, 2, 2, 8), (3, 3, 8, 16), padding=around) is tiled  # products too small to be called one by one
+    assert choice((32, 2, 2, 512), (3, 3, 512, 512), padding=around, pool=POOLS["pool 2"]) is tiled
 
 
 def test_an_unknown_algorithm_is_named():
