@@ -37,6 +37,9 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    shift: Annotated[
+        int, typer.Option(min=0, help="Judge each image by itself and by copies shifted by so many pixels, such as 1.")
+    ] = 0,
     model: OwnNetwork = None,
     batch_size: Annotated[int, typer.Option(help="Images at once; changes no result but the last digits.")] = 64,
     workers: Annotated[int, typer.Option(help="Threads that read images.")] = 2,
@@ -63,8 +66,8 @@ def evaluate(
     with device_session(trained.device, batch_size):
         flips = trained.flips if flip is None else flip
         result = evaluation.evaluate(
-            trained.net, loader, facts.normalization, trained.device, flip=flips, among=among
-        )  # fmt: skip
+            trained.net, loader, facts.normalization, trained.device, flip=flips, shift=shift, among=among
+        )
     weights = f"{run} ({trained.checkpoint} weights)" if trained.checkpoint is not None else run
     evaluation.require_finite(result, weights)
     if images.skipped:

@@ -74,31 +74,46 @@ class Evaluation:
         }
 
 
-def logits_of(net: Sequential, x: Array, flip: bool = False) -> Array:
-    """Return the network's logits (N, K) for x (N, …); with `flip`, the mean of those for x and for its mirror.
+def logits_of(net: Sequential, x: Array, flip: bool = False, shift: int = 0) -> Array:
+    """Return the network's logits (N, K) for x (N, …), or their mean over several views of it.
 
-    A picture and its mirror show the same thing: where the network judges them differently, the mean is right more
-    often. Source: Krizhevsky et al. 2012 §4.1. Raises ShapeError for samples that cannot be mirrored.
+    A picture, its mirror and the picture shifted by a pixel or two show the same thing: where the network judges them
+    differently, the mean is right more often. flip: with the mirror of each view. shift: pixels by which the picture is
+    also moved up and left, and down and right, mirrored at its edges; each of these two counts half as much as the
+    picture itself. Source: Krizhevsky et al. 2012 §4.1; Jordan 2024, arXiv 2404.00498, §3.5.
+    Raises ShapeError for samples that are no pictures, or too small for the shift.
     """
-    if not flip:
+    if not (flip or shift):
         return net.forward(x)
-    if x.ndim != 4:
-        raise ShapeError(f"only pictures (N, H, W, C) can be mirrored; these samples have shape {x.shape}")
-    return (net.forward(x) + net.forward(array_module(x).ascontiguousarray(x[:, :, ::-1]))) / 2
+    if x.ndim != 4 or not 0 <= shift < min(x.shape[1:3]):
+        raise ShapeError(
+            f"only pictures (N, H, W, C) can be mirrored, and shifted by less than their size; got {shift} pixels for "
+            f"samples of shape {x.shape}"
+        )
+    xp = array_module(x)
+    views = [(x, 1.0)]
+    if shift:
+        height, width = x.shape[1:3]
+        padded = xp.pad(x, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "reflect")
+        moved = [padded[:, start : start + height, start : start + width] for start in (0, 2 * shift)]
+        views = [(x, 0.5), *((view, 0.25) for view in moved)]
+    if flip:
+        views = [(side, weight / 2) for view, weight in views for side in (view, view[:, :, ::-1])]
+    return sum(weight * net.forward(xp.ascontiguousarray(view)) for view, weight in views)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what overflows shows in the loss: NumPy need not warn as well
 def evaluate(
     net: Sequential, samples: object, normalization: Normalization | None = None, device: str = "cpu",
-    batch_size: int = 64, flip: bool = False, among: Sequence[int] | None = None,
+    batch_size: int = 64, flip: bool = False, shift: int = 0, among: Sequence[int] | None = None,
 ) -> Evaluation:  # fmt: skip
     """Run every sample through `net`, without dropout and without learning.
 
     samples: two arrays (x, labels), a list of batches, or a Loader, as for `Trainer.train`. normalization: bytes to
-    floats. device: where net is, "cpu" or "gpu". batch_size: of arrays. flip: judge by the mean of the logits of each
-    picture and its mirror. among: the classes that may be chosen, by number, of which all samples are; the figures are
-    of these alone, in this order. Returns the figures; a GPU is waited for once, at the end. Raises UsageError when
-    there is no sample, or no image could be read.
+    floats. device: where net is, "cpu" or "gpu". batch_size: of arrays. flip, shift: judge by the mean of the logits of
+    several views of each picture, see `logits_of`. among: the classes that may be chosen, by number, of which all
+    samples are; the figures are of these alone, in this order. Returns the figures; a GPU is waited for once, at the
+    end. Raises UsageError when there is no sample, or no image could be read.
     """
     assert net.output_shape is not None
     classes = net.output_shape[0]
@@ -111,7 +126,7 @@ def evaluate(
     loss: Array | float = 0.0
     batches = as_batches(samples, batch_size)
     for x, labels in feed(batches, 0, normalization or Normalization(), device):
-        logits = logits_of(net, x, flip)
+        logits = logits_of(net, x, flip, shift)
         if among is not None:
             xp = array_module(logits)
             logits, labels = xp.ascontiguousarray(logits[:, xp.asarray(chosen)]), xp.asarray(place_of)[labels]

@@ -191,7 +191,8 @@ def test_evaluate_and_predict_flip_where_asked_or_where_the_run_did(
 ) -> None:
     plain = json.loads(minicnn("evaluate", run, "--json").out)["loss"]
     flipped = json.loads(minicnn("evaluate", run, "--flip", "--json").out)["loss"]
-    assert plain != flipped
+    shifted = json.loads(minicnn("evaluate", run, "--shift", "1", "--json").out)["loss"]
+    assert len({plain, flipped, shifted}) == 3
     path = shutil.copytree(run, tmp_path / "run")
     config = json.loads((path / "config.json").read_text())
     config["settings"]["test_flip"] = True

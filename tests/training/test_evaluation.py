@@ -1,4 +1,4 @@
-"""Flips at test time: the mean of two logits, in evaluation, in validation while training, and for pictures alone."""
+"""Flips and shifts at test time: the mean of several logits, in evaluation, in validation, and for pictures alone."""
 
 from __future__ import annotations
 
@@ -26,6 +26,25 @@ def test_logits_of_a_picture_and_its_mirror_are_averaged(rng: np.random.Generato
     np.testing.assert_allclose(logits_of(net, x, flip=True), logits_of(net, mirrored, flip=True), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("pixels", [1, 3])
+def test_logits_of_shifted_pictures_count_a_quarter_each(pixels: int, rng: np.random.Generator) -> None:
+    net = models.build("cnn2", (12, 16, 3), classes=4, seed=1)
+    x = rng.random((5, 12, 16, 3), dtype="float32")
+    rows, columns = np.arange(12), np.arange(16)
+    up = x[:, mirrored_at_edges(rows + pixels, 12)][:, :, mirrored_at_edges(columns + pixels, 16)]
+    down = x[:, mirrored_at_edges(rows - pixels, 12)][:, :, mirrored_at_edges(columns - pixels, 16)]
+    expected = net.forward(x) / 2 + net.forward(up) / 4 + net.forward(down) / 4
+    np.testing.assert_allclose(logits_of(net, x, shift=pixels), expected, rtol=1e-5, atol=1e-6)
+    views = [view for one in (up, down) for view in (one, np.flip(one, axis=2).copy())]
+    expected = logits_of(net, x, flip=True) / 2 + sum(net.forward(view) for view in views) / 8
+    np.testing.assert_allclose(logits_of(net, x, flip=True, shift=pixels), expected, rtol=1e-5, atol=1e-6)
+
+
+def mirrored_at_edges(places: np.ndarray, length: int) -> np.ndarray:
+    """Return where places outside of 0 … length − 1 lie when they are mirrored at the first and the last."""
+    return length - 1 - np.abs(length - 1 - np.abs(places))
+
+
 def test_evaluation_judges_by_the_mean(rng: np.random.Generator) -> None:
     net = models.build("cnn2", (16, 16, 3), classes=3, seed=1)
     x, labels = rng.random((40, 16, 16, 3), dtype="float32"), rng.integers(3, size=40)
@@ -34,6 +53,9 @@ def test_evaluation_judges_by_the_mean(rng: np.random.Generator) -> None:
     assert result.loss == pytest.approx(float(ops.softmax_cross_entropy(logits, labels)[0]), rel=1e-5)
     assert result.accuracy == pytest.approx((logits.argmax(axis=1) == labels).mean())
     assert abs(evaluate(net, (x, labels)).loss - result.loss) > 1e-4
+    shifted = evaluate(net, (x, labels), batch_size=7, shift=2)
+    logits = logits_of(net, x, shift=2)
+    assert shifted.loss == pytest.approx(float(ops.softmax_cross_entropy(logits, labels)[0]), rel=1e-5)
 
 
 def test_training_with_test_flips_validates_with_them(
@@ -48,5 +70,8 @@ def test_training_with_test_flips_validates_with_them(
 
 def test_samples_that_are_no_pictures_cannot_be_mirrored() -> None:
     net = models.build("cnn2", (16, 16, 3), classes=3)
-    with pytest.raises(ShapeError, match=r"only pictures .* can be mirrored; these samples have shape \(2, 3\)"):
+    with pytest.raises(ShapeError, match=r"only pictures .* can be mirrored, .* samples of shape \(2, 3\)"):
         logits_of(net, np.zeros((2, 3)), flip=True)
+    for pixels in (16, -1):
+        with pytest.raises(ShapeError, match=rf"shifted by less than their size; got {pixels} pixels for"):
+            logits_of(net, np.zeros((2, 16, 16, 3), "float32"), shift=pixels)
