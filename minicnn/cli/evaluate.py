@@ -75,7 +75,8 @@ def evaluate(
     classes, class_names = [facts.classes[k] for k in among], [facts.class_names[k] for k in among]
     figures = result.to_json(classes, class_names)
     if as_json:
-        print_json({"run": run, "checkpoint": trained.checkpoint, **figures, "skipped": len(images.skipped)})
+        views = {"flip": flips, "shift": shift}
+        print_json({"run": run, "checkpoint": trained.checkpoint, **views, **figures, "skipped": len(images.skipped)})
         return
 
     from rich.console import Console

@@ -85,11 +85,10 @@ def logits_of(net: Sequential, x: Array, flip: bool = False, shift: int = 0) -> 
     """
     if not (flip or shift):
         return net.forward(x)
-    if x.ndim != 4 or not 0 <= shift < min(x.shape[1:3]):
-        raise ShapeError(
-            f"only pictures (N, H, W, C) can be mirrored, and shifted by less than their size; got {shift} pixels for "
-            f"samples of shape {x.shape}"
-        )
+    if x.ndim != 4:
+        raise ShapeError(f"only pictures (N, H, W, C) can be mirrored or shifted; these samples have shape {x.shape}")
+    if not 0 <= shift < min(x.shape[1:3]):
+        raise ShapeError(f"pictures of {x.shape[1]}×{x.shape[2]} pixels can be shifted by less; got {shift}")
     xp = array_module(x)
     views = [(x, 1.0)]
     if shift:
@@ -105,7 +104,7 @@ def logits_of(net: Sequential, x: Array, flip: bool = False, shift: int = 0) -> 
 @np.errstate(over="ignore", invalid="ignore")  # what overflows shows in the loss: NumPy need not warn as well
 def evaluate(
     net: Sequential, samples: object, normalization: Normalization | None = None, device: str = "cpu",
-    batch_size: int = 64, flip: bool = False, shift: int = 0, among: Sequence[int] | None = None,
+    batch_size: int = 64, flip: bool = False, among: Sequence[int] | None = None, shift: int = 0,
 ) -> Evaluation:  # fmt: skip
     """Run every sample through `net`, without dropout and without learning.
 
@@ -113,7 +112,7 @@ def evaluate(
     floats. device: where net is, "cpu" or "gpu". batch_size: of arrays. flip, shift: judge by the mean of the logits of
     several views of each picture, see `logits_of`. among: the classes that may be chosen, by number, of which all
     samples are; the figures are of these alone, in this order. Returns the figures; a GPU is waited for once, at the
-    end. Raises UsageError when there is no sample, or no image could be read.
+    end. Raises UsageError when there is no sample, or no image could be read; ShapeError as `logits_of`.
     """
     assert net.output_shape is not None
     classes = net.output_shape[0]

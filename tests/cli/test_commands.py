@@ -193,6 +193,8 @@ def test_evaluate_and_predict_flip_where_asked_or_where_the_run_did(
     flipped = json.loads(minicnn("evaluate", run, "--flip", "--json").out)["loss"]
     shifted = json.loads(minicnn("evaluate", run, "--shift", "1", "--json").out)["loss"]
     assert len({plain, flipped, shifted}) == 3
+    told = json.loads(minicnn("evaluate", run, "--flip", "--shift", "1", "--json").out)
+    assert (told["flip"], told["shift"]) == (True, 1)
     path = shutil.copytree(run, tmp_path / "run")
     config = json.loads((path / "config.json").read_text())
     config["settings"]["test_flip"] = True

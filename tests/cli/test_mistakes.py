@@ -64,6 +64,7 @@ def assert_one_line(answer: Answer, *parts: str) -> None:
         (["evaluate", ""], ["the name of the run directory is empty"]),
         (["evaluate"], ["RUN"]),
         (["evaluate", "no/such/run"], ["there is no run directory"]),
+        (["evaluate", "no/such/run", "--shift", "-1"], ["--shift"]),
         (["predict", "no/such/run", "picture.jpg"], ["there is no run directory"]),
         (["predict", "run", "picture.jpg", "--top", "0"], ["--top"]),
         (["summary", "cnn9"], ["unknown model"]),

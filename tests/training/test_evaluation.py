@@ -70,8 +70,14 @@ def test_training_with_test_flips_validates_with_them(
 
 def test_samples_that_are_no_pictures_cannot_be_mirrored() -> None:
     net = models.build("cnn2", (16, 16, 3), classes=3)
-    with pytest.raises(ShapeError, match=r"only pictures .* can be mirrored, .* samples of shape \(2, 3\)"):
-        logits_of(net, np.zeros((2, 3)), flip=True)
-    for pixels in (16, -1):
-        with pytest.raises(ShapeError, match=rf"shifted by less than their size; got {pixels} pixels for"):
-            logits_of(net, np.zeros((2, 16, 16, 3), "float32"), shift=pixels)
+    for view in ({"flip": True}, {"shift": 1}):
+        with pytest.raises(ShapeError, match=r"only pictures .* can be mirrored or shifted; .* have shape \(2, 3\)"):
+            logits_of(net, np.zeros((2, 3)), **view)
+
+
+def test_pictures_are_shifted_by_less_than_their_smaller_side() -> None:
+    net, x = models.build("cnn2", (12, 16, 3), classes=3), np.zeros((2, 12, 16, 3), "float32")
+    assert logits_of(net, x, shift=11).shape == (2, 3)
+    for pixels in (12, -1):
+        with pytest.raises(ShapeError, match=f"pictures of 12×16 pixels can be shifted by less; got {pixels}"):
+            logits_of(net, x, shift=pixels)

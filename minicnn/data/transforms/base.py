@@ -24,7 +24,7 @@ class Transform(ABC):
     """
 
     only_mirrors: ClassVar[bool] = False  # whether it turns a picture left to right, or leaves it as it is
-    symmetric: ClassVar[bool] = False  # whether it is not random, and makes of a mirrored picture its result, mirrored
+    keeps_mirrors: ClassVar[bool] = False  # whether, not random, it makes of a mirrored picture its result mirrored
 
     @property
     def random(self) -> bool:
@@ -150,7 +150,7 @@ class Compose(Transform):
 
         The last part has no kind of transform twice: a second crop could bring back what the first one cut off.
         """
-        transforms = self._symmetric_first()
+        transforms = self._border_first()
         head, tail = 0, len(transforms)
         while head < tail and not transforms[head].random:
             head += 1
@@ -162,15 +162,15 @@ class Compose(Transform):
             tail -= 1
         return Compose(transforms[:head]), Compose(transforms[head:tail]), tuple(windows)
 
-    def _symmetric_first(self) -> tuple[Transform, ...]:
-        """Return the transforms in an order that gives the same: what is symmetric before the flips that it follows.
+    def _border_first(self) -> tuple[Transform, ...]:
+        """Return the transforms in an order that gives the same: what keeps mirrors before the flips that it follows.
 
         So a border is added once, not in every epoch anew.
         """
         transforms: list[Transform] = []
         for transform in self.transforms:
             place = len(transforms)
-            while transform.symmetric and place > 0 and transforms[place - 1].only_mirrors:
+            while transform.keeps_mirrors and place > 0 and transforms[place - 1].only_mirrors:
                 place -= 1
             transforms.insert(place, transform)
         return tuple(transforms)

@@ -97,7 +97,7 @@ class Pad(Transform):
     Raises UsageError for another kind of edges, or less than no border.
     """
 
-    symmetric: ClassVar[bool] = True
+    keeps_mirrors: ClassVar[bool] = True
 
     pixels: int
     edges: str = "reflect"

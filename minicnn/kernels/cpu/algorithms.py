@@ -9,41 +9,64 @@ from types import ModuleType
 import numpy as np
 
 from minicnn.errors import UsageError
-from minicnn.kernels.cpu import taps, tiled, winograd
+from minicnn.kernels.cpu import few_windows, taps, tiled, winograd
 from minicnn.kernels.cpu.strips import Block
 
-ALGORITHMS = {"tiled": tiled, "winograd": winograd, "taps": taps}
+ALGORITHMS = {"tiled": tiled, "winograd": winograd, "taps": taps, "few windows": few_windows}
 TILE_COST, FILTERS_COST = 55, 1500
-SMALLEST_WEIGHT = 64 * 64  # of a tap: smaller products are not worth a call each
+FEW_WINDOWS, LARGE_TAP = 512, 256 * 256
+LANES = 16  # filters that a thread should have at the least: two vector registers of them
+SMALLEST_TAP = 64 * 64  # channels times filters: smaller products are not worth a call each
 
 _forced: str | None = None
 
 
-def choose_algorithm(block: Block, x_shape: tuple[int, ...], dtype: np.dtype, threads: int) -> ModuleType:
+def choose_algorithm(
+    block: Block, x_shape: tuple[int, ...], dtype: np.dtype, threads: int, backward: bool = False
+) -> ModuleType:
     """Return the module that suits the block and pictures of x's shape (N, H, W, C) for so many threads.
 
-    Of tiled and winograd it is the steps, which `schedule` runs.
+    `schedule` runs the steps of tiled and winograd; the others have a `forward`, and taps a `backward`, of their own.
     """
     images = x_shape[0]
     if _forced == "winograd" and not winograd.supports(block, dtype):
         raise UsageError("winograd convolves float32 with 3×3 and 5×5 kernels at stride 1 and few enough channels only")
     if _forced == "taps" and not taps.supports(block, images):
         raise UsageError("tap by tap, convolutions without pooling are for 16 pictures or more, of few pixels")
-    if _forced is not None:
+    if _forced == "few windows" and block.pooled:
+        raise UsageError("few windows are convolved by all threads together without pooling only")
+    if _forced is not None and not (backward and _forced == "few windows"):  # which has no way back of its own
         return ALGORITHMS[_forced]
-    if taps.supports(block, images) and _taps_pay(block, x_shape):
+    if taps.supports(block, images) and _taps_pay(block, x_shape, threads):
         return taps
+    if not (backward or block.pooled) and _windows_are_few(block, images, threads):
+        return few_windows
     # With few channels the tiles' transforms cost more than the multiplications that they save.
     if winograd.supports(block, dtype) and block.channels >= 8 and _tiles_pay(block, images, threads):
         return winograd
     return tiled
 
 
-def _taps_pay(block: Block, x_shape: tuple[int, ...]) -> bool:
-    """Return whether so much of the windows lies outside of the pictures that it is worth leaving out."""
+def _taps_pay(block: Block, x_shape: tuple[int, ...], threads: int) -> bool:
+    """Return whether so much of the windows lies outside of the pictures that it is worth leaving out.
+
+    And whether there are filters and channels to share between the threads.
+    """
     windows = block.kernel_h * block.kernel_w * block.z_height * block.z_width
     inside = taps.places_inside(block, x_shape[1], x_shape[2])
-    return 4 * inside <= 3 * windows and block.channels * block.filters >= SMALLEST_WEIGHT
+    shareable = min(block.channels, block.filters) >= LANES * threads
+    return shareable and 4 * inside <= 3 * windows and block.channels * block.filters >= SMALLEST_TAP
+
+
+def _windows_are_few(block: Block, images: int, threads: int) -> bool:
+    """Return whether weights are so many beside the windows that threads had better share the filters.
+
+    Measured with 128 to 512 channels: beyond FEW_WINDOWS tiles are faster, and below LARGE_TAP strips as fast; so they
+    are where a kernel of 1×1 has nothing to be gathered.
+    """
+    windows, elements = images * block.z_height * block.z_width, block.kernel_h * block.kernel_w
+    many = block.channels * block.filters >= LARGE_TAP and elements > 1
+    return many and windows <= FEW_WINDOWS and block.filters >= LANES * threads
 
 
 def _tiles_pay(block: Block, images: int, threads: int) -> bool:
@@ -58,7 +81,7 @@ def _tiles_pay(block: Block, images: int, threads: int) -> bool:
 
 @contextmanager
 def force_algorithm(name: str) -> Iterator[None]:
-    """Convolve by "tiled", "winograd" or "taps" whatever the shape, for tests. Raises UsageError for any other name."""
+    """Convolve by one of ALGORITHMS whatever the shape, for tests. Raises UsageError for any other name."""
     global _forced
     if name not in ALGORITHMS:
         raise UsageError(f"unknown algorithm {name!r}: choose one of {', '.join(ALGORITHMS)}")

@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import llvmlite.binding
 import numba
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  (loads the library that has to be limited)
 import threadpoolctl
 from numba import types
 
+from minicnn.kernels.cpu.blas_library import LIBRARIES, SMALL_KERNELS
 from minicnn.kernels.cpu.compiling import inner
 
 _ONE32, _ONE64 = np.ones(1, np.float32), np.ones(1, np.float64)
@@ -29,8 +28,6 @@ _ZERO32, _ZERO64 = np.zeros(1, np.float32), np.zeros(1, np.float64)
 _N, _T, _S, _D = ord("n"), ord("t"), ord("s"), ord("d")
 
 SMALLEST_PIECE = 32  # rows or terms
-# Only for processors with AVX-512 has OpenBLAS kernels that do not pack: elsewhere pieces would be packed one by one.
-SMALL_KERNELS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 
 # int numba_xxgemm(kind, transa, transb, m, n, k, *alpha, *a, lda, *b, ldb, *beta, *c, ldc), column-major as BLAS is.
 _xxgemm = types.ExternalFunction(
@@ -97,19 +94,14 @@ def add_transposed_product(m, n, k, a, lda, b, ldb, c, ldc):
 def _piece(length, other_lengths):
     """Return how much of a dimension to multiply at a time, in equal pieces.
 
-    With SMALL_KERNELS, OpenBLAS multiplies up to 10⁶ numbers without packing them first, which is up to a quarter
-    faster; but pieces so thin that the other matrix is read again and again are slower.
+    With SMALL_KERNELS, OpenBLAS does up to 10⁶ multiplications without packing the matrices first, which is up to a
+    quarter faster; but pieces so thin that the other matrix is read again and again are slower.
     """
     if not SMALL_KERNELS:
         return max(length, 1)
     pieces = max(-(-length * other_lengths // 1_000_000), 1)
     piece = -(-length // pieces)
     return piece if piece >= SMALLEST_PIECE else max(length, 1)
-
-
-# NumPy and SciPy may each bring a BLAS library of nearly the same name, and which of them the kernels call differs
-# between installations: all are limited.
-_libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 def _setter(library: threadpoolctl.LibController) -> Callable[[int], Any]:
@@ -125,7 +117,7 @@ def _setter(library: threadpoolctl.LibController) -> Callable[[int], Any]:
     return library.set_num_threads
 
 
-_setters = [_setter(library) for library in _libraries]
+_setters = [_setter(library) for library in LIBRARIES]
 _limit = threading.Lock()
 _users: set[int] = set()  # the Python threads whose kernels multiply now
 _threads_before: list[int] = []  # of each library; empty while none is limited
@@ -163,7 +155,7 @@ def one_blas_thread() -> Iterator[None]:
         with _limit:
             _users.add(threading.get_ident())
             if not _threads_before:
-                _threads_before[:] = [library.get_num_threads() for library in _libraries]
+                _threads_before[:] = [library.get_num_threads() for library in LIBRARIES]
             _set_threads([1] * len(_setters))
         yield
     finally:

@@ -38,6 +38,7 @@ from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
+from minicnn.kernels.cpu.blas_library import ARCHITECTURES
 from minicnn.kernels.cpu.notice import tell_once
 from minicnn.kernels.cpu.private import make_private
 
@@ -103,7 +104,7 @@ class Kept(NullCache):
     def _identified(self, signature: Any, target: Any) -> tuple[str, bytes]:
         """Return the name of the file for a signature, and a hash of all that its content depends on."""
         types = ", ".join(_described(each) for each in getattr(signature, "args", signature))
-        versions = (sys.version, numba.__version__, np.__version__, *target.codegen().magic_tuple())
+        versions = (sys.version, numba.__version__, np.__version__, *ARCHITECTURES, *target.codegen().magic_tuple())
         identity = hashlib.sha256("\n".join([SOURCES, self._name, types, *versions]).encode())
         return f"{self._name}-{identity.hexdigest()[:32]}", identity.digest()
 

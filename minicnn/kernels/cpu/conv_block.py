@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from minicnn.kernels.cpu import taps
+from minicnn.kernels.cpu import few_windows, taps
 from minicnn.kernels.cpu.algorithms import choose_algorithm
 from minicnn.kernels.cpu.arrays import FLOATS, plain
 from minicnn.kernels.cpu.depthwise import depthwise
@@ -50,7 +50,7 @@ def conv_block(
     )
     threads = team_size(multiplications(block, x.shape[0]))
     algorithm = choose_algorithm(block, x.shape, x.dtype, threads)
-    run = taps.forward if algorithm is taps else partial(forward, algorithm)
+    run = algorithm.forward if algorithm in (taps, few_windows) else partial(forward, algorithm)
     run(plain(x), plain(weight), finish, block, threads)
     return y, argmax if indices else None
 
@@ -75,7 +75,7 @@ def conv_block_backward(
     received = Received(plain(dy), plain(y), plain(argmax))
     dx = empty(x.shape if input_gradient else (1, 1, 1, 1), x.dtype)
     threads = team_size(multiplications(block, x.shape[0]))
-    algorithm = choose_algorithm(block, x.shape, x.dtype, threads)
+    algorithm = choose_algorithm(block, x.shape, x.dtype, threads, backward=True)
     run = taps.backward if algorithm is taps else partial(backward, algorithm)
     gradients = run(received, plain(x), plain(weight), dx, block, input_gradient, threads)
     return dx if input_gradient else None, *gradients

@@ -1,4 +1,4 @@
-"""Convolution tap by tap, for pictures so small that a large part of most windows lies outside of them.
+"""Convolution tap by tap (kn2row), for pictures so small that a large part of most windows lies outside of them.
 
 Of a 3×3 window on a picture of 2×2 pixels, padded, four pixels are the picture's; im2col multiplies all nine. Here each
 tap, an element (ky, kx) of the kernel, has matrix products of its own, over those places alone where it lies inside,
@@ -9,6 +9,9 @@ and over all pictures at once:
 
 Small pictures stand at the end of a network, where weights are many: threads share the filters (for dx the channels),
 not the pictures, so that each reads its own part of W, and collects its own part of dW.
+
+The zeros around a picture are never multiplied: unlike the formula's, they do not turn into NaN beside a weight that is
+NaN or infinite.
 
 Shapes: weight (KH, KW, C, F). Pixels lead, x (H, W, N, C) and z (ZH, ZW, N, F), so that neighbouring places of all
 pictures are one matrix; with strides, the columns of x that a tap meets one after the other stand side by side.
@@ -25,16 +28,17 @@ from minicnn.kernels.cpu.epilogue import finish_strip, gradient_strip
 from minicnn.kernels.cpu.memory import empty
 from minicnn.kernels.cpu.scratch import scratch, zeroed_scratch
 from minicnn.kernels.cpu.strips import Block, Finish, Received, beginning, copy_row
-from minicnn.kernels.cpu.team import share, work_together
+from minicnn.kernels.cpu.team import share, team_size, work_together
 from minicnn.kernels.cpu.ties import windows_in
 
-FEWEST_ROWS = 16  # pictures, which are the rows of the smallest product
-MOST_WINDOWS = 16384  # of which dW is a sum in the arrays' own precision: as many as by the other algorithms
+FEWEST_PICTURES = 16  # as many rows as the smallest product has
+MOST_WINDOWS = 16384  # that dW adds up in the arrays' own precision: some 64 products of 256, as in `schedule`
+COPY_COST = 8  # multiplications that take as long as copying a number
 
 
 def supports(block: Block, images: int) -> bool:
     """Return whether so many pictures make efficient products, and short enough sums. A pooled block is not for it."""
-    return not block.pooled and FEWEST_ROWS <= images <= MOST_WINDOWS // (block.z_height * block.z_width)
+    return not block.pooled and FEWEST_PICTURES <= images <= MOST_WINDOWS // (block.z_height * block.z_width)
 
 
 def places_inside(block: Block, height: int, width: int) -> int:
@@ -50,12 +54,13 @@ def forward(x: np.ndarray, weight: np.ndarray, finish: Finish, block: Block, thr
     pixels = empty((height, width, images, channels), x.dtype)
     z = empty((block.z_height, block.z_width, images, block.filters), x.dtype)
     z.fill(0)
-    of_picture = scratch(threads, z.size // images, x.dtype)
-    work_together(_pixels_lead, threads, x, block, pixels)
+    copying = team_size(COPY_COST * z.size)
+    of_picture = scratch(copying, z.size // images, x.dtype)
+    work_together(_pixels_lead, copying, x, block, pixels)
     with one_blas_thread():
         work_together(_convolve, threads, pixels, weight, block, z)
     windows = windows_in(block, 0)  # where pooling would look for equal windows: not here
-    work_together(_finish, threads, z, of_picture, x.reshape(-1), windows, block, finish)
+    work_together(_finish, copying, z, of_picture, x.reshape(-1), windows, block, finish)
 
 
 def backward(
@@ -66,24 +71,25 @@ def backward(
     images, height, width, channels = x.shape
     pixels = empty((height, width, images, channels), x.dtype)
     dz = empty((block.z_height, block.z_width, images, block.filters), x.dtype)
-    of_picture = scratch(threads, dz.size // images, x.dtype)
-    dbias = zeroed_scratch(threads, block.filters, np.dtype(np.float64))
+    copying = team_size(COPY_COST * dz.size)
+    of_picture = scratch(copying, dz.size // images, x.dtype)
+    dbias = zeroed_scratch(copying, block.filters, np.dtype(np.float64))
     dweight = empty(weight.shape, x.dtype)
     dpixels = empty(pixels.shape if input_gradient else (1, 1, 1, 1), x.dtype)
     dpixels.fill(0)
-    work_together(_pixels_lead, threads, x, block, pixels)
-    work_together(_gradients_lead, threads, received, of_picture, block, dz, dbias)
+    work_together(_pixels_lead, copying, x, block, pixels)
+    work_together(_gradients_lead, copying, received, of_picture, block, dz, dbias)
     with one_blas_thread():
         work_together(_gradients, threads, pixels, dz, weight, block, input_gradient, dweight, dpixels)
     if input_gradient:
-        work_together(_pictures_lead, threads, dpixels, block, dx)
+        work_together(_pictures_lead, copying, dpixels, block, dx)
     return dweight, dbias[:, : block.filters].sum(axis=0).astype(x.dtype)
 
 
 def _range(tap: int, stride: int, before: int, length: int, outputs: int) -> tuple[int, int]:
     """Return the first output whose window's element `tap` lies inside a picture so long, and the one after the last.
 
-    before: the picture's padding. The second may be below the first, where there is none.
+    before: the picture's padding. The second is at or below the first, where there is none.
     """
     return max(0, -((tap - before) // stride)), min(outputs, (length - 1 + before - tap) // stride + 1)
 

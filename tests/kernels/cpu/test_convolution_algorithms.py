@@ -9,7 +9,7 @@ import pytest
 
 from minicnn import ops
 from minicnn.errors import UsageError
-from minicnn.kernels.cpu import algorithms, conv_block, schedule, strips, taps, tiled, winograd
+from minicnn.kernels.cpu import algorithms, conv_block, few_windows, schedule, strips, taps, tiled, winograd
 from minicnn.ops.conv_block import Convolution, Epilogue, Pooling
 from tests.comparison import assert_close, call_keeping, other_layouts
 
@@ -20,6 +20,7 @@ POOLS = {
     "overlapping pool": Pooling((3, 3), (2, 2), NO_PADDING),
     "padded oblong pool": Pooling((3, 2), (1, 2), ((1, 0), (1, 1))),
 }
+UNPOOLED = ("taps", "few windows")  # the algorithms that do not pool
 WINOGRAD_ACCURACY = 1e-5  # of the largest value
 
 # algorithm, x, kernel, filters, stride, padding
@@ -38,6 +39,9 @@ CASES = {
     "1x1": ("tiled", (2, 8, 6, 5), 1, 7, (1, 1), NO_PADDING),
     "1x1 strided": ("tiled", (2, 9, 8, 6), 1, 3, (2, 3), NO_PADDING),
     "kernel larger than the picture": ("tiled", (2, 3, 4, 5), 6, 2, (1, 1), ((2, 2), (2, 1))),
+    "few windows": ("few windows", (1, 7, 6, 9), 3, 7, (1, 1), ((1, 1), (1, 1))),
+    "few windows, strided": ("few windows", (3, 5, 8, 6), 3, 5, (2, 3), ((0, 2), (1, 0))),
+    "few windows, kernel larger than the picture": ("few windows", (2, 3, 4, 5), 6, 2, (1, 1), ((2, 2), (2, 1))),
     "taps": ("taps", (17, 2, 2, 9), 3, 7, (1, 1), ((1, 1), (1, 1))),
     "taps on a single pixel": ("taps", (16, 1, 1, 5), 3, 6, (1, 1), ((1, 1), (1, 1))),
     "taps strided": ("taps", (18, 5, 4, 6), 3, 5, (2, 2), ((1, 1), (1, 1))),
@@ -50,7 +54,8 @@ CASES = {
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Share the work between so many threads, who then begin in the middle of pictures, in strips of few rows."""
     threads = {"one thread": 1, "three threads": 3, "a thread a strip": 8}[request.param]
-    monkeypatch.setattr(conv_block, "team_size", lambda products: threads)
+    for module in (conv_block, taps):
+        monkeypatch.setattr(module, "team_size", lambda products: threads)
     if threads > 1:
         monkeypatch.setattr(tiled, "STRIP_ELEMENTS", 1)
         monkeypatch.setattr(winograd, "BATCH_ELEMENTS", 1)
@@ -76,7 +81,7 @@ def ladder() -> list[tuple[str, str, str]]:
         (case, dtype, pool)
         for case, (algorithm, *_) in CASES.items()
         for dtype in (["float32"] if algorithm == "winograd" else ["float32", "float64"])
-        for pool in (["no pool"] if case == "kernel larger than the picture" or algorithm == "taps" else POOLS)
+        for pool in (["no pool"] if "kernel larger" in case or algorithm in UNPOOLED else POOLS)
     ]
 
 
@@ -165,7 +170,7 @@ def test_ties_go_to_the_same_element_as_in_the_formula(case, pattern, pool, relu
 
 @pytest.mark.parametrize("scaled", [True, False])
 @pytest.mark.parametrize("added", [True, False])
-@pytest.mark.parametrize("case", ["3x3 tiles padded", "separate columns", "taps", "taps strided"])
+@pytest.mark.parametrize("case", ["3x3 tiles padded", "separate columns", "taps", "few windows"])
 def test_what_stands_behind_a_convolution_is_done_on_the_way(case, scaled, added, cut, rng):
     algorithm, *_, stride, padding = CASES[case]
     x, weight, bias = arrays(case, rng, "float32")
@@ -181,18 +186,20 @@ def test_what_stands_behind_a_convolution_is_done_on_the_way(case, scaled, added
         assert_close(y, expected, "float32", "y")
 
 
-@pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns", "taps"])
+@pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns", "taps", "few windows"])
 def test_the_same_threads_give_the_same_bits(case, rng, monkeypatch):
     monkeypatch.setattr(conv_block, "team_size", lambda products: 2)
     algorithm, *_, stride, padding = CASES[case]
     x, weight, bias = arrays(case, rng, "float32")
-    settings = Convolution(stride, padding), Epilogue(True, None if algorithm == "taps" else POOLS["pool 2"])
-    y, argmax = conv_block.conv_block(x, weight, bias, *settings)
-    first = conv_block.conv_block_backward(y, x, weight, y, argmax, *settings)
-    for _ in range(5):
-        again = conv_block.conv_block_backward(y, x, weight, y, argmax, *settings)
-        for one, other in zip(first, again, strict=True):
-            np.testing.assert_array_equal(one, other)
+    settings = Convolution(stride, padding), Epilogue(True, None if algorithm in UNPOOLED else POOLS["pool 2"])
+    with algorithms.force_algorithm(algorithm):
+        y, argmax = conv_block.conv_block(x, weight, bias, *settings)
+        first = conv_block.conv_block_backward(y, x, weight, y, argmax, *settings)
+        for _ in range(5):
+            np.testing.assert_array_equal(conv_block.conv_block(x, weight, bias, *settings)[0], y)
+            again = conv_block.conv_block_backward(y, x, weight, y, argmax, *settings)
+            for one, other in zip(first, again, strict=True):
+                np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("algorithm", ["tiled", "winograd"])
@@ -233,7 +240,7 @@ def test_small_numbers_are_not_lost_beside_a_large_one(channels, algorithm, monk
     np.testing.assert_allclose(dweight, np.broadcast_to(right, weight.shape), rtol=1e-5)  # without care 2e-5
 
 
-@pytest.mark.parametrize("case", ["3x3 tiles", "separate columns", "taps strided"])
+@pytest.mark.parametrize("case", ["3x3 tiles", "separate columns", "taps strided", "few windows, strided"])
 def test_any_memory_layout_is_taken(case, rng):
     algorithm, *_, stride, padding = CASES[case]
     x, weight, bias = arrays(case, rng, "float32")
@@ -243,13 +250,13 @@ def test_any_memory_layout_is_taken(case, rng):
             np.testing.assert_array_equal(ops.conv2d(other, weight, bias, stride, padding), expected, err_msg=name)
 
 
-@pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns"])
+@pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns", "taps strided", "few windows"])
 def test_nan_is_not_lost(case, rng):
     algorithm, *_, stride, padding = CASES[case]
     x, weight, bias = arrays(case, rng, "float32")
-    x[0, 5, 5, 1] = np.nan
+    x[0, 3, 2, 1] = np.nan
     with algorithms.force_algorithm(algorithm):
-        for pool in POOLS.values():
+        for pool in [None] if algorithm in UNPOOLED else POOLS.values():
             settings = Convolution(stride, padding), Epilogue(True, pool)
             y, _ = conv_block.conv_block(x, weight, bias, *settings)
             right, _ = ops.conv_block.reference(x, weight, bias, *settings)
@@ -257,10 +264,12 @@ def test_nan_is_not_lost(case, rng):
 
 
 def test_the_choice_follows_the_shape():
-    def choice(x_shape, weight_shape, stride=(1, 1), dtype="float32", threads=1, padding=NO_PADDING, pool=None):
+    def choice(
+        x_shape, weight_shape, stride=(1, 1), dtype="float32", threads=1, padding=NO_PADDING, pool=None, backward=False
+    ):
         convolution = Convolution(stride, padding)
         block = strips.block_geometry(x_shape, weight_shape, convolution, Epilogue(relu=True, pool=pool))
-        return algorithms.choose_algorithm(block, x_shape, np.dtype(dtype), threads)
+        return algorithms.choose_algorithm(block, x_shape, np.dtype(dtype), threads, backward)
 
     assert choice((1, 32, 32, 32), (3, 3, 32, 64)) is winograd
     assert choice((1, 32, 32, 32), (5, 5, 32, 64)) is winograd
@@ -276,9 +285,49 @@ def test_the_choice_follows_the_shape():
     assert choice((32, 2, 2, 512), (3, 3, 512, 512), padding=around) is taps  # 16 places of 36 are inside
     assert choice((32, 4, 4, 256), (3, 3, 256, 512), (2, 2), padding=around) is taps  # 25 of 36
     assert choice((32, 7, 7, 512), (3, 3, 512, 512), padding=around) is winograd  # 361 of 441
-    assert choice((1, 2, 2, 512), (3, 3, 512, 512), padding=around) is tiled  # a product would have one row
-    assert choice((32, 2, 2, 8), (3, 3, 8, 16), padding=around) is tiled  # products too small to be called one by one
+    assert choice((16, 2, 2, 64), (3, 3, 64, 64), padding=around) is taps
+    assert choice((15, 2, 2, 64), (3, 3, 64, 64), padding=around) is tiled  # a product would have 15 rows
+    assert choice((16, 2, 2, 64), (3, 3, 64, 63), padding=around) is tiled  # products too small to be called one by one
+    assert choice((32, 2, 2, 512), (3, 3, 512, 63), padding=around, threads=4) is tiled  # 15 filters for a thread
+    assert choice((4096, 2, 2, 64), (3, 3, 64, 64), padding=around) is taps
+    assert choice((4097, 2, 2, 64), (3, 3, 64, 64), padding=around) is tiled  # too long a sum in float32
     assert choice((32, 2, 2, 512), (3, 3, 512, 512), padding=around, pool=POOLS["pool 2"]) is tiled
+    assert choice((1, 7, 7, 512), (3, 3, 512, 512), padding=around) is few_windows
+    assert choice((1, 7, 7, 512), (3, 3, 512, 512), padding=around, backward=True) is tiled
+    assert choice((1, 7, 7, 512), (3, 3, 512, 512), padding=around, pool=POOLS["pool 2"]) is tiled
+    assert choice((1, 7, 7, 512), (3, 3, 512, 512), padding=around, threads=64) is tiled  # eight filters for each
+    assert choice((1, 7, 7, 512), (1, 1, 512, 512)) is tiled
+    assert choice((1, 7, 7, 256), (3, 3, 256, 255), padding=around) is tiled
+    assert choice((10, 7, 7, 512), (3, 3, 512, 512), padding=around) is few_windows  # 490 windows
+    assert choice((11, 7, 7, 512), (3, 3, 512, 512), padding=around) is winograd
+
+
+def test_an_algorithm_that_cannot_is_not_forced(rng):
+    for algorithm, x_shape, pool in [
+        ("taps", (15, 4, 4, 3), None),
+        ("taps", (16, 4, 4, 3), POOLS["pool 2"]),
+        ("few windows", (1, 4, 4, 3), POOLS["pool 2"]),
+    ]:
+        x, weight = np.ones(x_shape, "float32"), np.ones((3, 3, 3, 2), "float32")
+        with algorithms.force_algorithm(algorithm), pytest.raises(UsageError, match="without pooling"):
+            conv_block.conv_block(x, weight, None, Convolution(), Epilogue(pool=pool))
+
+
+def test_taps_that_no_window_has_inside_have_no_gradient(rng, monkeypatch):
+    """Of a single pixel in the middle of 3×3 windows, whatever memory held before."""
+    monkeypatch.setattr(taps, "empty", lambda shape, dtype: np.full(shape, np.nan, dtype))
+    x, weight, dy = (
+        rng.standard_normal(shape).astype("float32") for shape in ((20, 1, 1, 5), (3, 3, 5, 4), (20, 1, 1, 4))
+    )
+    for module in (conv_block, taps):
+        monkeypatch.setattr(module, "team_size", lambda products: 24)  # more than there are pictures
+    with algorithms.force_algorithm("taps"):
+        _, dweight, _ = conv_block.conv_block_backward(
+            dy, x, weight, dy, None, Convolution((1, 1), ((1, 1), (1, 1))), Epilogue()
+        )
+    expected = np.zeros((3, 3, 5, 4))
+    expected[1, 1] = x[:, 0, 0].T.astype("float64") @ dy[:, 0, 0]
+    assert_close(dweight, expected, "float32", "dweight")
 
 
 def test_an_unknown_algorithm_is_named():
@@ -287,13 +336,13 @@ def test_an_unknown_algorithm_is_named():
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # of NumPy, where NUMBA_DISABLE_JIT is set
-@pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns"])
+@pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns", "taps"])
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_a_gradient_that_is_not_finite_shows_at_a_dead_relu_too(wrong, case, rng):
     algorithm, *_, stride, padding = CASES[case]
     x, weight, bias = arrays(case, rng, "float32")
     bias[0] = -1000  # its ReLU never fires
-    for pool in POOLS.values():
+    for pool in [None] if algorithm in UNPOOLED else POOLS.values():
         settings = Convolution(stride, padding), Epilogue(True, pool)
         y, argmax = ops.conv_block.reference(x, weight, bias, *settings)
         dy = np.ones_like(y)
