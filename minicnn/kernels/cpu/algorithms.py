@@ -37,7 +37,7 @@ def choose_algorithm(
         raise UsageError("few windows are convolved by all threads together without pooling only")
     if _forced is not None and not (backward and _forced == "few windows"):  # which has no way back of its own
         return ALGORITHMS[_forced]
-    if taps.supports(block, images) and _taps_pay(block, x_shape, threads):
+    if taps.supports(block, images) and _taps_pay(block, x_shape, dtype, threads):
         return taps
     if not (backward or block.pooled) and _windows_are_few(block, images, threads):
         return few_windows
@@ -47,15 +47,18 @@ def choose_algorithm(
     return tiled
 
 
-def _taps_pay(block: Block, x_shape: tuple[int, ...], threads: int) -> bool:
+def _taps_pay(block: Block, x_shape: tuple[int, ...], dtype: np.dtype, threads: int) -> bool:
     """Return whether so much of the windows lies outside of the pictures that it is worth leaving out.
 
     And whether there are filters and channels to share between the threads.
     """
-    windows = block.kernel_h * block.kernel_w * block.z_height * block.z_width
+    pixels = block.z_height * block.z_width
     inside = taps.places_inside(block, x_shape[1], x_shape[2])
-    shareable = min(block.channels, block.filters) >= LANES * threads
-    return shareable and 4 * inside <= 3 * windows and block.channels * block.filters >= SMALLEST_TAP
+    if min(block.channels, block.filters) < LANES * threads or block.channels * block.filters < SMALLEST_TAP:
+        return False
+    if winograd.supports(block, dtype) and x_shape[0] * inside > _cost_of_tiles(block, x_shape[0], threads):
+        return False
+    return 4 * inside <= 3 * block.kernel_h * block.kernel_w * pixels
 
 
 def _windows_are_few(block: Block, images: int, threads: int) -> bool:
@@ -70,13 +73,18 @@ def _windows_are_few(block: Block, images: int, threads: int) -> bool:
 
 
 def _tiles_pay(block: Block, images: int, threads: int) -> bool:
-    """Return whether tiles save more multiplications than it costs to transform the filters and read them as 36 planes.
+    """Return whether tiles save more multiplications than the transforms cost."""
+    pixels = images * block.z_height * block.z_width
+    return block.kernel_h * block.kernel_w * pixels > _cost_of_tiles(block, images, threads)
+
+
+def _cost_of_tiles(block: Block, images: int, threads: int) -> int:
+    """Return what Winograd's algorithm takes, in multiplications for each channel and filter.
 
     Measured with 64 to 512 channels: TILE_COST for a tile, which may have few pixels of a small picture in it, and
-    FILTERS_COST for the filters, both in multiplications a thread for each channel and filter.
+    FILTERS_COST a thread for the filters, which are then read as 36 planes.
     """
-    tiles, pixels = images * winograd.tiles_of(block), images * block.z_height * block.z_width
-    return block.kernel_h * block.kernel_w * pixels > TILE_COST * tiles + FILTERS_COST * threads
+    return TILE_COST * images * winograd.tiles_of(block) + FILTERS_COST * threads
 
 
 @contextmanager

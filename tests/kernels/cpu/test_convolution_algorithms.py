@@ -285,6 +285,8 @@ def test_the_choice_follows_the_shape():
     assert choice((32, 2, 2, 512), (3, 3, 512, 512), padding=around) is taps  # 16 places of 36 are inside
     assert choice((32, 4, 4, 256), (3, 3, 256, 512), (2, 2), padding=around) is taps  # 25 of 36
     assert choice((32, 7, 7, 512), (3, 3, 512, 512), padding=around) is winograd  # 361 of 441
+    assert choice((32, 4, 4, 256), (3, 3, 256, 256), padding=around) is taps  # 100 of 144
+    assert choice((128, 4, 4, 256), (3, 3, 256, 256), padding=around) is winograd  # whose filters' transform pays now
     assert choice((16, 2, 2, 64), (3, 3, 64, 64), padding=around) is taps
     assert choice((15, 2, 2, 64), (3, 3, 64, 64), padding=around) is tiled  # a product would have 15 rows
     assert choice((16, 2, 2, 64), (3, 3, 64, 63), padding=around) is tiled  # products too small to be called one by one
