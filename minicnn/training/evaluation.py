@@ -88,7 +88,10 @@ def logits_of(net: Sequential, x: Array, flip: bool = False, shift: int = 0) -> 
     if x.ndim != 4:
         raise ShapeError(f"only pictures (N, H, W, C) can be mirrored or shifted; these samples have shape {x.shape}")
     if not 0 <= shift < min(x.shape[1:3]):
-        raise ShapeError(f"pictures of {x.shape[1]}×{x.shape[2]} pixels can be shifted by less; got {shift}")
+        height, width = x.shape[1:3]
+        raise ShapeError(
+            f"pictures of {height}×{width} pixels can be shifted by 0 to {min(height, width) - 1}; got {shift}"
+        )
     xp = array_module(x)
     views = [(x, 1.0)]
     if shift:

@@ -199,7 +199,8 @@ def test_evaluate_and_predict_flip_where_asked_or_where_the_run_did(
     config = json.loads((path / "config.json").read_text())
     config["settings"]["test_flip"] = True
     (path / "config.json").write_text(json.dumps(config))
-    assert json.loads(minicnn("evaluate", path, "--json").out)["loss"] == flipped
+    as_the_run = json.loads(minicnn("evaluate", path, "--json").out)
+    assert (as_the_run["loss"], as_the_run["flip"], as_the_run["shift"]) == (flipped, True, 0)
     assert json.loads(minicnn("evaluate", path, "--no-flip", "--json").out)["loss"] == plain
     image = next((shapes / "val").rglob("*.jpg"))
     Image.open(image).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "mirrored.png")

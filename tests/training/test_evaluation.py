@@ -79,5 +79,5 @@ def test_pictures_are_shifted_by_less_than_their_smaller_side() -> None:
     net, x = models.build("cnn2", (12, 16, 3), classes=3), np.zeros((2, 12, 16, 3), "float32")
     assert logits_of(net, x, shift=11).shape == (2, 3)
     for pixels in (12, -1):
-        with pytest.raises(ShapeError, match=f"pictures of 12×16 pixels can be shifted by less; got {pixels}"):
+        with pytest.raises(ShapeError, match=f"pictures of 12×16 pixels can be shifted by 0 to 11; got {pixels}"):
             logits_of(net, x, shift=pixels)

@@ -24,7 +24,7 @@ class Transform(ABC):
     """
 
     only_mirrors: ClassVar[bool] = False  # whether it turns a picture left to right, or leaves it as it is
-    keeps_mirrors: ClassVar[bool] = False  # whether, not random, it makes of a mirrored picture its result mirrored
+    keeps_mirrors: ClassVar[bool] = False  # whether to mirror, then do this, is to do this, then mirror; never random
 
     @property
     def random(self) -> bool:

@@ -15,7 +15,7 @@ from minicnn.kernels.cpu.strips import Block
 ALGORITHMS = {"tiled": tiled, "winograd": winograd, "taps": taps, "few windows": few_windows}
 TILE_COST, FILTERS_COST = 55, 1500
 FEW_WINDOWS, LARGE_TAP = 512, 256 * 256
-LANES = 16  # filters that a thread should have at the least: two vector registers of them
+LANES = 16  # filters or channels that a thread should have at the least: a vector register or two of them
 SMALLEST_TAP = 64 * 64  # channels times filters: smaller products are not worth a call each
 
 _forced: str | None = None
@@ -27,6 +27,7 @@ def choose_algorithm(
     """Return the module that suits the block and pictures of x's shape (N, H, W, C) for so many threads.
 
     `schedule` runs the steps of tiled and winograd; the others have a `forward`, and taps a `backward`, of their own.
+    backward: whether it is for the gradients. Raises UsageError where one is forced that cannot do it.
     """
     images = x_shape[0]
     if _forced == "winograd" and not winograd.supports(block, dtype):
@@ -34,7 +35,7 @@ def choose_algorithm(
     if _forced == "taps" and not taps.supports(block, images):
         raise UsageError("tap by tap, convolutions without pooling are for 16 pictures or more, of few pixels")
     if _forced == "few windows" and block.pooled:
-        raise UsageError("few windows are convolved by all threads together without pooling only")
+        raise UsageError("few windows by many weights are convolved without pooling only")
     if _forced is not None and not (backward and _forced == "few windows"):  # which has no way back of its own
         return ALGORITHMS[_forced]
     if taps.supports(block, images) and _taps_pay(block, x_shape, dtype, threads):

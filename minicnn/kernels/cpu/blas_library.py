@@ -10,7 +10,7 @@ import scipy.linalg.cython_blas  # noqa: F401  (loads the library that Numba cal
 import threadpoolctl
 
 LIBRARIES = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
-# The processors that OpenBLAS has chosen its kernels for; OPENBLAS_CORETYPE may have told it which.
-ARCHITECTURES = tuple(sorted({str(getattr(library, "architecture", "")) for library in LIBRARIES}))
-# Of those for x86, whose kernels multiply small matrices as they are; others copy them into another order first.
-SMALL_KERNELS = not {"SkylakeX", "Cooperlake", "SapphireRapids"}.isdisjoint(ARCHITECTURES)
+# The processors whose kernels the libraries use; OPENBLAS_CORETYPE may have told OpenBLAS which.
+ARCHITECTURES = tuple(sorted({str(getattr(library, "architecture", "")).lower() for library in LIBRARIES}))
+# Whether OpenBLAS multiplies small matrices as they are; its kernels for other x86 processors always pack them first.
+SMALL_KERNELS = not {"skylakex", "cooperlake", "sapphirerapids"}.isdisjoint(ARCHITECTURES)

@@ -1,4 +1,4 @@
-"""Convolution and what is near it, for NumPy arrays, without the convolution's output ever in main memory."""
+"""Convolution and what is near it, for NumPy arrays; of large pictures its output is never in main memory."""
 
 from __future__ import annotations
 

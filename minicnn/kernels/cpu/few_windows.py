@@ -31,7 +31,7 @@ def forward(x: np.ndarray, weight: np.ndarray, finish: Finish, block: Block, thr
     with one_blas_thread():
         work_together(_convolve, threads, x, weight, block, gathered, z)
     windows = windows_in(block, 0)  # where pooling would look for equal windows: not here
-    _finish(z, x.reshape(-1), windows, block, finish)  # done before another thread would have been woken
+    _finish(z, x.reshape(-1), windows, block, finish)  # by one thread: z is small, and to wake another takes 0.1 ms
 
 
 @entry

@@ -1,4 +1,4 @@
-"""The schedule of every convolution: which thread works on which strips, in what order, and how their results meet.
+"""The schedule of a convolution by strips: which thread takes which, in what order, and how their results meet.
 
 A unit of work is a strip of one picture or, where a whole picture is too little for an efficient matrix product, a
 group of whole pictures. Threads take equal, contiguous shares of all units, so a single picture is shared too, and the

@@ -10,8 +10,8 @@ and over all pictures at once:
 Small pictures stand at the end of a network, where weights are many: threads share the filters (for dx the channels),
 not the pictures, so that each reads its own part of W, and collects its own part of dW.
 
-The zeros around a picture are never multiplied: unlike the formula's, they do not turn into NaN beside a weight that is
-NaN or infinite.
+The zeros around the pictures are never multiplied: unlike the formula's, they do not turn into NaN beside a weight that
+is NaN or infinite.
 
 Shapes: weight (KH, KW, C, F). Pixels lead, x (H, W, N, C) and z (ZH, ZW, N, F), so that neighbouring places of all
 pictures are one matrix; with strides, the columns of x that a tap meets one after the other stand side by side.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -136,6 +138,17 @@ def test_products_are_the_same_in_pieces(small_kernels, monkeypatch, rng) -> Non
     product(70, 400, 100, tall.reshape(-1), 70, wide.reshape(-1), 400, total.reshape(-1), 400)
     np.testing.assert_allclose(total, 1 + tall.T @ wide)
     assert pieces == ([34, 34, 32] if small_kernels else [100])
+
+
+@pytest.mark.parametrize(("core", "small_kernels"), [("Haswell", False), ("SkylakeX", True)])
+def test_whether_blas_has_kernels_for_small_products_is_asked_of_blas(core, small_kernels) -> None:
+    code = "from minicnn.kernels.cpu import blas_library as b; print(b.SMALL_KERNELS, *b.ARCHITECTURES)"
+    environment = os.environ | {"OPENBLAS_CORETYPE": core}
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    answer, *architectures = told.stdout.split()
+    if core.lower() not in architectures:
+        pytest.skip(f"this BLAS has no kernels for {core}")
+    assert answer == str(small_kernels)
 
 
 def plain(function: Any) -> Any:

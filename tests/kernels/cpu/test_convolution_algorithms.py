@@ -188,7 +188,8 @@ def test_what_stands_behind_a_convolution_is_done_on_the_way(case, scaled, added
 
 @pytest.mark.parametrize("case", ["3x3 tiles", "first layer", "separate columns", "taps", "few windows"])
 def test_the_same_threads_give_the_same_bits(case, rng, monkeypatch):
-    monkeypatch.setattr(conv_block, "team_size", lambda products: 2)
+    for module in (conv_block, taps):
+        monkeypatch.setattr(module, "team_size", lambda products: 2)
     algorithm, *_, stride, padding = CASES[case]
     x, weight, bias = arrays(case, rng, "float32")
     settings = Convolution(stride, padding), Epilogue(True, None if algorithm in UNPOOLED else POOLS["pool 2"])
@@ -291,6 +292,8 @@ def test_the_choice_follows_the_shape():
     assert choice((15, 2, 2, 64), (3, 3, 64, 64), padding=around) is tiled  # a product would have 15 rows
     assert choice((16, 2, 2, 64), (3, 3, 64, 63), padding=around) is tiled  # products too small to be called one by one
     assert choice((32, 2, 2, 512), (3, 3, 512, 63), padding=around, threads=4) is tiled  # 15 filters for a thread
+    assert choice((32, 2, 2, 63), (3, 3, 63, 512), padding=around, threads=4) is tiled  # 15 channels for a thread
+    assert choice((128, 4, 4, 256), (3, 3, 256, 256), padding=around, dtype="float64") is taps  # no tiles in float64
     assert choice((4096, 2, 2, 64), (3, 3, 64, 64), padding=around) is taps
     assert choice((4097, 2, 2, 64), (3, 3, 64, 64), padding=around) is tiled  # too long a sum in float32
     assert choice((32, 2, 2, 512), (3, 3, 512, 512), padding=around, pool=POOLS["pool 2"]) is tiled
