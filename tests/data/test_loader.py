@@ -313,3 +313,14 @@ def test_a_padded_crop_is_cut_from_the_padded_picture_that_is_kept(dataset: Imag
     for picture, (top, left, mirrored), cut in zip(batch.images, batch.windows, images, strict=True):
         part = picture[top : top + 8, left : left + 8]
         np.testing.assert_array_equal(part[:, ::-1] if mirrored else part, cut)
+
+
+@pytest.mark.parametrize("flips", [(), (AlternatingFlip(), HorizontalFlip())], ids=["alone", "behind flips"])
+def test_a_border_is_added_once_a_picture_and_not_in_every_epoch(dataset: ImageDataset, flips, monkeypatch) -> None:
+    padded: list[int] = []
+    pad = Pad.__call__
+    monkeypatch.setattr(Pad, "__call__", lambda *arguments: (padded.append(1), pad(*arguments))[1])
+    loader = Loader(dataset, 5, Compose((Resize(8), *flips, Pad(1), RandomCrop(8))), workers=0)
+    for epoch in range(3):
+        assert sum(len(labels) for _, labels in loader.epoch(epoch)) == 23
+    assert len(padded) == 23
