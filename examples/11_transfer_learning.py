@@ -36,7 +36,10 @@ def draw(rows: list[tuple[int, dict[str, float]]], path: str) -> None:
         points = [(count, accuracies[way]) for count, accuracies in rows if way in accuracies]
         axes.plot(*zip(*points, strict=True), marker="o", label=way)
     axes.set(xscale="log", xlabel="training pictures a class", ylabel="validation accuracy, %", ylim=(0, 100))
-    axes.legend()
+    counts = [count for count, _ in rows]
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.minorticks_off()
+    axes.legend(loc="center right")
     axes.grid(alpha=0.3)
     plt.savefig(path, dpi=120, bbox_inches="tight")
 
