@@ -53,13 +53,13 @@ def _taps_pay(block: Block, x_shape: tuple[int, ...], dtype: np.dtype, threads: 
 
     And whether there are filters and channels to share between the threads.
     """
-    pixels = block.z_height * block.z_width
-    inside = taps.places_inside(block, x_shape[1], x_shape[2])
     if min(block.channels, block.filters) < LANES * threads or block.channels * block.filters < SMALLEST_TAP:
         return False
-    if winograd.supports(block, dtype) and x_shape[0] * inside > _cost_of_tiles(block, x_shape[0], threads):
+    images, height, width, _ = x_shape
+    inside = taps.places_inside(block, height, width)
+    if winograd.supports(block, dtype) and images * inside > _cost_of_tiles(block, images, threads):
         return False
-    return 4 * inside <= 3 * block.kernel_h * block.kernel_w * pixels
+    return 4 * inside <= 3 * block.kernel_h * block.kernel_w * block.z_height * block.z_width
 
 
 def _windows_are_few(block: Block, images: int, threads: int) -> bool:

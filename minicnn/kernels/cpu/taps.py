@@ -56,7 +56,7 @@ def forward(x: np.ndarray, weight: np.ndarray, finish: Finish, block: Block, thr
     z.fill(0)
     copying = team_size(COPY_COST * z.size)
     of_picture = scratch(copying, z.size // images, x.dtype)
-    work_together(_pixels_lead, copying, x, block, pixels)
+    work_together(_rearrange, copying, x, pixels, block, False)
     with one_blas_thread():
         work_together(_convolve, threads, pixels, weight, block, z)
     windows = windows_in(block, 0)  # where pooling would look for equal windows: not here
@@ -77,12 +77,12 @@ def backward(
     dweight = empty(weight.shape, x.dtype)
     dpixels = empty(pixels.shape if input_gradient else (1, 1, 1, 1), x.dtype)
     dpixels.fill(0)
-    work_together(_pixels_lead, copying, x, block, pixels)
+    work_together(_rearrange, copying, x, pixels, block, False)
     work_together(_gradients_lead, copying, received, of_picture, block, dz, dbias)
     with one_blas_thread():
         work_together(_gradients, threads, pixels, dz, weight, block, input_gradient, dweight, dpixels)
     if input_gradient:
-        work_together(_pictures_lead, copying, dpixels, block, dx)
+        work_together(_rearrange, copying, dx, dpixels, block, True)
     return dweight, dbias[:, : block.filters].sum(axis=0).astype(x.dtype)
 
 
@@ -105,25 +105,17 @@ def _column(column, stride, width):
 
 
 @entry
-def _pixels_lead(thread, threads, x, block, pixels):
-    """Copy a share of the pictures x (N, H, W, C) into pixels (H, W, N, C)."""
-    first, end = share(x.shape[0], thread, threads)
-    for row in range(x.shape[1]):
-        for column in range(x.shape[2]):
-            target = pixels[row, _column(column, block.stride_w, x.shape[2])]
+def _rearrange(thread, threads, pictures, pixels, block, back):
+    """Copy a share of the pictures (N, H, W, C) into pixels (H, W, N, C), or `back`."""
+    first, end = share(pictures.shape[0], thread, threads)
+    for row in range(pictures.shape[1]):
+        for column in range(pictures.shape[2]):
+            of_all = pixels[row, _column(column, block.stride_w, pictures.shape[2])]
             for n in range(first, end):
-                copy_row(x[n, row, column], target[n])
-
-
-@entry
-def _pictures_lead(thread, threads, pixels, block, x):
-    """Copy a share of the pictures back."""
-    first, end = share(x.shape[0], thread, threads)
-    for row in range(x.shape[1]):
-        for column in range(x.shape[2]):
-            source = pixels[row, _column(column, block.stride_w, x.shape[2])]
-            for n in range(first, end):
-                copy_row(source[n], x[n, row, column])
+                if back:
+                    copy_row(of_all[n], pictures[n, row, column])
+                else:
+                    copy_row(pictures[n, row, column], of_all[n])
 
 
 @entry
